@@ -1,0 +1,28 @@
+#pragma once
+/* Hashes and checksums; SHA, MD5 and HMAC through OpenSSL's EVP (this file is its only user in
+ * data/), CRC-32 through zlib. */
+#include "base/buf.h"
+
+enum { SHA256_SIZE = 32, SHA1_SIZE = 20, MD5_SIZE = 16 };
+
+void hash_sha256(struct str bytes, unsigned char out[SHA256_SIZE]);
+void hash_md5(struct str bytes, unsigned char out[MD5_SIZE]);
+void hash_sha1(struct str bytes, unsigned char out[SHA1_SIZE]);
+void hash_hmac_sha256(struct str key, struct str bytes, unsigned char out[SHA256_SIZE]);
+uint32_t hash_crc32(uint32_t crc, struct str bytes); /* start with 0 */
+
+/* Incremental SHA-256. */
+struct sha256;
+CHECK_RESULT struct sha256 *sha256_new(void);
+void sha256_add(struct sha256 *hash, struct str bytes);
+void sha256_end(struct sha256 *hash, unsigned char out[SHA256_SIZE]); /* hash may not be added to */
+void sha256_free(struct sha256 *hash);
+
+/* Lower-case hexadecimal; out has room for 2 * n characters and a NUL. */
+void hex_encode(const void *bytes, size_t n, char *out);
+/* -EINVAL unless exactly 2 * n hexadecimal digits of either case. */
+CHECK_RESULT int hex_decode(struct str text, void *out, size_t n);
+
+/* An RFC 9562 version 4 UUID from 16 random bytes. */
+enum { UUID_TEXT_SIZE = 37 };
+void uuid_format(const unsigned char random[16], char out[UUID_TEXT_SIZE]);

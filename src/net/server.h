@@ -1,0 +1,65 @@
+#pragma once
+/* The HTTP server: listeners on loops, connections, exchanges. HTTP/1.1 for now; HTTP/2 and TLS
+ * join behind the same exchange interface.
+ *
+ * An exchange is one request and its answer. The handler is called once the head is there; the
+ * body is collected up to the limit the handler set (buffered exchanges), then on_body_done runs.
+ * Answering may happen later, on the same loop thread, exactly once. A client that goes away marks
+ * the exchange (is_gone); answering it is still legal and does nothing, so that whoever works on
+ * it needs no second path.
+ *
+ * thread: all calls on the loop's thread. */
+#include "net/http1.h"
+#include "net/loop.h"
+
+struct server;
+struct exchange;
+
+struct server_limits {
+    size_t conns_max;        /* per loop; further connections are answered 503 and closed */
+    size_t body_max;         /* bytes of a buffered body; beyond: 413 */
+    int64_t head_timeout_ms; /* from the first byte of a request to the end of its head */
+    int64_t idle_timeout_ms; /* between requests */
+    int64_t body_timeout_ms; /* without progress while a body is read or an answer written */
+};
+
+struct server_handler {
+    /* The head is complete. May answer at once (for example 413); else sets the body limit and
+     * returns; body-less requests get on_body directly after. */
+    void (*on_request)(void *arg, struct exchange *x);
+    /* The whole body is there: exchange_body(x). */
+    void (*on_body)(void *arg, struct exchange *x);
+    void *arg;
+};
+
+CHECK_RESULT int server_new(struct loop *loop, const struct server_limits *limits,
+                            const struct server_handler *handler, struct server **out_server,
+                            struct err *err);
+/* Takes a listening, non-blocking socket (owned from here on). */
+CHECK_RESULT int server_listen(struct server *server, int listen_fd, struct err *err);
+/* Stops accepting; running exchanges finish; on_drained runs once the last connection is closed or
+ * after timeout_ms, when the rest is cut. */
+void server_drain(struct server *server, int64_t timeout_ms, void (*on_drained)(void *arg),
+                  void *arg);
+void server_free(struct server *server); /* after on_drained */
+
+/* What the handler sees. All views live as long as the exchange. */
+const struct http_head *exchange_head(const struct exchange *x);
+struct str exchange_body(const struct exchange *x);
+struct loop *exchange_loop(const struct exchange *x);
+bool exchange_is_gone(const struct exchange *x);
+struct str exchange_peer(const struct exchange *x); /* "127.0.0.1:4711" */
+void exchange_set_body_limit(struct exchange *x, size_t limit_bytes);
+/* A slot for the handler's own state; on_gone is called when the client disconnects first. */
+void exchange_set_user(struct exchange *x, void *user, void (*on_gone)(void *user));
+void *exchange_user(const struct exchange *x);
+
+/* Answers: status, headers (without Content-Length, Connection, Date: written here) and body. The
+ * exchange ends and must not be touched afterwards. */
+void exchange_answer(struct exchange *x, int status, const struct http_header *headers,
+                     size_t header_count, struct str body);
+
+/* Opens a listening TCP socket. host: numeric address. port 0: the system chooses; the bound port
+ * goes to *out_port. */
+CHECK_RESULT int listen_tcp(const char *host, uint16_t port, int *out_fd, uint16_t *out_port,
+                            struct err *err);
