@@ -1,0 +1,117 @@
+#pragma once
+/* Sandboxes: the view of the unprivileged main process.
+ *
+ * spawner_start forks the spawner, the only process that keeps privilege. Main asks it for
+ * sandboxes over a seqpacket socket with fixed-size records (sandbox/wire.h) and receives
+ * descriptors; it never learns paths, never opens a cgroup file itself, and nothing a tenant
+ * wrote ever reaches the spawner: code and layers arrive there as directory descriptors,
+ * environment and arguments go from main straight into the sandbox.
+ *
+ * A new sandbox holds one process, virga-init (pid 1, already unprivileged, seccomped, in its
+ * cgroups), which waits on its control socket for a START block naming the program to run, so a
+ * sandbox can be built before anyone knows what for. virga-init starts that program as its child
+ * with the control socket as descriptor 3 and the log pipe as 1 and 2, reaps, and ends with it.
+ *
+ * thread: one (the loop that owns the spawner socket). */
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct spawner;
+
+struct spawner_config {
+    const char *state_dir; /* absolute; the spawner keeps its files (tmp images) below it */
+    uid_t main_uid;        /* who main becomes; directories offered must belong to it */
+    uid_t uid_base;        /* first host uid of instances; uid_base + slot, slot < slot_count */
+    unsigned slot_count;   /* greatest number of sandboxes at a time */
+    unsigned pool_size;    /* network namespaces made in advance */
+};
+
+/* Forks the spawner; must be called by root, before any thread exists. Returns when the spawner is
+ * ready (template tree, cgroup roots, seccomp program built; leftovers of an earlier run removed)
+ * or reports why it cannot isolate. -EPERM without privilege, -ENOTSUP names what the kernel
+ * lacks. */
+CHECK_RESULT int spawner_start(const struct spawner_config *config, struct spawner **out_spawner,
+                               struct err *err);
+/* Asks the spawner to end, which kills and removes every sandbox; waits for it, bounded. */
+void spawner_stop(struct spawner *spawner);
+
+enum sandbox_network {
+    SANDBOX_NETWORK_NONE, /* loopback only */
+};
+
+enum { SANDBOX_LAYERS_MAX = 5 };
+
+struct sandbox_spec {
+    uint64_t id;        /* chosen by the caller, unique among living sandboxes */
+    uint32_t memory_mb; /* 32..10240: hard limit, no swap */
+    uint32_t cpu_milli; /* thousandths of one CPU: MemorySize * 1000 / 1769 */
+    uint32_t pids_max;
+    uint64_t tmp_bytes; /* size of /tmp */
+    enum sandbox_network network;
+    int code_fd;                       /* directory for /var/task, borrowed; -1: none */
+    int layer_fds[SANDBOX_LAYERS_MAX]; /* directories for /opt, first is lowest; borrowed */
+    unsigned layer_count;
+};
+
+/* Sends the request; the answer is an event. -EAGAIN: the socket is full, try after the next
+ * event. -EPIPE: the spawner is gone, which is fatal to serving functions. */
+CHECK_RESULT int spawner_spawn(struct spawner *spawner, const struct sandbox_spec *spec,
+                               struct err *err);
+
+/* Kills all processes of a sandbox; SANDBOX_GONE follows. Asking twice is fine. */
+CHECK_RESULT int spawner_kill(struct spawner *spawner, uint64_t id, struct err *err);
+
+/* Descriptor that is readable when events wait; non-blocking. */
+int spawner_fd(const struct spawner *spawner);
+
+enum sandbox_event_type {
+    SANDBOX_NONE,   /* nothing waits */
+    SANDBOX_MADE,   /* pid and the descriptors, which the receiver owns from now on */
+    SANDBOX_FAILED, /* reason; nothing is left of it */
+    SANDBOX_GONE,   /* every process has ended and everything has been removed */
+};
+
+struct sandbox_event {
+    enum sandbox_event_type type;
+    uint64_t id;
+
+    /* SANDBOX_MADE */
+    pid_t pid;       /* of virga-init, in the host's view */
+    int control_fd;  /* stream socket to descriptor 3 inside, non-blocking */
+    int log_fd;      /* read end of the log pipe, non-blocking */
+    int freeze_fd;   /* cgroup.freeze: write "1" or "0" */
+    int kill_fd;     /* cgroup.kill: write "1" */
+    int memory_fd;   /* peak memory in bytes as decimal text; pread at 0 */
+    uint32_t build_us; /* time it took */
+
+    /* SANDBOX_FAILED */
+    int error; /* -Exxx */
+    char reason[120];
+
+    /* SANDBOX_GONE */
+    bool is_signalled; /* the program ended by a signal (else by exit) */
+    int status;        /* signal number or exit code of the program; -1: it never started */
+    uint64_t oom_kills;         /* the kernel's counter: > 0 means out of memory */
+    uint64_t memory_peak_bytes; /* 0 when unknown */
+    uint64_t cpu_us;            /* CPU time of all its processes */
+};
+
+/* The next event. Returns 0 and a type (SANDBOX_NONE: none waits); -EPIPE: the spawner is gone. */
+CHECK_RESULT int spawner_next(struct spawner *spawner, struct sandbox_event *out_event,
+                              struct err *err);
+
+/* Formats the START block that main writes to control_fd: 16 bytes header (magic "VRGASTRT",
+ * u32 size of the rest, u16 argc, u16 envc, little-endian) and argc + envc NUL-terminated strings.
+ * argv[0] is the absolute path of the program inside the sandbox; cwd is /var/task when code was
+ * given. Limits: START_MAX bytes in all. -E2BIG. */
+enum { SANDBOX_START_MAX = 256 * 1024, SANDBOX_START_HEADER = 16 };
+struct buf;
+CHECK_RESULT int sandbox_start_block(struct buf *out, const char *const *argv, size_t argc,
+                                     const char *const *envp, size_t envc, struct err *err);
+
+/* Files that appear read-only in /var/runtime of every sandbox (the language bootstraps), given
+ * before spawner_start by app/. bytes: borrowed for the life of the process. */
+void spawner_add_runtime_file(const char *name, const void *bytes, size_t size, bool is_executable);
