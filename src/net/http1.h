@@ -6,14 +6,11 @@
  * folded header lines, control characters, a missing or second Host. */
 #include "base/buf.h"
 #include "base/err.h"
+#include "data/header.h"
 
 enum {
     HTTP1_HEAD_MAX = 64 * 1024, /* request line and header lines together */
     HTTP1_HEADERS_MAX = 128,
-};
-
-struct http_header {
-    struct str name, value; /* value trimmed */
 };
 
 struct http_head {

@@ -79,12 +79,12 @@ struct sandbox_event {
     uint64_t id;
 
     /* SANDBOX_MADE */
-    pid_t pid;       /* of virga-init, in the host's view */
-    int control_fd;  /* stream socket to descriptor 3 inside, non-blocking */
-    int log_fd;      /* read end of the log pipe, non-blocking */
-    int freeze_fd;   /* cgroup.freeze: write "1" or "0" */
-    int kill_fd;     /* cgroup.kill: write "1" */
-    int memory_fd;   /* peak memory in bytes as decimal text; pread at 0 */
+    pid_t pid;         /* of virga-init, in the host's view */
+    int control_fd;    /* stream socket to descriptor 3 inside, non-blocking */
+    int log_fd;        /* read end of the log pipe, non-blocking */
+    int freeze_fd;     /* cgroup.freeze: write "1" or "0" */
+    int kill_fd;       /* cgroup.kill: write "1" */
+    int memory_fd;     /* peak memory in bytes as decimal text; pread at 0 */
     uint32_t build_us; /* time it took */
 
     /* SANDBOX_FAILED */
@@ -92,9 +92,9 @@ struct sandbox_event {
     char reason[120];
 
     /* SANDBOX_GONE */
-    bool is_signalled; /* the program ended by a signal (else by exit) */
-    int status;        /* signal number or exit code of the program; -1: it never started */
-    uint64_t oom_kills;         /* the kernel's counter: > 0 means out of memory */
+    bool is_signalled;  /* the program ended by a signal (else by exit) */
+    int status;         /* signal number or exit code of the program; -1: it never started */
+    uint64_t oom_kills; /* the kernel's counter: > 0 means out of memory */
     uint64_t memory_peak_bytes; /* 0 when unknown */
     uint64_t cpu_us;            /* CPU time of all its processes */
 };

@@ -1,0 +1,69 @@
+#pragma once
+/* The wire engine: HTTP request -> operation and input; output or fault -> HTTP answer. Pure: bytes
+ * and tables in, values out; no sockets, no clock. thread: any, one request at a time.
+ *
+ * A decode that fails fills the fault with AWS's own code, status and message; encoding a fault
+ * cannot fail. */
+#include "aws/model.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "data/header.h"
+
+struct aws_http_request {
+    struct str method, path, query; /* as received, still encoded */
+    const struct http_header *headers;
+    size_t header_count;
+    struct str body;
+};
+
+enum { AWS_HEADERS_MAX = 48 };
+
+struct aws_http_answer {
+    int status;
+    struct http_header headers[AWS_HEADERS_MAX]; /* names literal, values in the arena */
+    size_t header_count;
+    struct str body; /* in the arena, or the payload member itself, not copied */
+};
+
+struct aws_fault {
+    const struct aws_error *error; /* NULL: none */
+    struct str message;
+    const void *detail; /* NULL, or the error's C struct (further members); its message wins */
+};
+
+/* Errors that every service shares, from the AWS "Common Errors" pages. */
+extern const struct aws_error aws_error_unknown_operation, aws_error_serialization,
+    aws_error_validation, aws_error_internal, aws_error_throttling, aws_error_request_too_large,
+    aws_error_access_denied, aws_error_not_implemented;
+
+/* The REST operation for method and path; label values are cut out at decode. NULL and
+ * *out_rejected: a known operation that we do not support; NULL without: no such route. */
+const struct aws_operation *aws_route(const struct aws_service *service, struct str method,
+                                      struct str path, struct str query, struct str *out_rejected);
+/* The operation of that name (X-Amz-Target, Action); same rules. */
+const struct aws_operation *aws_operation_find(const struct aws_service *service, struct str name,
+                                               struct str *out_rejected);
+
+/* Decodes and validates the input into out_input (op->input->size zeroed bytes). Returns 0, or
+ * -EINVAL with *out_fault filled. */
+CHECK_RESULT int aws_decode(const struct aws_service *service, enum aws_protocol protocol,
+                            const struct aws_operation *op, const struct aws_http_request *req,
+                            struct arena *arena, void *out_input, struct aws_fault *out_fault);
+
+/* Encodes an output. -E2BIG: larger than the arena allows. */
+CHECK_RESULT int aws_encode(const struct aws_service *service, enum aws_protocol protocol,
+                            const struct aws_operation *op, const void *output,
+                            struct str request_id, struct arena *arena,
+                            struct aws_http_answer *out_answer);
+
+/* op may be NULL when the operation is not known. */
+void aws_encode_fault(const struct aws_service *service, enum aws_protocol protocol,
+                      const struct aws_operation *op, const struct aws_fault *fault,
+                      struct str request_id, struct arena *arena,
+                      struct aws_http_answer *out_answer);
+
+/* Checks the constraints of the model (required, length, range, pattern, enum) over a decoded
+ * value, all violations in one message as AWS writes it: "2 validation errors detected: Value 'x'
+ * at 'functionName' failed to satisfy constraint: Member must …; Value …". 0 or -EINVAL. */
+CHECK_RESULT int aws_validate(const struct aws_shape *shape, const void *value, struct arena *arena,
+                              struct str *out_message);

@@ -1,0 +1,98 @@
+#pragma once
+/* One API operation under way, and how services register theirs.
+ *
+ * Life: the gateway decodes a request into an op; `prepare` (optional) runs on a worker, where
+ * files may be touched; then either `run` on the service's actor inside a transaction, or `start`
+ * on the loop (data plane); the answer is encoded from `out` or from the fault. The op and all its
+ * memory have one owner at a time and travel with the message. */
+#include "aws/wire.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "os/clock.h"
+#include "os/random.h"
+
+struct db;
+struct service;
+
+struct op_caller {
+    struct str account; /* 12 digits */
+    struct str region;
+    struct str principal;  /* ARN */
+    struct str access_key; /* as presented */
+};
+
+struct op {
+    struct op_caller caller;
+    struct str request_id; /* UUID text */
+    struct str host;       /* as the client addressed us, for URLs in answers */
+    struct arena *arena;
+    int64_t now_ms;  /* drawn once: operations are re-runnable */
+    struct rng *rng; /* draws for ids happen in prepare or before the first statement */
+    struct db *db;   /* the open transaction, in run only */
+    void *state;     /* the service's own, from service.open */
+    void *prepared;  /* what prepare left for run; in the arena or freed by discard */
+    size_t loop;     /* number of the loop that received it */
+    struct exec *loop_exec;
+    struct aws_fault fault; /* set through svc_fail */
+    bool is_gone;           /* the client went away (loop thread only) */
+
+    const struct service_op *def;
+    const void *in;
+    void *out;
+    void (*finish)(struct op *op, int rc); /* the gateway's; see op_finish */
+};
+
+enum { OP_FAILED = -1 }; /* the fault says what */
+
+/* Sets the fault and returns OP_FAILED: `return svc_fail(op, &lambda_error_ResourceNotFound…,
+ * "…")`.
+ */
+CHECK_RESULT int svc_fail(struct op *op, const struct aws_error *error, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* Our own failure: logs err with the request id, answers the service's internal error; a full disk
+ * or a read-only store says so. */
+CHECK_RESULT int svc_fail_internal(struct op *op, const struct err *err);
+
+/* Ends an op that `start` took; on its loop's thread; rc 0 or OP_FAILED. */
+void op_finish(struct op *op, int rc);
+
+struct service_op {
+    const struct aws_operation *model;
+    /* Worker thread, before the transaction: files, hashing, unpacking. NULL: none. */
+    int (*prepare)(struct op *op, const void *in);
+    /* Undo of prepare when run or the commit failed (remove files); worker or actor thread. */
+    void (*discard)(struct op *op);
+    /* Actor: straight-line, inside the transaction. */
+    int (*run)(struct op *op, const void *in, void *out);
+    /* Actor, after the commit: publish what changed; calls `then` (exactly once, any thread) when
+     * the answer may go out. NULL: at once. */
+    void (*publish)(struct op *op, struct task *then);
+    /* Loop: data plane; ends with op_finish. Either run or start is set. */
+    void (*start)(struct op *op, const void *in, void *out);
+    bool is_read_only;
+    size_t body_max; /* greatest request body in bytes; 0: the gateway's default (1 MiB) */
+};
+
+/* Everything a service is given at start. */
+struct service_env {
+    const char *data_dir; /* the service's own directory, exists */
+    bool is_in_memory;
+    const struct clock *clock;
+    struct rng *rng;
+    struct exec *workers;
+    struct exec *const *loops;
+    size_t loop_count;
+    const char *endpoint; /* "http://127.0.0.1:4566" */
+    void *port;           /* service-specific, filled in by app/ (lambda: struct runtime) */
+};
+
+struct service {
+    const struct aws_service *model;
+    const struct service_op *ops;
+    size_t op_count;
+    /* Opens the database (handed to the actor) and makes the service's state; loads and publishes
+     * what the loops need. Main thread, before the loops run. */
+    int (*open)(const struct service_env *env, void **out_state, struct db **out_db,
+                struct err *err);
+    void (*close)(void *state); /* after actor and loops stopped */
+};

@@ -1,0 +1,112 @@
+#pragma once
+/* The function runtime: instances, pools, scheduling, limits, metering.
+ *
+ * One runtime per loop thread (a "home"): functions are spread over the homes by a hash of ARN and
+ * qualifier; each home owns its functions' queues, instances and counters, without locks. The
+ * spawner's socket belongs to home 0, which hands events over.
+ *
+ * thread: the loop's, unless said otherwise. */
+#include "base/err.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "core/snapshot.h"
+
+struct runtime;
+struct loop;
+struct spawner;
+
+enum runtime_kind { RUNTIME_PYTHON };
+
+/* What the platform must know to run a function version: immutable, published by the lambda
+ * service, counted. All strings are owned by the object. */
+struct function_spec {
+    struct snapshot snapshot;                  /* first */
+    struct str account, region, name, version; /* "$LATEST" */
+    struct str arn;                            /* unqualified */
+    struct str runtime_id;                     /* "python3.12" */
+    enum runtime_kind kind;
+    struct str handler;
+    uint32_t memory_mb;
+    uint32_t timeout_ms;
+    uint64_t tmp_bytes;
+    struct {
+        struct str name, value;
+    } * env;
+    size_t env_count;
+    int code_fd;                  /* O_PATH directory of the unpacked code, owned */
+    struct str code_sha256;       /* hex */
+    uint64_t revision;            /* differs whenever instances of an older one must not be used */
+    int64_t reserved_concurrency; /* -1: none */
+    struct str log_group;
+};
+
+enum invocation_result {
+    INVOCATION_OK,
+    INVOCATION_FUNCTION_ERROR, /* payload is AWS's error object */
+    INVOCATION_THROTTLED,      /* never started */
+    INVOCATION_REFUSED,        /* platform could not run it: see error */
+};
+
+enum throttle_reason {
+    THROTTLE_RESERVED_FUNCTION, /* ReservedFunctionConcurrentInvocationLimitExceeded */
+    THROTTLE_CONCURRENT,        /* ConcurrentInvocationLimitExceeded (account) */
+};
+
+/* One call. The caller fills the first part, owns the memory and gets it back in done. */
+struct invocation {
+    struct list_node node;      /* the function's queue */
+    struct function_spec *spec; /* reference held by the invocation until done */
+    struct str request_id, invoked_arn, trace_id, client_context, cognito_identity;
+    struct str payload;
+    bool wants_log_tail;
+    void (*done)(struct invocation *inv); /* on the loop it was started from */
+
+    /* Results, valid from done on; views until done returns. */
+    enum invocation_result result;
+    enum throttle_reason throttle;
+    struct str answer;   /* JSON payload or error object */
+    struct str log_tail; /* last 4 KB of START..REPORT, when wanted */
+    struct err error;    /* INVOCATION_REFUSED */
+    bool is_cold;
+    int64_t queue_us, sandbox_us, boot_us, init_us, run_us; /* phases; 0 when not gone through */
+    int64_t billed_ms;
+    uint64_t memory_peak_bytes;
+
+    /* The runtime's own. */
+    int64_t created_us, deadline_us;
+    struct instance *instance;
+    size_t origin; /* loop that started it */
+};
+
+struct runtime_config {
+    struct loop *const *loops;
+    size_t loop_count;
+    struct spawner *spawner;
+    unsigned account_concurrency; /* 1000 */
+    unsigned instances_max;       /* hard bound of this host */
+    unsigned queue_max;           /* waiting invocations per home */
+    int64_t keep_alive_ms;        /* idle time before an instance is removed */
+    const char *endpoint;         /* for AWS_ENDPOINT_URL */
+};
+
+CHECK_RESULT int runtime_new(const struct runtime_config *config, struct runtime **out_runtime,
+                             struct err *err); /* main thread, before the loops run */
+/* Stops taking invocations, waits for running ones up to timeout_ms, removes all instances, then
+ * runs done on loop 0. */
+void runtime_drain(struct runtime *runtime, int64_t timeout_ms, struct task *done);
+void runtime_free(struct runtime *runtime); /* after the loops stopped */
+
+/* Starts a call from loop number `loop` (its thread). Ends in inv->done, always, also when the
+ * instance dies, the time is over or the runtime drains. */
+void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv);
+
+/* A function changed or went away: idle instances of older revisions are removed, busy ones finish.
+ * Called on every loop after the new specification is visible there. */
+void runtime_function_changed(struct runtime *runtime, size_t loop, struct str arn,
+                              const struct function_spec *spec_or_null);
+
+/* Numbers for health and tests: instances alive, busy, queued. thread: any. */
+struct runtime_counts {
+    unsigned instances, busy, queued;
+};
+struct runtime_counts runtime_counts(const struct runtime *runtime);
