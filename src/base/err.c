@@ -7,12 +7,23 @@
 #include <errno.h>
 #include <stdarg.h>
 
-static void err_format(struct err *err, const char *suffix, const char *format, va_list args)
+/* Adds text that may be cut: the limit is the buffer's. */
+static size_t err_append(struct err *err, size_t at, const char *text)
+{
+    size_t room = sizeof err->text - 1 - at, len = strlen(text);
+    size_t n = len < room ? len : room;
+    memcpy(err->text + at, text, n);
+    err->text[at + n] = '\0';
+    return at + n;
+}
+
+static void PRINTF_LIKE(3, 0)
+    err_format(struct err *err, const char *suffix, const char *format, va_list args)
 {
     int len = vsnprintf(err->text, sizeof err->text, format, args);
     size_t at = len < 0 ? 0 : (size_t) len;
     if (suffix != NULL && at < sizeof err->text)
-        (void) snprintf(err->text + at, sizeof err->text - at, ": %s", suffix);
+        (void) err_append(err, err_append(err, at, ": "), suffix);
 }
 
 int err_set(struct err *err, int code, const char *format, ...)
