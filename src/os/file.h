@@ -8,7 +8,8 @@
 CHECK_RESULT int file_read(const char *path, struct buf *out_buf, struct err *err);
 
 /* Writes bytes so that a crash leaves the old file or the new one: temporary name in the same
- * directory, fsync, rename, fsync of the directory. dir_fd may be AT_FDCWD. */
+ * directory, fsync, rename, fsync of the directory. dir_fd may be AT_FDCWD; mode as in open(2).
+ * After an error of the last step the new file is in place, but may not survive a power cut. */
 CHECK_RESULT int file_write_durable(int dir_fd, const char *path, struct str bytes, unsigned mode,
                                     struct err *err);
 
