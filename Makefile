@@ -1,0 +1,39 @@
+# What a person types. Everything real is in meson.build and tools/.
+BUILD ?= build
+
+.PHONY: all deps demo check lint fuzz bench install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+$(BUILD)/build.ninja:
+	@tools/deps.sh build
+	@meson setup $(BUILD) >/dev/null
+
+demo: ## builds, starts Virga, runs functions in it, stops it
+	@tools/deps.sh build demo
+	@$(MAKE) --no-print-directory all
+	@tools/demo.sh $(BUILD)
+
+check: ## every test; closes with "N passed, N failed"
+	@tools/deps.sh build demo check
+	@tools/check.sh
+
+lint: ## the slow static checks
+	@tools/deps.sh build lint
+	@tools/lint.sh
+
+FUZZ_SECONDS ?= 60
+fuzz: ## every fuzz target for FUZZ_SECONDS
+	@tools/deps.sh build fuzz
+	@tools/fuzz.sh $(FUZZ_SECONDS)
+
+bench: ## ratios against yardsticks measured in the same run
+	@tools/deps.sh build demo
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 bench/run.py $(BUILD)
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	@rm -rf $(BUILD) build-*
