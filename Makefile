@@ -12,7 +12,7 @@ $(BUILD)/build.ninja:
 demo: ## builds, starts Virga, runs functions in it, stops it
 	@tools/deps.sh build demo
 	@$(MAKE) --no-print-directory all
-	@tools/demo.sh $(BUILD)
+	@/usr/bin/python3 tools/demo.py $(BUILD)
 
 check: ## every test; closes with "N passed, N failed"
 	@tools/deps.sh build demo check

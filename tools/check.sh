@@ -94,7 +94,7 @@ for part in $parts; do
             meson_tests build
             python_tests build api
             python_tests build crash
-            step "demo" tools/demo.sh build
+            step "demo" $python tools/demo.py build
             step "bench, briefly" $python bench/run.py build --brief
         fi
         ;;
