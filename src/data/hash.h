@@ -20,6 +20,8 @@ void sha256_free(struct sha256 *hash);
 
 /* Lower-case hexadecimal; out has room for 2 * n characters and a NUL. */
 void hex_encode(const void *bytes, size_t n, char *out);
+/* 0..15, or -1 for anything but a hexadecimal digit of either case. */
+int hex_digit(char c);
 /* -EINVAL unless exactly 2 * n hexadecimal digits of either case. */
 CHECK_RESULT int hex_decode(struct str text, void *out, size_t n);
 

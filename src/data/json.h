@@ -38,6 +38,7 @@ struct json_reader {
     const char *error;   /* NULL or a literal */
     size_t error_at;
     unsigned depth;
+    bool is_skipping;                        /* strings are checked, not unescaped */
     unsigned char expect;                    /* the tokenizer's state */
     unsigned char stack[JSON_DEPTH_MAX / 8]; /* one bit a level: 1 object, 0 array */
 };
@@ -46,17 +47,22 @@ void json_reader_init(struct json_reader *r, struct str input, struct arena *are
 enum json_token json_next(struct json_reader *r);
 
 /* Skips the value whose first token `tok` has just been read (whole object or array); its raw text
- * goes to *out_raw when not NULL. False on a syntax error. */
+ * goes to *out_raw when not NULL. Skipped strings are checked but not unescaped, so nothing is
+ * taken from the arena for them. False on a syntax error. */
 bool json_skip(struct json_reader *r, enum json_token tok, struct str *out_raw);
 
 /* True when bytes are one valid JSON text. error_at may be NULL. */
 bool json_is_valid(struct str bytes, size_t *out_error_at);
 
 /* Writer: commas and colons are placed by itself. Misuse (a key outside an object) is asserted. */
+enum { JSON_WRITER_DEPTH_MAX = 2 * JSON_DEPTH_MAX }; /* what was read may be wrapped */
+
 struct json_writer {
     struct buf *out; /* borrowed */
     unsigned depth;
     bool needs_comma;
+    bool has_key;                                   /* a key waits for its value */
+    unsigned char stack[JSON_WRITER_DEPTH_MAX / 8]; /* one bit a level: 1 object, 0 array */
 };
 
 void json_writer_init(struct json_writer *w, struct buf *out);

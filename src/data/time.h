@@ -18,9 +18,10 @@ void time_put_lambda(struct buf *out, int64_t utc_ms);
 /* "Fri, 20 Nov 2026 21:40:00 GMT" (RFC 9110 IMF-fixdate). */
 void time_put_http(struct buf *out, int64_t utc_ms);
 
-/* RFC 3339 with any fraction and offset. -EINVAL. */
+/* RFC 3339 with any fraction (cut to milliseconds) and offset; years 0000 to 9999. -EINVAL. */
 CHECK_RESULT int time_parse_iso8601(struct str text, int64_t *out_utc_ms);
 /* IMF-fixdate only, with an optional fraction of the second. -EINVAL. */
 CHECK_RESULT int time_parse_http(struct str text, int64_t *out_utc_ms);
-/* "1515531081.123" or "1.5e9": seconds since 1970. -EINVAL, -ERANGE. */
+/* "1515531081.123" or "1.5e9": seconds since 1970, rounded to the nearest millisecond.
+ * -EINVAL; -ERANGE outside the years 0000 to 9999. */
 CHECK_RESULT int time_parse_epoch(struct str text, int64_t *out_utc_ms);

@@ -15,6 +15,7 @@ CHECK_RESULT int uri_decode(struct arena *arena, struct str text, bool plus_is_b
 /* The next "key=value" of a query string, both still encoded; value.ptr is NULL when there was no
  * '='. Empty pairs are skipped. False at the end. */
 bool uri_query_next(struct str *rest, struct str *out_key, struct str *out_value);
-/* The decoded value of `key`, {NULL, 0} when absent; -EINVAL on a broken escape. */
+/* The decoded value of `key`, the first one; '+' reads as a blank. {NULL, 0} when absent, empty
+ * when there was no '='. -EINVAL on a broken escape, -E2BIG beyond the arena. */
 CHECK_RESULT int uri_query_find(struct arena *arena, struct str query, struct str key,
                                 struct str *out_value);

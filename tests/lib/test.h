@@ -21,5 +21,5 @@
     do {                                                                                           \
         int rc_ = (call);                                                                          \
         if (rc_ < 0)                                                                               \
-            fail_msg(#call " failed: %d", rc_);                                                    \
+            fail_msg("%s failed: %d", #call, rc_);                                                 \
     } while (0)

@@ -1,0 +1,178 @@
+/* Hashes over OpenSSL's EVP, CRC-32 over zlib, and the two texts that go with them: hexadecimal
+ * and UUIDs.
+ *
+ * OpenSSL 3 looks an algorithm up by name on each EVP_sha256() use, which costs more than hashing
+ * a short text. Every thread therefore fetches its algorithms once and keeps them; they are counted
+ * objects of OpenSSL's own cache, so nothing is lost when a thread ends. HMAC is written out (RFC
+ * 2104) for the same reason: EVP_MAC costs a further look-up and several allocations a call.
+ *
+ * A failing EVP call here means that memory is gone or that the library lacks the algorithm (MD5
+ * under a FIPS-only configuration); both are asserted, as for small allocations. thread: any; a
+ * struct sha256 belongs to one thread at a time. */
+
+/* Before our own headers: OpenSSL names parameters like functions that base/banned.h forbids. */
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "data/hash.h"
+
+#include "base/assert.h"
+
+#include <errno.h>
+#include <zlib.h>
+
+enum { SHA256_BLOCK_SIZE = 64 };
+
+enum algorithm { ALGORITHM_SHA256, ALGORITHM_SHA1, ALGORITHM_MD5, ALGORITHM_COUNT };
+
+static const EVP_MD *algorithm_find(enum algorithm which)
+{
+    static const char *const names[ALGORITHM_COUNT] = {"SHA256", "SHA1", "MD5"};
+    static _Thread_local EVP_MD *fetched[ALGORITHM_COUNT];
+    if (fetched[which] == NULL)
+        fetched[which] = EVP_MD_fetch(NULL, names[which], NULL);
+    assert(fetched[which] != NULL);
+    return fetched[which];
+}
+
+static void digest(enum algorithm which, struct str bytes, unsigned char *out)
+{
+    int ok = EVP_Digest(bytes.ptr, bytes.len, out, NULL, algorithm_find(which), NULL);
+    assert(ok == 1);
+}
+
+void hash_sha256(struct str bytes, unsigned char out[SHA256_SIZE])
+{
+    digest(ALGORITHM_SHA256, bytes, out);
+}
+
+void hash_sha1(struct str bytes, unsigned char out[SHA1_SIZE])
+{
+    digest(ALGORITHM_SHA1, bytes, out);
+}
+
+void hash_md5(struct str bytes, unsigned char out[MD5_SIZE])
+{
+    digest(ALGORITHM_MD5, bytes, out);
+}
+
+/* SHA-256 of the padded key, xored with `mask`, followed by bytes. */
+static void hmac_half(EVP_MD_CTX *ctx, const unsigned char key[SHA256_BLOCK_SIZE],
+                      unsigned char mask, struct str bytes, unsigned char out[SHA256_SIZE])
+{
+    unsigned char pad[SHA256_BLOCK_SIZE];
+    for (size_t i = 0; i < sizeof pad; i++)
+        pad[i] = key[i] ^ mask;
+    bool is_done = EVP_DigestInit_ex2(ctx, algorithm_find(ALGORITHM_SHA256), NULL) == 1 &&
+                   EVP_DigestUpdate(ctx, pad, sizeof pad) == 1 &&
+                   EVP_DigestUpdate(ctx, bytes.ptr, bytes.len) == 1 &&
+                   EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    assert(is_done);
+    OPENSSL_cleanse(pad, sizeof pad);
+}
+
+void hash_hmac_sha256(struct str key, struct str bytes, unsigned char out[SHA256_SIZE])
+{
+    unsigned char padded[SHA256_BLOCK_SIZE] = {0};
+    if (key.len > sizeof padded)
+        hash_sha256(key, padded);
+    else if (key.len > 0)
+        memcpy(padded, key.ptr, key.len);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert(ctx != NULL);
+    unsigned char inner[SHA256_SIZE];
+    hmac_half(ctx, padded, 0x36, bytes, inner);
+    hmac_half(ctx, padded, 0x5C, str_of(inner, sizeof inner), out);
+    EVP_MD_CTX_free(ctx);
+    OPENSSL_cleanse(padded, sizeof padded);
+}
+
+uint32_t hash_crc32(uint32_t crc, struct str bytes)
+{
+    if (bytes.len == 0)
+        return crc; /* zlib answers the initial value for a NULL pointer, whatever crc is. */
+    return (uint32_t) crc32_z(crc, (const unsigned char *) bytes.ptr, bytes.len);
+}
+
+/* struct sha256 is OpenSSL's context under a name of ours; it is never dereferenced here. */
+static EVP_MD_CTX *sha256_ctx(struct sha256 *hash)
+{
+    return (EVP_MD_CTX *) (void *) hash;
+}
+
+struct sha256 *sha256_new(void)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert(ctx != NULL);
+    int ok = EVP_DigestInit_ex2(ctx, algorithm_find(ALGORITHM_SHA256), NULL);
+    assert(ok == 1);
+    return (struct sha256 *) (void *) ctx;
+}
+
+void sha256_add(struct sha256 *hash, struct str bytes)
+{
+    int ok = EVP_DigestUpdate(sha256_ctx(hash), bytes.ptr, bytes.len);
+    assert(ok == 1);
+}
+
+void sha256_end(struct sha256 *hash, unsigned char out[SHA256_SIZE])
+{
+    int ok = EVP_DigestFinal_ex(sha256_ctx(hash), out, NULL);
+    assert(ok == 1);
+}
+
+void sha256_free(struct sha256 *hash)
+{
+    EVP_MD_CTX_free(sha256_ctx(hash)); /* accepts NULL */
+}
+
+void hex_encode(const void *bytes, size_t n, char *out)
+{
+    const unsigned char *in = bytes;
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = "0123456789abcdef"[in[i] >> 4];
+        out[2 * i + 1] = "0123456789abcdef"[in[i] & 15];
+    }
+    out[2 * n] = '\0';
+}
+
+int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+int hex_decode(struct str text, void *out, size_t n)
+{
+    if (text.len % 2 != 0 || text.len / 2 != n)
+        return -EINVAL;
+    for (size_t i = 0; i < text.len; i++)
+        if (hex_digit(text.ptr[i]) < 0)
+            return -EINVAL; /* checked first: failure leaves `out` untouched */
+    unsigned char *to = out;
+    for (size_t i = 0; i < n; i++)
+        to[i] = (unsigned char) (hex_digit(text.ptr[2 * i]) << 4 | hex_digit(text.ptr[2 * i + 1]));
+    return 0;
+}
+
+void uuid_format(const unsigned char random[16], char out[UUID_TEXT_SIZE])
+{
+    unsigned char bytes[16];
+    memcpy(bytes, random, sizeof bytes);
+    bytes[6] = (unsigned char) ((bytes[6] & 0x0F) | 0x40); /* version 4 */
+    bytes[8] = (unsigned char) ((bytes[8] & 0x3F) | 0x80); /* the RFC's variant */
+    char hex[33];
+    hex_encode(bytes, sizeof bytes, hex);
+    char *to = out;
+    for (size_t i = 0; i < 32; i++) {
+        if (i == 8 || i == 12 || i == 16 || i == 20)
+            *to++ = '-';
+        *to++ = hex[i];
+    }
+    *to = '\0';
+}
