@@ -17,12 +17,14 @@ struct actor;
 struct message {
     struct list_node node; /* the actor's mailbox */
     struct str account;    /* fairness key; borrowed until done */
-    bool is_read_only;     /* runs outside the write transaction */
+    bool is_read_only;     /* runs before the write transaction, done at once */
     /* Runs on the actor. 0: keep its changes; negative: roll its savepoint back (the message itself
      * remembers what to answer). */
     int (*run)(struct message *msg, struct db *db);
-    /* After the commit, or when it failed (rc < 0: nothing of this message is stored). Takes the
-     * message back. */
+    /* Takes the message back. rc 0: the group is on disk, and what run returned stands. rc < 0: the
+     * group was rolled back, nothing of this message is stored, and what run found out may rest on
+     * changes that never were: answer an internal error. -ENOSPC full disk; -EIO, -EROFS the
+     * store takes no more writes. Runs on the actor. */
     void (*done)(struct message *msg, int rc);
 };
 
@@ -36,7 +38,9 @@ struct actor_config {
 
 CHECK_RESULT int actor_new(const struct actor_config *config, struct actor **out_actor,
                            struct err *err);
-/* thread: any. -EAGAIN: full, the sender keeps the message. */
+/* thread: any. owner: the message moves on success, else the sender keeps it. -EAGAIN: full, or the
+ * account has more than its share waiting; -ESHUTDOWN: actor_free has begun. */
 CHECK_RESULT int actor_post(struct actor *actor, struct message *msg);
-/* No more posts; what waits is finished; blocks until idle. */
+/* No more posts; what waits is finished; blocks until idle, so the exec must still run; closes the
+ * database. */
 void actor_free(struct actor *actor);
