@@ -8,12 +8,16 @@
  *   boolean, numbers                bool has_X; T X;
  *   timestamp                       bool has_X; int64_t X;    UTC milliseconds
  *   structure, union                struct svc_Shape *X;      NULL: absent
- *   list                            struct svc_List X;        {T *items; size_t count;}, items
- *                                                             NULL: absent; structures by value
- *   map                             struct svc_Map X;         {struct svc_Map_entry {struct str
- * key; V value;} *items; size_t count;} enum values                     enum svc_Enum {
- * svc_Enum_VALUE = 1, … } and enum svc_Enum svc_Enum_find(struct str) (0: unknown) Everything
- * decoded lies in the request's arena or is a view into the request's bytes. */
+ *   list                            struct svc_List X;        {T *items; size_t count;}
+ *   map                             struct svc_Map X;         {struct svc_Map_entry *items;
+ *                                                              size_t count;}
+ *                                   items NULL: absent. Items are values: a list of structures is
+ *                                   an array of structures; a map's entry is {struct str key;
+ *                                   V value;}. Sparse lists and maps (null is an item) hold
+ *                                   {bool has_value; T value;} unless T is a struct str.
+ *   enum values                     enum svc_Enum { svc_Enum_VALUE = 1, … };
+ *                                   svc_Enum_find(text), 0 unknown; svc_Enum_text(value)
+ * Everything decoded lies in the request's arena or is a view into the request's bytes. */
 #include "base/str.h"
 
 enum aws_kind {
@@ -48,31 +52,41 @@ enum aws_timestamp_format { AWS_TIME_DEFAULT, AWS_TIME_EPOCH, AWS_TIME_ISO8601, 
 
 enum aws_member_flags {
     AWS_REQUIRED = 1 << 0,
-    AWS_PAYLOAD = 1 << 1,   /* the member is the whole body */
-    AWS_FLATTENED = 1 << 2, /* lists and maps without a wrapping element */
-    AWS_XML_ATTRIBUTE = 1 << 3,
+    AWS_PAYLOAD = 1 << 1,       /* the member is the whole body */
+    AWS_FLATTENED = 1 << 2,     /* lists and maps without a wrapping element */
+    AWS_XML_ATTRIBUTE = 1 << 3, /* of the element that encloses the member */
     AWS_IDEMPOTENCY_TOKEN = 1 << 4,
     AWS_HOST_LABEL = 1 << 5,
     AWS_EVENT_HEADER = 1 << 6,
     AWS_EVENT_PAYLOAD = 1 << 7,
-    AWS_LABEL_GREEDY = 1 << 8,
+    AWS_LABEL_GREEDY = 1 << 8,  /* {Key+}: may hold slashes */
+    AWS_JSON_VALUE = 1 << 9,    /* JSON text; base64 when it travels in a header */
+    AWS_BODY_STREAM = 1 << 10,  /* a payload that may be larger than memory */
 };
 
 enum { AWS_NO_OFFSET = 0xffffffff };
 
 struct aws_shape;
 
+/* Names that few members and shapes have, kept apart so that the tables stay small. */
+struct aws_names {
+    struct str query;                     /* name in the query protocol; ptr NULL: wire */
+    struct str xml_name;                  /* root element of a shape; ptr NULL: its own name */
+    struct str xml_namespace, xml_prefix; /* ptr NULL: none */
+    struct str default_json;              /* value of an absent member; ptr NULL: none */
+    struct str media_type;                /* of a blob or string that is the body */
+};
+
 struct aws_member {
     struct str name; /* as in the model */
     struct str wire; /* locationName: JSON key, XML element, header, query parameter; = name */
-    struct str query_wire; /* name in the query protocols where it differs; ptr NULL: wire */
     const struct aws_shape *shape;
-    uint32_t offset;     /* of the value in the C struct */
-    uint32_t has_offset; /* of has_X; AWS_NO_OFFSET when absence shows in the value */
-    enum aws_location location;
-    uint32_t flags; /* AWS_REQUIRED | … */
-    enum aws_timestamp_format timestamp_format;
-    struct str xml_namespace, xml_prefix;
+    const struct aws_names *names; /* NULL: nothing special */
+    uint32_t offset;               /* of the value in the C struct */
+    uint32_t has_offset;           /* of has_X; AWS_NO_OFFSET when absence shows in the value */
+    uint16_t flags;                /* AWS_REQUIRED | … */
+    uint8_t location;              /* enum aws_location */
+    uint8_t timestamp_format;      /* enum aws_timestamp_format; DEFAULT: the shape's */
 };
 
 enum aws_shape_flags {
@@ -83,46 +97,76 @@ enum aws_shape_flags {
     AWS_SPARSE = 1 << 4,
     AWS_HAS_MIN = 1 << 5,
     AWS_HAS_MAX = 1 << 6,
+    AWS_UNIQUE_ITEMS = 1 << 7,
+    AWS_NEEDS_CHECK = 1 << 8,    /* it or something within it has a constraint */
+    AWS_SHAPE_FLATTENED = 1 << 9, /* a list or map that is flattened wherever it is used */
+    AWS_INT_ENUM = 1 << 10,      /* an integer that must be one of enum_values */
+};
+
+/* A regular expression and its program, compiled at first use (aws/validate.c). */
+struct aws_pattern {
+    struct str source;
+    void *program;
 };
 
 struct aws_shape {
-    enum aws_kind kind;
     struct str name;
-    uint32_t size; /* of the C representation: the struct, one list element's holder, … */
+    uint8_t kind;             /* enum aws_kind */
+    uint8_t timestamp_format; /* enum aws_timestamp_format */
+    uint16_t member_count;
     uint32_t flags;
-    const struct aws_member
-        *members; /* structure, union; list: [0] element; map: [0] key [1] value */
-    uint32_t member_count;
-    uint32_t item_size; /* list element or map entry, in bytes */
-    double min, max;    /* length in characters or bytes or items; value of numbers */
-    struct str pattern; /* ptr NULL: none */
+    uint32_t size;      /* of the C value: the structure, the list's holder, the number */
+    uint32_t item_size; /* of a list's item, a map's entry */
+    const struct aws_member *members; /* structure, union; list: [0] item; map: [0] key [1] value */
     const struct str *enum_values;
     uint32_t enum_count;
-    enum aws_timestamp_format timestamp_format;
-    struct str xml_name, xml_namespace, xml_prefix;
-    struct str payload; /* name of the payload member, structures used as input or output */
+    uint32_t enum_hidden_from; /* values from here on are accepted but not shown in messages */
+    double min, max; /* length in characters, bytes or items; value of numbers */
+    struct aws_pattern *pattern;   /* NULL: none */
+    const struct aws_names *names; /* NULL: nothing special */
+    const struct aws_member *payload; /* the member that is the whole body; NULL: none */
+};
+
+/* What lists and maps look like to code that does not know their item type. */
+struct aws_items {
+    void *items;
+    size_t count;
 };
 
 enum aws_side { AWS_SENDER, AWS_RECEIVER };
 
 struct aws_error {
     struct str name;       /* shape name */
-    struct str code;       /* what the wire says; the error trait's code or the shape name */
-    struct str query_code; /* in query and query-compatible answers; ptr NULL: code */
+    struct str code;       /* in JSON and CBOR answers: the shape name */
+    struct str query_code; /* in query, XML and x-amzn-query-error; ptr NULL: code */
     int status;
     enum aws_side side;
     const struct aws_shape *shape; /* NULL for the errors common to all services */
+};
+
+enum aws_operation_flags {
+    AWS_OP_NO_AUTH = 1 << 0,           /* unsigned callers are allowed */
+    AWS_OP_CHECKSUM_REQUIRED = 1 << 1, /* of the request's body */
+    AWS_OP_UNSIGNED_PAYLOAD = 1 << 2,
+    AWS_OP_COMPRESSED = 1 << 3,   /* the request may be gzip */
+    AWS_OP_STORED = 1 << 4,       /* accepted and kept, but not acted upon; --strict rejects it */
+    AWS_OP_BODY_STREAM = 1 << 5,  /* the input's payload streams */
+    AWS_OP_EVENTS_IN = 1 << 6,    /* input holds an event stream */
+    AWS_OP_EVENTS_OUT = 1 << 7,   /* output holds an event stream */
 };
 
 struct aws_operation {
     struct str name;
     struct str method, uri; /* "/2015-03-31/functions/{FunctionName}/invocations?x=y" */
     int status;             /* of success */
+    uint32_t flags;
     const struct aws_shape *input, *output; /* NULL: none */
+    struct str input_element;               /* rest-xml: root element of the request; ptr NULL */
     struct str output_wrapper;              /* query: resultWrapper */
+    struct str host_prefix;
+    struct str checksum_member; /* input member that names the algorithm; ptr NULL: none */
     const struct aws_error *const *errors;
     uint32_t error_count;
-    struct str host_prefix;
 };
 
 enum aws_protocol {
@@ -135,18 +179,40 @@ enum aws_protocol {
     AWS_PROTOCOL_COUNT,
 };
 
+/* Every operation of the official model, the most specific route first. */
+struct aws_route {
+    struct str name;
+    struct str method, uri;
+    const struct aws_operation *operation; /* NULL: we do not support it */
+};
+
+/* Whose words a service uses for violated constraints. */
+enum aws_validation_style {
+    AWS_VALIDATION_CORAL,  /* "1 validation error detected: Value 'x' at 'name' failed to …" */
+    AWS_VALIDATION_SMITHY, /* "1 validation error detected. Value at '/name' failed to …", fields */
+};
+
 struct aws_service {
     struct str id;              /* "lambda": our name, the folder's and the model file's */
     struct str signing_name;    /* of the credential scope */
     struct str endpoint_prefix; /* of host names */
-    struct str target_prefix;   /* X-Amz-Target, "AmazonSQS"; ptr NULL: none */
+    struct str target_prefix;   /* X-Amz-Target and CBOR's routes, "AmazonSQS"; ptr NULL: none */
     struct str api_version;
     struct str xml_namespace;
-    uint32_t protocols; /* bit set of 1 << enum aws_protocol; the first set bit answers ambiguity */
+    uint32_t protocols;             /* bit set of 1 << enum aws_protocol */
+    enum aws_protocol protocol;     /* the official first choice; answers ambiguity */
+    enum aws_validation_style validation;
     bool is_query_compatible;
-    const struct aws_operation *operations; /* those we support */
+    bool is_error_unwrapped; /* rest-xml: <Error> is the root, as S3 has it */
+    const struct aws_operation *const *operations; /* those we support */
     uint32_t operation_count;
-    const struct str *rejected;        /* names of the official operations that we do not support */
-    const struct str *rejected_routes; /* "METHOD /uri" of the same, for the REST protocols */
-    uint32_t rejected_count;
+    const struct aws_error *const *errors; /* of any operation, by name */
+    uint32_t error_count;
+    const struct aws_route *routes;
+    uint32_t route_count;
 };
+
+/* Number of an enum's text, from 1; 0 when the model does not know it. And back: ptr NULL when out
+ * of range. */
+unsigned aws_enum_find(const struct aws_shape *shape, struct str text);
+struct str aws_enum_text(const struct aws_shape *shape, unsigned value);

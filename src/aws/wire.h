@@ -40,6 +40,8 @@ extern const struct aws_error aws_error_unknown_operation, aws_error_serializati
  * *out_rejected: a known operation that we do not support; NULL without: no such route. */
 const struct aws_operation *aws_route(const struct aws_service *service, struct str method,
                                       struct str path, struct str query, struct str *out_rejected);
+/* True when some operation has that path, whatever its method: the answer is then 405, not 404. */
+bool aws_route_has_path(const struct aws_service *service, struct str path, struct str query);
 /* The operation of that name (X-Amz-Target, Action); same rules. */
 const struct aws_operation *aws_operation_find(const struct aws_service *service, struct str name,
                                                struct str *out_rejected);
