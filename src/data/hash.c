@@ -8,7 +8,7 @@
  *
  * A failing EVP call here means that memory is gone or that the library lacks the algorithm (MD5
  * under a FIPS-only configuration); both are asserted, as for small allocations. thread: any; a
- * struct sha256 belongs to one thread at a time. */
+ * struct hasher belongs to one thread at a time. */
 
 /* Before our own headers: OpenSSL names parameters like functions that base/banned.h forbids. */
 #include <openssl/crypto.h>
@@ -17,25 +17,25 @@
 #include "data/hash.h"
 
 #include "base/assert.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <zlib.h>
 
 enum { SHA256_BLOCK_SIZE = 64 };
 
-enum algorithm { ALGORITHM_SHA256, ALGORITHM_SHA1, ALGORITHM_MD5, ALGORITHM_COUNT };
-
-static const EVP_MD *algorithm_find(enum algorithm which)
+static const EVP_MD *algorithm_find(enum hash_kind which)
 {
-    static const char *const names[ALGORITHM_COUNT] = {"SHA256", "SHA1", "MD5"};
-    static _Thread_local EVP_MD *fetched[ALGORITHM_COUNT];
+    static const char *const names[] = {
+        [HASH_SHA256] = "SHA256", [HASH_SHA1] = "SHA1", [HASH_MD5] = "MD5"};
+    static _Thread_local EVP_MD *fetched[ARRAY_LEN(names)];
     if (fetched[which] == NULL)
         fetched[which] = EVP_MD_fetch(NULL, names[which], NULL);
     assert(fetched[which] != NULL);
     return fetched[which];
 }
 
-static void digest(enum algorithm which, struct str bytes, unsigned char *out)
+static void digest(enum hash_kind which, struct str bytes, unsigned char *out)
 {
     int ok = EVP_Digest(bytes.ptr, bytes.len, out, NULL, algorithm_find(which), NULL);
     assert(ok == 1);
@@ -43,17 +43,17 @@ static void digest(enum algorithm which, struct str bytes, unsigned char *out)
 
 void hash_sha256(struct str bytes, unsigned char out[SHA256_SIZE])
 {
-    digest(ALGORITHM_SHA256, bytes, out);
+    digest(HASH_SHA256, bytes, out);
 }
 
 void hash_sha1(struct str bytes, unsigned char out[SHA1_SIZE])
 {
-    digest(ALGORITHM_SHA1, bytes, out);
+    digest(HASH_SHA1, bytes, out);
 }
 
 void hash_md5(struct str bytes, unsigned char out[MD5_SIZE])
 {
-    digest(ALGORITHM_MD5, bytes, out);
+    digest(HASH_MD5, bytes, out);
 }
 
 /* SHA-256 of the padded key, xored with `mask`, followed by bytes. */
@@ -63,7 +63,7 @@ static void hmac_half(EVP_MD_CTX *ctx, const unsigned char key[SHA256_BLOCK_SIZE
     unsigned char pad[SHA256_BLOCK_SIZE];
     for (size_t i = 0; i < sizeof pad; i++)
         pad[i] = key[i] ^ mask;
-    bool is_done = EVP_DigestInit_ex2(ctx, algorithm_find(ALGORITHM_SHA256), NULL) == 1 &&
+    bool is_done = EVP_DigestInit_ex2(ctx, algorithm_find(HASH_SHA256), NULL) == 1 &&
                    EVP_DigestUpdate(ctx, pad, sizeof pad) == 1 &&
                    EVP_DigestUpdate(ctx, bytes.ptr, bytes.len) == 1 &&
                    EVP_DigestFinal_ex(ctx, out, NULL) == 1;
@@ -94,36 +94,48 @@ uint32_t hash_crc32(uint32_t crc, struct str bytes)
     return (uint32_t) crc32_z(crc, (const unsigned char *) bytes.ptr, bytes.len);
 }
 
-/* struct sha256 is OpenSSL's context under a name of ours; it is never dereferenced here. */
-static EVP_MD_CTX *sha256_ctx(struct sha256 *hash)
-{
-    return (EVP_MD_CTX *) (void *) hash;
-}
+struct hasher {
+    EVP_MD_CTX *ctx; /* owned */
+    enum hash_kind kind;
+};
 
-struct sha256 *sha256_new(void)
+static void hasher_start(struct hasher *hasher)
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    assert(ctx != NULL);
-    int ok = EVP_DigestInit_ex2(ctx, algorithm_find(ALGORITHM_SHA256), NULL);
-    assert(ok == 1);
-    return (struct sha256 *) (void *) ctx;
-}
-
-void sha256_add(struct sha256 *hash, struct str bytes)
-{
-    int ok = EVP_DigestUpdate(sha256_ctx(hash), bytes.ptr, bytes.len);
+    int ok = EVP_DigestInit_ex2(hasher->ctx, algorithm_find(hasher->kind), NULL);
     assert(ok == 1);
 }
 
-void sha256_end(struct sha256 *hash, unsigned char out[SHA256_SIZE])
+struct hasher *hasher_new(enum hash_kind kind)
 {
-    int ok = EVP_DigestFinal_ex(sha256_ctx(hash), out, NULL);
+    struct hasher *hasher = NEW(struct hasher);
+    hasher->kind = kind;
+    hasher->ctx = EVP_MD_CTX_new();
+    assert(hasher->ctx != NULL);
+    hasher_start(hasher);
+    return hasher;
+}
+
+void hasher_add(struct hasher *hasher, struct str bytes)
+{
+    int ok = EVP_DigestUpdate(hasher->ctx, bytes.ptr, bytes.len);
     assert(ok == 1);
 }
 
-void sha256_free(struct sha256 *hash)
+size_t hasher_end(struct hasher *hasher, unsigned char out[SHA256_SIZE])
 {
-    EVP_MD_CTX_free(sha256_ctx(hash)); /* accepts NULL */
+    unsigned size = 0;
+    int ok = EVP_DigestFinal_ex(hasher->ctx, out, &size);
+    assert(ok == 1);
+    hasher_start(hasher);
+    return size;
+}
+
+void hasher_free(struct hasher *hasher)
+{
+    if (hasher == NULL)
+        return;
+    EVP_MD_CTX_free(hasher->ctx);
+    free(hasher);
 }
 
 void hex_encode(const void *bytes, size_t n, char *out)

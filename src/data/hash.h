@@ -11,12 +11,14 @@ void hash_sha1(struct str bytes, unsigned char out[SHA1_SIZE]);
 void hash_hmac_sha256(struct str key, struct str bytes, unsigned char out[SHA256_SIZE]);
 uint32_t hash_crc32(uint32_t crc, struct str bytes); /* start with 0 */
 
-/* Incremental SHA-256. */
-struct sha256;
-CHECK_RESULT struct sha256 *sha256_new(void);
-void sha256_add(struct sha256 *hash, struct str bytes);
-void sha256_end(struct sha256 *hash, unsigned char out[SHA256_SIZE]); /* hash may not be added to */
-void sha256_free(struct sha256 *hash);
+/* The same piece by piece. */
+enum hash_kind { HASH_SHA256, HASH_SHA1, HASH_MD5 };
+struct hasher;
+CHECK_RESULT struct hasher *hasher_new(enum hash_kind kind);
+void hasher_add(struct hasher *hasher, struct str bytes);
+/* The size of the hash; starts anew for the next text. */
+size_t hasher_end(struct hasher *hasher, unsigned char out[SHA256_SIZE]);
+void hasher_free(struct hasher *hasher);
 
 /* Lower-case hexadecimal; out has room for 2 * n characters and a NUL. */
 void hex_encode(const void *bytes, size_t n, char *out);

@@ -66,13 +66,13 @@ static void in_pieces(void **state)
     static char text[1000];
     memset(text, 'q', sizeof text);
     hash_sha256(str_of(text, sizeof text), once);
-    struct sha256 *hash = sha256_new();
-    sha256_add(hash, STR_NONE);
+    struct hasher *hash = hasher_new(HASH_SHA256);
+    hasher_add(hash, STR_NONE);
     for (size_t at = 0; at < sizeof text; at += 100)
-        sha256_add(hash, str_of(text + at, 100));
-    sha256_end(hash, pieces);
-    sha256_free(hash);
-    sha256_free(NULL);
+        hasher_add(hash, str_of(text + at, 100));
+    assert_int_equal(hasher_end(hash, pieces), SHA256_SIZE);
+    hasher_free(hash);
+    hasher_free(NULL);
     assert_memory_equal(once, pieces, SHA256_SIZE);
 }
 
