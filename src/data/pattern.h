@@ -7,7 +7,11 @@
 
 struct pattern;
 
-/* -ENOTSUP names a construct that the subset does not have. */
+/* thread: any.  owner: the caller owns *out_pattern; source is not kept.
+ * errors: -EINVAL not a regular expression; -ENOTSUP a construct that the subset does not have
+ * (look-around, back references, possessive quantifiers, nested classes) or a program that is too
+ * large; err names it. */
 CHECK_RESULT int pattern_new(struct str source, struct pattern **out_pattern, struct err *err);
 void pattern_free(struct pattern *pattern);
+/* False as well for a text that is not UTF-8. */
 bool pattern_matches(const struct pattern *pattern, struct str text);
