@@ -60,11 +60,11 @@ static void cleanup_dir(DIR **dir)
 }
 #define AUTO_DIR __attribute__((cleanup(cleanup_dir)))
 
-static void cleanup_sha256(struct sha256 **hash)
+static void cleanup_hasher(struct hasher **hash)
 {
-    sha256_free(*hash);
+    hasher_free(*hash);
 }
-#define AUTO_SHA256 __attribute__((cleanup(cleanup_sha256)))
+#define AUTO_HASHER __attribute__((cleanup(cleanup_hasher)))
 
 static bool is_name(const char *name)
 {
@@ -211,7 +211,7 @@ int blobs_put(struct blobs *blobs, struct str bytes, char out_name[BLOB_NAME_SIZ
 }
 
 /* Copies until the end of fd; hashes on the way. */
-static int copy_all(int from, int to, uint64_t limit_bytes, struct sha256 *hash,
+static int copy_all(int from, int to, uint64_t limit_bytes, struct hasher *hash,
                     uint64_t *out_size_bytes, struct err *err)
 {
     AUTO_FREE char *chunk = mem_new(COPY_CHUNK);
@@ -228,7 +228,7 @@ static int copy_all(int from, int to, uint64_t limit_bytes, struct sha256 *hash,
         if (size_bytes > limit_bytes)
             return err_say(err, -EFBIG, "a blob over %llu bytes", (unsigned long long) limit_bytes);
         struct str bytes = str_of(chunk, (size_t) n);
-        sha256_add(hash, bytes);
+        hasher_add(hash, bytes);
         int rc = fd_write_all(to, bytes, err);
         if (rc < 0)
             return rc;
@@ -240,7 +240,7 @@ static int copy_all(int from, int to, uint64_t limit_bytes, struct sha256 *hash,
 int blobs_put_file(struct blobs *blobs, int fd, uint64_t limit_bytes, char out_name[BLOB_NAME_SIZE],
                    uint64_t *out_size_bytes, struct err *err)
 {
-    AUTO_SHA256 struct sha256 *hash = sha256_new();
+    AUTO_HASHER struct hasher *hash = hasher_new(HASH_SHA256);
     AUTO_TEMP struct temp temp = {.fd = -1};
     uint64_t size_bytes = 0;
     int rc = temp_open(blobs, &temp, err);
@@ -250,7 +250,7 @@ int blobs_put_file(struct blobs *blobs, int fd, uint64_t limit_bytes, char out_n
         return rc;
     unsigned char digest[SHA256_SIZE];
     char name[BLOB_NAME_SIZE];
-    sha256_end(hash, digest);
+    (void) hasher_end(hash, digest); /* the size is known */
     hex_encode(digest, sizeof digest, name);
     rc = temp_publish(&temp, name, err);
     if (rc < 0)
