@@ -1,0 +1,31 @@
+#pragma once
+/* Directory trees unpacked from ZIP packages: code of functions, later layers.
+ *
+ * The package is hostile, the directory is trusted to be ours: nothing outside it is ever created,
+ * changed or followed. A tree appears whole and on disk, or not at all. Entries get uniform
+ * permissions (directories 0755, files 0644 or 0755); owners and times of the archive are dropped.
+ * Symbolic links are kept when they provably stay inside. thread: workers and actors. */
+#include "base/err.h"
+#include "base/str.h"
+
+struct tree_limits {
+    uint64_t bytes_max;   /* of all files together, as unpacked */
+    uint32_t entries_max; /* files, directories and links */
+};
+
+struct tree_stats {
+    uint64_t bytes;
+    uint32_t entries, files;
+};
+
+/* Unpacks `zip` into the new directory dir/name. A crash leaves at most dir/name.<random>.tmp,
+ * which the owner of dir removes at start.
+ * errors: -EINVAL not a usable ZIP archive or unsafe content, -E2BIG beyond the limits, -EEXIST the
+ * name is taken; other codes are the file system's. */
+CHECK_RESULT int tree_unpack(const char *dir, const char *name, struct str zip,
+                             const struct tree_limits *limits, struct tree_stats *out_stats,
+                             struct err *err);
+
+/* True when a symbolic link that lies `depth` directories below the top of a tree cannot lead out
+ * of it. Exposed for its tests. */
+bool tree_link_is_safe(struct str target, unsigned depth);
