@@ -22,7 +22,7 @@
 #include <errno.h>
 #include <zlib.h>
 
-enum { SHA256_BLOCK_SIZE = 64 };
+enum { HMAC_BLOCK_SIZE = 64 };
 
 static const EVP_MD *algorithm_find(enum hash_kind which)
 {
@@ -56,14 +56,15 @@ void hash_md5(struct str bytes, unsigned char out[MD5_SIZE])
     digest(HASH_MD5, bytes, out);
 }
 
-/* SHA-256 of the padded key, xored with `mask`, followed by bytes. */
-static void hmac_half(EVP_MD_CTX *ctx, const unsigned char key[SHA256_BLOCK_SIZE],
-                      unsigned char mask, struct str bytes, unsigned char out[SHA256_SIZE])
+/* Hash of the padded key, xored with `mask`, followed by bytes. */
+static void hmac_half(EVP_MD_CTX *ctx, enum hash_kind which,
+                      const unsigned char key[HMAC_BLOCK_SIZE], unsigned char mask,
+                      struct str bytes, unsigned char *out)
 {
-    unsigned char pad[SHA256_BLOCK_SIZE];
+    unsigned char pad[HMAC_BLOCK_SIZE];
     for (size_t i = 0; i < sizeof pad; i++)
         pad[i] = key[i] ^ mask;
-    bool is_done = EVP_DigestInit_ex2(ctx, algorithm_find(HASH_SHA256), NULL) == 1 &&
+    bool is_done = EVP_DigestInit_ex2(ctx, algorithm_find(which), NULL) == 1 &&
                    EVP_DigestUpdate(ctx, pad, sizeof pad) == 1 &&
                    EVP_DigestUpdate(ctx, bytes.ptr, bytes.len) == 1 &&
                    EVP_DigestFinal_ex(ctx, out, NULL) == 1;
@@ -71,20 +72,32 @@ static void hmac_half(EVP_MD_CTX *ctx, const unsigned char key[SHA256_BLOCK_SIZE
     OPENSSL_cleanse(pad, sizeof pad);
 }
 
-void hash_hmac_sha256(struct str key, struct str bytes, unsigned char out[SHA256_SIZE])
+/* SHA-1 and SHA-256 share the block size of 64 bytes. */
+static void hmac(enum hash_kind which, size_t size, struct str key, struct str bytes,
+                 unsigned char *out)
 {
-    unsigned char padded[SHA256_BLOCK_SIZE] = {0};
+    unsigned char padded[HMAC_BLOCK_SIZE] = {0};
     if (key.len > sizeof padded)
-        hash_sha256(key, padded);
+        digest(which, key, padded);
     else if (key.len > 0)
         memcpy(padded, key.ptr, key.len);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     assert(ctx != NULL);
     unsigned char inner[SHA256_SIZE];
-    hmac_half(ctx, padded, 0x36, bytes, inner);
-    hmac_half(ctx, padded, 0x5C, str_of(inner, sizeof inner), out);
+    hmac_half(ctx, which, padded, 0x36, bytes, inner);
+    hmac_half(ctx, which, padded, 0x5C, str_of(inner, size), out);
     EVP_MD_CTX_free(ctx);
     OPENSSL_cleanse(padded, sizeof padded);
+}
+
+void hash_hmac_sha256(struct str key, struct str bytes, unsigned char out[SHA256_SIZE])
+{
+    hmac(HASH_SHA256, SHA256_SIZE, key, bytes, out);
+}
+
+void hash_hmac_sha1(struct str key, struct str bytes, unsigned char out[SHA1_SIZE])
+{
+    hmac(HASH_SHA1, SHA1_SIZE, key, bytes, out);
 }
 
 uint32_t hash_crc32(uint32_t crc, struct str bytes)

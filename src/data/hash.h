@@ -9,6 +9,7 @@ void hash_sha256(struct str bytes, unsigned char out[SHA256_SIZE]);
 void hash_md5(struct str bytes, unsigned char out[MD5_SIZE]);
 void hash_sha1(struct str bytes, unsigned char out[SHA1_SIZE]);
 void hash_hmac_sha256(struct str key, struct str bytes, unsigned char out[SHA256_SIZE]);
+void hash_hmac_sha1(struct str key, struct str bytes, unsigned char out[SHA1_SIZE]);
 uint32_t hash_crc32(uint32_t crc, struct str bytes); /* start with 0 */
 
 /* The same piece by piece. */

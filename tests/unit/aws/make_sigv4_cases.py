@@ -35,6 +35,13 @@ botocore.auth.datetime.datetime = Fixed
 if hasattr(botocore.auth, "get_current_datetime"):
     botocore.auth.get_current_datetime = lambda **_: NOW
 
+class V1Query(botocore.auth.HmacV1QueryAuth):
+    """Signature Version 2 of S3, as presigned URLs of boto3 and of the older CLI carry it."""
+
+    def __init__(self, credentials, service, region, expires):
+        super().__init__(credentials, expires)
+
+
 out = []
 
 
@@ -58,6 +65,8 @@ def signed(method="GET", url="http://example.amazonaws.com/", headers=None, body
            service="service", signer=botocore.auth.SigV4Auth, token=None, secret=SECRET,
            key=KEY, region="us-east-1", **options):
     request = AWSRequest(method, url, headers=headers or {}, data=body)
+    if signer is V1Query and url.startswith(s3url):  # as botocore's S3 client does
+        request.auth_path = "/bucket" + urlsplit(url).path
     signer(Credentials(key, secret, token), service, region, **options).add_auth(request)
     prepared = request.prepare()
     return prepared
@@ -91,6 +100,7 @@ def put(field, value):
 
 
 base = "http://example.amazonaws.com"
+s3url = "http://bucket.s3.amazonaws.com"
 emit("get-vanilla", "OK", signed())
 for name, path in [
         ("utf8", "/%E1%88%B4"), ("space", "/example%20space/"), ("unreserved", "/-._~0123AZaz"),
@@ -122,7 +132,6 @@ emit("delete", "OK", signed("DELETE", url=base + "/x"))
 emit("head", "OK", signed("HEAD", url=base + "/x"))
 
 s3 = botocore.auth.S3SigV4Auth
-s3url = "http://bucket.s3.amazonaws.com"
 for name, path in [("plain", "/key"), ("double-slash", "/a//b"), ("dots", "/a/../b"),
                    ("space", "/a%20b"), ("plus", "/a%2Bb"), ("utf8", "/%E1%88%B4"),
                    ("tilde", "/~x")]:
@@ -175,5 +184,23 @@ emit("no-signed-headers", "INCOMPLETE", signed(), alter=auth_replace("SignedHead
 emit("host-not-signed", "INCOMPLETE", signed(), alter=auth_replace("=host;", "="))
 emit("other-algorithm", "MISSING", signed(), alter=auth_replace("AWS4-HMAC-SHA256", "AWS4-X"))
 emit("basic-auth", "MISSING", signed(), alter=set_header("Authorization", "Basic dXNlcjpwYXNz"))
+
+
+botocore.auth.time.time = lambda: MS / 1000
+for name, url, headers in [
+        ("get", s3url + "/k", {}), ("path-style", "http://s3.amazonaws.com/bucket/k", {}),
+        ("version", s3url + "/k?versionId=a%20b", {}),
+        ("response", s3url + "/k?response-content-type=text%2Fplain&uploadId=1&x=y", {}),
+        ("amz-header", s3url + "/k", {"x-amz-meta-b": "2", "X-Amz-Acl": "private"})]:
+    emit("v2-" + name, "OK", signed(url=url, headers=headers, signer=V1Query, expires=600))
+emit("v2-token", "OK", signed(url=s3url + "/k", signer=V1Query, expires=600, token="t+/="))
+emit("v2-late", "EXPIRED", signed(url=s3url + "/k", signer=V1Query, expires=600), now=MS + 601000)
+emit("v2-secret", "MISMATCH", signed(url=s3url + "/k", signer=V1Query, expires=600, secret="no"))
+emit("v2-path", "MISMATCH", signed(url=s3url + "/k", signer=V1Query, expires=600),
+     alter=put("path", "/l"))
+emit("v2-expires", "MISMATCH", signed(url=s3url + "/k", signer=V1Query, expires=600),
+     alter=lambda lines: lines.update(query=lines["query"].replace("Expires=1440", "Expires=1540")))
+emit("v2-incomplete", "INCOMPLETE", signed(url=s3url + "/k", signer=V1Query, expires=600),
+     alter=lambda lines: lines.update(query=lines["query"].replace("Signature=", "Sig=")))
 
 sys.stdout.write("\n".join(out) + "\n")

@@ -48,6 +48,8 @@ static void hmac(void **state)
     hash_hmac_sha256(STR(""), STR(""), out);
     assert_hex(out, SHA256_SIZE,
                "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+    hash_hmac_sha1(STR("Jefe"), STR("what do ya want for nothing?"), out); /* RFC 2202 case 2 */
+    assert_hex(out, SHA1_SIZE, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
 }
 
 static void crc(void **state)
