@@ -197,7 +197,7 @@ bool db_is_read_only(const struct db *db)
 
 void db_checkpoint_if_long(struct db *db)
 {
-    if (db->wal_pages < DB_WAL_PAGES_MAX || db->is_read_only)
+    if (db->wal_pages < db->wal_pages_max || db->is_read_only)
         return;
     int rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (rc == SQLITE_OK)

@@ -8,7 +8,6 @@
 
 enum {
     DB_WAL_PAGES_MAX = 1000, /* checkpoint behind the commit that passes this: 4 MB of WAL */
-    DB_PAGE_SIZE = 4096,
 };
 
 enum db_tx {
@@ -24,6 +23,7 @@ struct db {
     enum db_tx tx;       /* written by db.c and db_stmt.c through db_settle only */
     unsigned savepoints; /* open ones; 0 unless tx is OPEN */
     unsigned stmts_out;  /* handed out by db_query, not given back */
+    int wal_pages_max;   /* DB_WAL_PAGES_MAX; tests make it small */
     int wal_pages;       /* length of the WAL after the last commit */
     int lost_code;       /* why tx is LOST */
     bool is_read_only;   /* poisoned: a write or a sync has failed */

@@ -60,7 +60,8 @@ static int enter_wal(struct db *db, struct err *err)
         return rc;
     if (rc != DB_ROW || !str_eq(db_column_str(stmt, 0), STR("wal")))
         return err_say(err, -ENOTSUP, "database '%s': no write-ahead log here", db->name);
-    return 0;
+    /* The row comes first; the change of the file's format commits behind it, and may fail. */
+    return db_run(stmt, err);
 }
 
 /* Records the length of the WAL. The checkpoint itself runs after the commit has returned. */
@@ -189,6 +190,7 @@ int db_open(const char *path, int flags, const struct db_migration *migrations,
     struct db *db = NEW(struct db);
     const char *name = in_memory ? ":memory:" : path;
     db->name = mem_copy(name, strlen(name));
+    db->wal_pages_max = DB_WAL_PAGES_MAX;
     map_init(&db->stmts);
     int code = sqlite3_open_v2(
         name, &db->raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);

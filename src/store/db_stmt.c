@@ -80,6 +80,16 @@ struct db_stmt *db_query(struct db *db, const char *sql)
     return stmt;
 }
 
+/* A statement that is left between two rows ends here. Outside a transaction that commits what it
+ * wrote; nobody hears of a failure, so it poisons the database where the disk is in doubt. (After
+ * DONE or a failure db_step has reset already, and this is a no-op.) */
+static void stmt_abandon(struct db_stmt *stmt)
+{
+    int code = sqlite3_reset(stmt->raw);
+    if (code != SQLITE_OK)
+        db_settle(stmt->db, db_fail(stmt->db, code, stmt->sql, NULL));
+}
+
 void db_stmt_done(struct db_stmt *stmt)
 {
     if (stmt == NULL)
@@ -87,12 +97,12 @@ void db_stmt_done(struct db_stmt *stmt)
     assert(stmt->is_out && stmt->db->stmts_out > 0);
     stmt->db->stmts_out--;
     stmt->is_out = false;
+    stmt_abandon(stmt);
     if (!stmt->is_kept) {
         stmt_free(stmt);
         return;
     }
-    (void) sqlite3_reset(stmt->raw); /* Repeats the error of the last step. */
-    (void) sqlite3_clear_bindings(stmt->raw);
+    (void) sqlite3_clear_bindings(stmt->raw); /* always SQLITE_OK */
     stmt->failed = SQLITE_OK;
 }
 
