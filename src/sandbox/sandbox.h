@@ -21,12 +21,14 @@
 
 struct spawner;
 
+enum { SPAWNER_SLOTS_MAX = 4096 };
+
 struct spawner_config {
     const char *state_dir; /* absolute; the spawner keeps its files (tmp images) below it */
     uid_t main_uid;        /* who main becomes; directories offered must belong to it */
     uid_t uid_base;        /* first host uid of instances; uid_base + slot, slot < slot_count */
-    unsigned slot_count;   /* greatest number of sandboxes at a time */
-    unsigned pool_size;    /* network namespaces made in advance */
+    unsigned slot_count;   /* greatest number of sandboxes at a time: 1..SPAWNER_SLOTS_MAX */
+    unsigned pool_size;    /* network namespaces and cgroups made in advance, <= slot_count */
 };
 
 /* Forks the spawner; must be called by root, before any thread exists. Returns when the spawner is
@@ -35,6 +37,9 @@ struct spawner_config {
  * lacks. */
 CHECK_RESULT int spawner_start(const struct spawner_config *config, struct spawner **out_spawner,
                                struct err *err);
+/* What is weaker on this host than the design wants, in words for the log; NULL: nothing. Borrowed
+ * until spawner_stop. */
+const char *spawner_weakness(const struct spawner *spawner);
 /* Asks the spawner to end, which kills and removes every sandbox; waits for it, bounded. */
 void spawner_stop(struct spawner *spawner);
 
@@ -56,8 +61,11 @@ struct sandbox_spec {
     unsigned layer_count;
 };
 
-/* Sends the request; the answer is an event. -EAGAIN: the socket is full, try after the next
- * event. -EPIPE: the spawner is gone, which is fatal to serving functions. */
+/* Sends the request; the answer is MADE or FAILED, later GONE if it was MADE. Directories must
+ * belong to main_uid, be readable by others, and keep their path until the answer. More sandboxes
+ * than slot_count: FAILED with -EAGAIN; a slot is free again once its GONE was sent.
+ * -EAGAIN: the socket is full, try after the next event. -EPIPE: the spawner is gone, which is
+ * fatal to serving functions. */
 CHECK_RESULT int spawner_spawn(struct spawner *spawner, const struct sandbox_spec *spec,
                                struct err *err);
 
@@ -88,7 +96,7 @@ struct sandbox_event {
     uint32_t build_us; /* time it took */
 
     /* SANDBOX_FAILED */
-    int error; /* -Exxx */
+    int error; /* -Exxx; with GONE: why the program could not be executed (-ENOENT…), else 0 */
     char reason[120];
 
     /* SANDBOX_GONE */

@@ -1,0 +1,165 @@
+/* Building one sandbox.
+ *
+ * The spawner only clones: into new pid, mount, ipc and uts namespaces and, atomically, into the
+ * version 2 cgroup, so that no moment exists in which the child could be lost. Everything else is
+ * done by the child itself, while the spawner serves the next request: a burst of a hundred costs
+ * the spawner a hundred clones, not a hundred builds.
+ *
+ * The child starts with the spawner's privilege and gives it away in this order:
+ *     version 1 cgroups → cgroup namespace (after them: what it then sees is its root)
+ *     → network namespace → host name → descriptors 0..4 → file system, pivot → all other
+ *     descriptors closed → limits → groups, gid, uid → capabilities → parent-death signal
+ *     → seccomp → exec of virga-init.
+ * The bounding set is already empty and no_new_privs already set: both are inherited from the
+ * spawner. Between clone and exec no heap, no stdio, no lock is used.
+ *
+ * No user namespace: these namespaces belong to the host's, in which the tenant's uid has no
+ * capability and can get none. A rootless mode would add CLONE_NEWUSER to the flags and its map
+ * before the child goes on. */
+#include "sandbox/build.h"
+
+#include "base/assert.h"
+#include "base/str.h"
+#include "sandbox/netns.h"
+#include "sandbox/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { NOFILE_MAX = 1024, MEMLOCK_MAX = 64 * 1024 };
+
+_Noreturn static void fail(int status_fd, const char *step, int code)
+{
+    struct wire_status status = {.kind = STATUS_BUILD_FAILED, .value = code};
+    (void) snprintf(status.step, sizeof status.step, "%s", step);
+    (void) !write(status_fd, &status, sizeof status); /* Its absence is a report as well. */
+    _exit(1);
+}
+
+static void must(int status_fd, int rc, const char *step)
+{
+    if (rc < 0)
+        fail(status_fd, step, rc);
+}
+
+static int as_rc(long result)
+{
+    return result < 0 ? -errno : 0;
+}
+
+static int namespaces_finish(const struct build *build)
+{
+    if (unshare(CLONE_NEWCGROUP) < 0)
+        return -errno;
+    if (build->netns_fd >= 0)
+        return as_rc(setns(build->netns_fd, CLONE_NEWNET));
+    if (unshare(CLONE_NEWNET) < 0)
+        return -errno;
+    return netns_loopback_up();
+}
+
+static int descriptors_place(const struct build *build)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(build->log_fd, 1) < 0 || dup2(build->log_fd, 2) < 0 ||
+        dup2(build->control_fd, 3) < 0 || dup3(build->status_fd, 4, O_CLOEXEC) < 0)
+        return -errno;
+    /* virga-init keeps the status pipe; it is the one that closes it for the program. */
+    return as_rc(fcntl(4, F_SETFD, 0));
+}
+
+static int limits_set(void)
+{
+    static const struct {
+        __rlimit_resource_t resource;
+        rlim_t value;
+    } limits[] = {{RLIMIT_NOFILE, NOFILE_MAX}, /* as on AWS */
+                  {RLIMIT_CORE, 0},
+                  {RLIMIT_MEMLOCK, MEMLOCK_MAX},
+                  {RLIMIT_MSGQUEUE, 0},
+                  {RLIMIT_RTPRIO, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        struct rlimit limit = {limits[i].value, limits[i].value};
+        if (setrlimit(limits[i].resource, &limit) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static int identity_drop(uid_t uid)
+{
+    /* The system calls themselves: the library's wrappers talk to threads, and there are none. */
+    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, uid, uid, uid) < 0 ||
+        syscall(SYS_setresuid, uid, uid, uid) < 0)
+        return -errno;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return as_rc(syscall(SYS_capset, &header, none));
+}
+
+/* Dies with the spawner. Set after the uid, whose change clears it; a spawner that died before
+ * shows as a status pipe without a reader. */
+static int death_follow(int status_fd)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return -errno;
+    struct pollfd pipe = {.fd = status_fd};
+    if (poll(&pipe, 1, 0) < 0)
+        return -errno;
+    return (pipe.revents & POLLERR) != 0 ? -EPIPE : 0;
+}
+
+_Noreturn static void child_run(const struct build *build)
+{
+    int status_fd = build->status_fd;
+    must(status_fd, cgroup_join(build->cgroups, build->cgroup), "join cgroups");
+    must(status_fd, namespaces_finish(build), "enter namespaces");
+    must(status_fd, as_rc(sethostname("localhost", 9)), "set host name");
+    must(status_fd, descriptors_place(build), "place descriptors");
+    status_fd = 4;
+    const char *step = "";
+    int rc = root_enter(build->root, &build->dirs, build->tmp, &step);
+    must(status_fd, rc, step);
+    must(status_fd, as_rc(close_range(BUILD_FD_FIRST, UINT_MAX, 0)), "close descriptors");
+    must(status_fd, limits_set(), "set limits");
+    umask(022);
+    must(status_fd, identity_drop(build->uid), "drop identity");
+    must(status_fd, death_follow(status_fd), "follow the spawner");
+    must(status_fd, filter_load(build->filter), "load seccomp program");
+    static char name[] = ROOT_INIT_NAME;
+    static char *const argv[] = {name, NULL}, *const envp[] = {NULL};
+    (void) execve(ROOT_INIT_PATH, argv, envp);
+    fail(status_fd, "execute " ROOT_INIT_NAME, -errno);
+}
+
+int build_start(const struct build *build, pid_t *out_pid, int *out_pidfd, struct err *err)
+{
+    assert(build->status_fd >= BUILD_FD_FIRST && build->control_fd >= BUILD_FD_FIRST);
+    assert(build->log_fd >= BUILD_FD_FIRST && build->uid != 0);
+    int pidfd = -1;
+    struct clone_args args = {
+        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+                 CLONE_INTO_CGROUP,
+        .pidfd = (uint64_t) (uintptr_t) &pidfd,
+        .exit_signal = SIGCHLD,
+        .cgroup = (uint64_t) cgroup_unified_fd(build->cgroup),
+    };
+    long pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0)
+        return err_set(err, -errno, "clone the sandbox");
+    if (pid == 0)
+        child_run(build);
+    *out_pid = (pid_t) pid;
+    *out_pidfd = pidfd;
+    return 0;
+}

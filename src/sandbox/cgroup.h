@@ -1,0 +1,75 @@
+#pragma once
+/* Control groups: hard limits, the verdict of the kernel about memory, freezing and killing.
+ *
+ * memory, cpu and pids are taken from whichever version of cgroups holds them on this host, each
+ * on its own; freezing, killing, CPU time and "is anything left" always from version 2, which may
+ * exist without any controller. Everything lies below the cgroup this process started in, in a
+ * parent called virga-<key>, so that what a killed Virga left can be found and removed.
+ *
+ * thread: the spawner's only one. */
+#include "base/err.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum cgroup_part { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_UNIFIED, CGROUP_PARTS };
+
+struct cgroup_driver;
+
+struct cgroup_tree {
+    struct {
+        const struct cgroup_driver *driver; /* NULL for CGROUP_UNIFIED */
+        char base[512];                     /* the directory this process started in */
+        int parent_fd;                      /* base/virga-<key>, or -1 when same_as < part */
+        enum cgroup_part same_as;           /* the part whose directory this one shares */
+    } parts[CGROUP_PARTS];
+    char name[32]; /* of the parent: "virga-<key>" */
+    uint64_t next; /* number of the next group */
+};
+
+struct cgroup {
+    uint64_t number;       /* its directory is called "s<number>" */
+    int fds[CGROUP_PARTS]; /* directories; -1: shared with another part, or none */
+};
+
+struct cgroup_limits {
+    uint64_t memory_bytes;
+    uint32_t cpu_milli;
+    uint32_t pids_max;
+};
+
+struct cgroup_usage {
+    uint64_t oom_kills, memory_peak_bytes, cpu_us;
+};
+
+/* Finds the hierarchies from the texts of /proc/self/mountinfo and /proc/self/cgroup. Pure.
+ * -ENOTSUP names the controller that is nowhere. */
+CHECK_RESULT int cgroup_detect(struct str mounts, struct str own, struct cgroup_tree *out_tree,
+                               struct err *err);
+/* Creates the parents, removes what an earlier run left in them (killing it first). */
+CHECK_RESULT int cgroup_tree_open(struct cgroup_tree *tree, const char *key, struct err *err);
+/* Removes the parents, which must be empty, and closes. NULL and half-open are fine. */
+void cgroup_tree_close(struct cgroup_tree *tree);
+
+CHECK_RESULT int cgroup_make(struct cgroup_tree *tree, struct cgroup *out_group, struct err *err);
+CHECK_RESULT int cgroup_limit(const struct cgroup_tree *tree, const struct cgroup *group,
+                              const struct cgroup_limits *limits, struct err *err);
+/* The directory for CLONE_INTO_CGROUP; borrowed. */
+int cgroup_unified_fd(const struct cgroup *group);
+/* Puts the calling process into the version 1 parts. Returns -errno; no heap, no err. */
+CHECK_RESULT int cgroup_join(const struct cgroup_tree *tree, const struct cgroup *group);
+/* Opens one of cgroup.freeze, cgroup.kill (write) and the file of the memory peak (read). */
+CHECK_RESULT int cgroup_open_freeze(const struct cgroup *group, struct err *err);
+CHECK_RESULT int cgroup_open_kill(const struct cgroup *group, struct err *err);
+CHECK_RESULT int cgroup_open_peak(const struct cgroup_tree *tree, const struct cgroup *group,
+                                  struct err *err);
+int cgroup_kill(const struct cgroup *group, struct err *err);
+/* What cannot be read stays 0. */
+void cgroup_usage(const struct cgroup_tree *tree, const struct cgroup *group,
+                  struct cgroup_usage *out_usage);
+/* Removes it; -EBUSY while the kernel is still taking its last process away: ask again. The
+ * descriptors stay open until it succeeds. */
+int cgroup_remove(struct cgroup_tree *tree, struct cgroup *group, struct err *err);

@@ -1,0 +1,148 @@
+/* virga-init: process 1 of every sandbox.
+ *
+ * It is exec'ed at the end of building, when the process already has its final identity, no
+ * capability, its cgroups, its file system and its seccomp program. What it does:
+ *
+ *     say READY → read one START block from descriptor 3 → start the program as a child, say
+ *     STARTED → reap whatever is orphaned until that child ends → say how → end
+ *
+ * and with its end the kernel kills the rest of the pid namespace. Descriptors: 3 is the control
+ * socket, which the program inherits; 1 and 2 are the log pipe; 4 is the status pipe to the
+ * spawner (sandbox/wire.h), which the program does not get. The file is not readable (mode 0111),
+ * so the kernel makes the process undumpable at exec, and the program, which has the same uid,
+ * can neither trace it nor look into /proc/1.
+ *
+ * It is freestanding, without a C library: a page-fault costs more than anything it does, and a
+ * static C library would add a hundred of them to every cold start. 256 kB of START block and its
+ * pointers lie in .bss and cost nothing until touched.
+ *
+ * START block: sandbox/sandbox.h. Bytes come from main, which is trusted here: the worst a wrong
+ * block can do is break this one sandbox, hence every count is bounded and checked. */
+#include <asm/unistd.h>
+#include <linux/prctl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sandbox/init_sys.h"
+#include "sandbox/start.h"
+#include "sandbox/wire.h"
+
+enum { FD_CONTROL = 3, FD_STATUS = 4, EXIT_NO_START = 120, EXIT_BAD_START = 121 };
+
+static char block[START_SIZE_MAX];
+static char *pointers[START_STRINGS_MAX + 2];
+
+static void say(uint32_t kind, int value)
+{
+    static struct wire_status status;
+    status.kind = kind;
+    status.value = value;
+    /* If the spawner is gone this process is about to be killed; nobody is left to tell. */
+    (void) sys3(__NR_write, FD_STATUS, (long) &status, sizeof status);
+}
+
+/* Reads exactly size bytes; 0 or a negative number when they do not come. */
+static long read_all(char *out, size_t size)
+{
+    size_t at = 0;
+    while (at < size) {
+        long n = sys3(__NR_read, FD_CONTROL, (long) (out + at), (long) (size - at));
+        if (n == -INIT_EINTR)
+            continue;
+        if (n <= 0)
+            return n;
+        at += (size_t) n;
+    }
+    return (long) at;
+}
+
+static uint32_t little(const unsigned char *at, int bytes)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < bytes; i++)
+        value |= (uint32_t) at[i] << (8 * i);
+    return value;
+}
+
+/* Reads and cuts the block; returns how many of the pointers are arguments, or 0. */
+static unsigned read_start(void)
+{
+    static unsigned char header[START_HEADER_SIZE];
+    if (read_all((char *) header, sizeof header) <= 0)
+        sys_exit(EXIT_NO_START);
+    static const char magic[8] = START_MAGIC;
+    for (int i = 0; i < 8; i++)
+        if (header[i] != (unsigned char) magic[i])
+            return 0;
+    uint32_t size = little(header + 8, 4);
+    uint32_t argc = little(header + 12, 2), envc = little(header + 14, 2);
+    if (size > START_SIZE_MAX - START_HEADER_SIZE || argc == 0 || argc + envc > START_STRINGS_MAX)
+        return 0;
+    if (size > 0 && read_all(block, size) <= 0)
+        sys_exit(EXIT_NO_START);
+    size_t at = 0;
+    unsigned out = 0;
+    for (uint32_t i = 0; i < argc + envc; i++) {
+        if (i == argc)
+            pointers[out++] = NULL;
+        if (at >= size)
+            return 0;
+        pointers[out++] = block + at;
+        while (at < size && block[at] != '\0')
+            at++;
+        if (at++ >= size)
+            return 0;
+    }
+    if (envc == 0)
+        pointers[out++] = NULL;
+    pointers[out] = NULL;
+    return at == size ? argc : 0;
+}
+
+/* In the child: becomes the program. */
+static void become(char **argv, char **envp)
+{
+    (void) sys3(__NR_setpgid, 0, 0, 0);
+    long rc = sys3(__NR_execve, (long) argv[0], (long) argv, (long) envp);
+    say(STATUS_EXEC_FAILED, (int) -rc);
+    sys_exit(127);
+}
+
+static void reap(long program)
+{
+    for (;;) {
+        int status = 0;
+        long pid = sys4(__NR_wait4, -1, (long) &status, 0, 0);
+        if (pid == -INIT_EINTR || (pid > 0 && pid != program))
+            continue;
+        int signal = status & 0x7f; /* wait(2)'s encoding, WIFSIGNALED and WEXITSTATUS */
+        if (signal != 0)
+            say(STATUS_SIGNALLED, signal);
+        else
+            say(STATUS_EXITED, status >> 8 & 0xff);
+        sys_exit(0);
+    }
+}
+
+void init_main(void);
+void init_main(void)
+{
+    (void) sys3(__NR_prctl, PR_SET_DUMPABLE, 0, 0);
+    say(STATUS_READY, 0);
+    unsigned argc = read_start();
+    if (argc == 0)
+        sys_exit(EXIT_BAD_START);
+    /* Said before the program exists, so that it cannot end unannounced. */
+    say(STATUS_STARTED, 0);
+    long program = sys_fork();
+    if (program == 0)
+        become(pointers, pointers + argc + 1);
+    if (program < 0) {
+        say(STATUS_EXEC_FAILED, (int) -program);
+        sys_exit(EXIT_BAD_START);
+    }
+    /* End of file on the control socket and the log means that the program's side has closed. */
+    for (int fd = 0; fd <= FD_CONTROL; fd++)
+        (void) sys3(__NR_close, fd, 0, 0);
+    reap(program);
+}

@@ -1,0 +1,57 @@
+#pragma once
+/* System calls without a C library, for virga-init: x86-64 and arm64. They return what the kernel
+ * returns, -errno on failure. _start aligns the stack and calls init_main. */
+#include <asm/unistd.h>
+
+enum { INIT_EINTR = 4, INIT_SIGCHLD = 17 };
+
+#if defined(__x86_64__)
+
+__asm__(".globl _start\n_start:\n xor %ebp, %ebp\n and $-16, %rsp\n call init_main\n ud2\n");
+
+static inline long sys4(long number, long a, long b, long c, long d)
+{
+    long result;
+    register long r10 __asm__("r10") = d;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+#elif defined(__aarch64__)
+
+__asm__(".globl _start\n_start:\n mov x29, #0\n mov x30, #0\n bl init_main\n brk #0\n");
+
+static inline long sys4(long number, long a, long b, long c, long d)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    return x0;
+}
+
+#else
+#error "virga-init knows x86-64 and arm64"
+#endif
+
+static inline long sys3(long number, long a, long b, long c)
+{
+    return sys4(number, a, b, c, 0);
+}
+
+_Noreturn static inline void sys_exit(int code)
+{
+    for (;;)
+        (void) sys3(__NR_exit_group, code, 0, 0);
+}
+
+/* A child that is a copy of the caller, as fork(2). */
+static inline long sys_fork(void)
+{
+    return sys4(__NR_clone, INIT_SIGCHLD, 0, 0, 0);
+}

@@ -1,0 +1,83 @@
+/* A ring of events for main. Its size covers what the spawner can owe at once (two events per slot
+ * and refusals, see can_read_requests), so putting never fails. A descriptor that was sent, or
+ * cannot be sent any more, is closed here: main owns the copies it received. */
+#include "sandbox/outbox.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+void outbox_init(struct outbox *outbox, unsigned cap)
+{
+    *outbox = (struct outbox){.ring = NEW_ARRAY(struct outbox_item, cap), .cap = cap};
+}
+
+void outbox_done(struct outbox *outbox)
+{
+    outbox_clear(outbox);
+    free(outbox->ring);
+    *outbox = (struct outbox){0};
+}
+
+void outbox_put(struct outbox *outbox, const struct wire_event *event, const int *fds)
+{
+    assert(outbox->len < outbox->cap);
+    struct outbox_item *item = &outbox->ring[(outbox->first + outbox->len++) % outbox->cap];
+    item->event = *event;
+    item->has_fds = fds != NULL;
+    if (fds != NULL)
+        memcpy(item->fds, fds, sizeof item->fds);
+}
+
+static void drop_first(struct outbox *outbox)
+{
+    struct outbox_item *item = &outbox->ring[outbox->first];
+    for (int i = 0; item->has_fds && i < WIRE_MADE_FDS; i++)
+        (void) close(item->fds[i]);
+    outbox->first = (outbox->first + 1) % outbox->cap;
+    outbox->len--;
+}
+
+void outbox_clear(struct outbox *outbox)
+{
+    while (outbox->len > 0)
+        drop_first(outbox);
+}
+
+static int send_item(const struct outbox_item *item, int socket_fd)
+{
+    union {
+        char bytes[CMSG_SPACE(WIRE_MADE_FDS * sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct iovec iov = {(void *) (uintptr_t) &item->event, sizeof item->event};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    if (item->has_fds) {
+        msg.msg_control = control.bytes;
+        msg.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof item->fds);
+        memcpy(CMSG_DATA(c), item->fds, sizeof item->fds);
+    }
+    return sendmsg(socket_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int outbox_flush(struct outbox *outbox, int socket_fd)
+{
+    while (outbox->len > 0) {
+        int rc = send_item(&outbox->ring[outbox->first], socket_fd);
+        if (rc == -EINTR)
+            continue;
+        if (rc == -EAGAIN || rc == -ENOBUFS || rc == -ETOOMANYREFS)
+            return 0; /* Main has to read first. */
+        if (rc < 0)
+            return -EPIPE;
+        drop_first(outbox);
+    }
+    return 0;
+}

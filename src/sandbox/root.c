@@ -1,0 +1,375 @@
+/* The root file system of a sandbox.
+ *
+ *     /usr                  the host's, read-only; /bin /lib … as the host has them
+ *     /etc                  our own few files, and the host's certificates and alternatives
+ *     /dev                  null zero full random urandom, fd, stdin, stdout, stderr
+ *     /proc                 of the own pid namespace, read-only, key lists masked
+ *     /var/task             the code, read-only        /opt   the layers, read-only
+ *     /var/runtime          bootstraps and virga-init  /tmp   the only place to write
+ *
+ * Nothing else of the host exists: no /sys, /run, /home, /root, /dev/shm (as on AWS: sem_open
+ * answers ENOSYS there), no host's /opt. Everything but /tmp is read-only, everything is nosuid,
+ * everything but the five device nodes is nodev.
+ *
+ * The part that is the same for all is a tree of mounts in the spawner's private mount namespace
+ * ("template"); a child gets a copy with CLONE_NEWNS, adds what is its own, turns into it with
+ * pivot_root(".", ".") and detaches the old root. The mount namespace belongs to the host's user
+ * namespace, in which the tenant has no capability. In a rootless mode (later) the copy would be
+ * owned by a less privileged user namespace and would first have to be bound onto itself, because
+ * mounts that come from above are locked.
+ *
+ * Directories of code and layers come from main as descriptors. A mount can be cloned only inside
+ * the mount namespace it belongs to, and those descriptors belong to main's; so the path that
+ * /proc/self/fd shows is opened anew here and accepted only if it is the same inode on the same
+ * device. A renamed or deleted directory therefore fails, and cannot be swapped for another.
+ * Sources: pivot_root(2), mount_setattr(2), open_tree and move_mount in linux/mount.h,
+ * Documentation/filesystems/overlayfs.rst. */
+#include "sandbox/root.h"
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "sandbox/tmp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+static struct runtime_file runtime_files[RUNTIME_FILES_MAX];
+static size_t runtime_file_count;
+
+int root_add_runtime_file(const struct runtime_file *file, struct err *err)
+{
+    if (runtime_file_count == RUNTIME_FILES_MAX)
+        return err_say(err, -ENOSPC, "too many runtime files");
+    if (file->name[0] == '\0' || file->name[0] == '.' || strchr(file->name, '/') != NULL)
+        return err_say(err, -EINVAL, "runtime file name '%s'", file->name);
+    runtime_files[runtime_file_count++] = *file;
+    return 0;
+}
+
+/* ---- the template ---- */
+
+static int tree_mkdir(int tree, const char *path, struct err *err)
+{
+    if (mkdirat(tree, path, 0755) < 0 && errno != EEXIST)
+        return err_set(err, -errno, "make template directory %s", path);
+    return 0;
+}
+
+static int tree_link(int tree, const char *target, const char *path, struct err *err)
+{
+    return symlinkat(target, tree, path) < 0 ? err_set(err, -errno, "make template link %s", path)
+                                             : 0;
+}
+
+static int tree_file(int tree, const char *path, struct str bytes, unsigned mode, struct err *err)
+{
+    AUTO_CLOSE int fd = openat(tree, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set(err, -errno, "make template file %s", path);
+    while (!str_is_empty(bytes)) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+        if (n < 0)
+            return err_set(err, -errno, "write template file %s", path);
+        bytes = str_skip(bytes, (size_t) n);
+    }
+    return fchmod(fd, mode) < 0 ? err_set(err, -errno, "chmod template file %s", path) : 0;
+}
+
+/* Shows host_path, which must be a directory, at tree/path: read-only, nosuid, nodev. */
+static int tree_bind(int tree, const char *host_path, const char *path, struct err *err)
+{
+    AUTO_CLOSE int source = open_tree(AT_FDCWD, host_path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (source < 0)
+        return err_set(err, errno == ENOSYS ? -ENOTSUP : -errno, "open_tree %s", host_path);
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                              .propagation = MS_PRIVATE};
+    if (mount_setattr(source, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+        return err_set(err, errno == ENOSYS ? -ENOTSUP : -errno, "mount_setattr %s", host_path);
+    int rc = tree_mkdir(tree, path, err);
+    if (rc < 0)
+        return rc;
+    if (move_mount(source, "", tree, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return err_set(err, -errno, "move_mount %s", host_path);
+    return 0;
+}
+
+/* /usr, and /bin /lib … as links into it (merged) or as directories of their own. */
+static int template_system(int tree, struct err *err)
+{
+    int rc = tree_bind(tree, "/usr", "usr", err);
+    static const char *const names[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+    for (size_t i = 0; i < ARRAY_LEN(names) && rc == 0; i++) {
+        char host[16], target[64];
+        (void) snprintf(host, sizeof host, "/%s", names[i]);
+        ssize_t n = readlink(host, target, sizeof target - 1);
+        if (n >= 0) {
+            target[n] = '\0';
+            rc = tree_link(tree, target, names[i], err);
+        } else if (errno == EINVAL) { /* It exists and is not a link. */
+            rc = tree_bind(tree, host, names[i], err);
+        }
+    }
+    return rc;
+}
+
+static int template_devices(int tree, struct err *err)
+{
+    static const struct {
+        const char *path;
+        unsigned minor;
+    } nodes[] = {
+        {"dev/null", 3}, {"dev/zero", 5}, {"dev/full", 7}, {"dev/random", 8}, {"dev/urandom", 9}};
+    int rc = tree_mkdir(tree, "dev", err);
+    for (size_t i = 0; i < ARRAY_LEN(nodes) && rc == 0; i++)
+        if (mknodat(tree, nodes[i].path, S_IFCHR | 0666, makedev(1, nodes[i].minor)) < 0 ||
+            fchmodat(tree, nodes[i].path, 0666, 0) < 0)
+            rc = err_set(err, -errno, "make %s", nodes[i].path);
+    static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
+                                           {"/proc/self/fd/0", "dev/stdin"},
+                                           {"/proc/self/fd/1", "dev/stdout"},
+                                           {"/proc/self/fd/2", "dev/stderr"}};
+    for (size_t i = 0; i < ARRAY_LEN(links) && rc == 0; i++)
+        rc = tree_link(tree, links[i][0], links[i][1], err);
+    return rc;
+}
+
+/* Every slot's uid has AWS's user name, so that getpwuid works whichever uid it is. */
+static int template_users(int tree, const struct root_config *config, struct err *err)
+{
+    AUTO_BUF struct buf passwd, group;
+    buf_init(&passwd, 8 << 20);
+    buf_init(&group, 8 << 20);
+    buf_put(&passwd, STR("root:x:0:0:root:/root:/usr/sbin/nologin\n"));
+    buf_put(&group, STR("root:x:0:\n"));
+    for (unsigned i = 0; i < config->slot_count; i++) {
+        unsigned uid = config->uid_base + i;
+        buf_printf(&passwd, "sbx_user1051:x:%u:%u::/tmp:/usr/sbin/nologin\n", uid, uid);
+        buf_printf(&group, "sbx_user1051:x:%u:\n", uid);
+    }
+    if (buf_is_over(&passwd) || buf_is_over(&group))
+        return err_say(err, -E2BIG, "slot_count %u", config->slot_count);
+    int rc = tree_file(tree, "etc/passwd", buf_str(&passwd), 0644, err);
+    return rc < 0 ? rc : tree_file(tree, "etc/group", buf_str(&group), 0644, err);
+}
+
+/* Copies a small file of the host; one that does not exist is left out. */
+static int template_copy(int tree, const char *name, struct err *err)
+{
+    char host[64];
+    (void) snprintf(host, sizeof host, "/%s", name);
+    AUTO_CLOSE int fd = open(host, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_set(err, -errno, "open %s", host);
+    AUTO_BUF struct buf bytes;
+    buf_init(&bytes, 4 << 20);
+    for (;;) {
+        char *room = buf_room(&bytes, 65536);
+        if (room == NULL)
+            return err_say(err, -EFBIG, "%s is larger than 4 MB", host);
+        ssize_t n = read(fd, room, 65536);
+        if (n < 0)
+            return err_set(err, -errno, "read %s", host);
+        if (n == 0)
+            break;
+        buf_added(&bytes, (size_t) n);
+    }
+    return tree_file(tree, name, buf_str(&bytes), 0644, err);
+}
+
+static int template_etc(int tree, const struct root_config *config, struct err *err)
+{
+    static const struct {
+        const char *path, *text;
+    } own[] = {
+        {"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+        {"etc/hostname", "localhost\n"},
+        {"etc/resolv.conf", ""}, /* Loopback only: there is nobody to ask. */
+        {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"
+                              "services: files\nprotocols: files\n"},
+    };
+    static const char *const copies[] = {"etc/ld.so.cache", "etc/mime.types", "etc/services",
+                                         "etc/protocols", "etc/ssl/openssl.cnf"};
+    static const char *const binds[] = {"etc/ssl/certs", "etc/alternatives", "etc/python3",
+                                        "etc/fonts", "etc/ImageMagick-6"};
+    int rc = tree_mkdir(tree, "etc", err);
+    rc = rc < 0 ? rc : tree_mkdir(tree, "etc/ssl", err);
+    for (size_t i = 0; i < ARRAY_LEN(own) && rc == 0; i++)
+        rc = tree_file(tree, own[i].path, str_from(own[i].text), 0644, err);
+    for (size_t i = 0; i < ARRAY_LEN(copies) && rc == 0; i++)
+        rc = template_copy(tree, copies[i], err);
+    for (size_t i = 0; i < ARRAY_LEN(binds) && rc == 0; i++) {
+        char host[64];
+        (void) snprintf(host, sizeof host, "/%s", binds[i]);
+        if (faccessat(AT_FDCWD, host, F_OK, 0) == 0)
+            rc = tree_bind(tree, host, binds[i], err);
+    }
+    rc = rc < 0 ? rc : tree_link(tree, "/usr/share/zoneinfo/UTC", "etc/localtime", err);
+    return rc < 0 ? rc : template_users(tree, config, err);
+}
+
+static int template_runtime(int tree, struct err *err)
+{
+    int rc = tree_mkdir(tree, "var/runtime", err);
+    for (size_t i = 0; i < runtime_file_count && rc == 0; i++) {
+        char path[128];
+        const struct runtime_file *file = &runtime_files[i];
+        int n = snprintf(path, sizeof path, "var/runtime/%s", file->name);
+        if (n < 0 || (size_t) n >= sizeof path)
+            return err_say(err, -ENAMETOOLONG, "runtime file %s", file->name);
+        rc = tree_file(tree, path, str_of(file->bytes, file->size), file->mode, err);
+    }
+    return rc;
+}
+
+static int template_fill(int tree, const struct root_config *config, struct err *err)
+{
+    static const char *const dirs[] = {"proc", "tmp", "opt", "var", "var/task", "mnt"};
+    int rc = 0;
+    for (size_t i = 0; i < ARRAY_LEN(dirs) && rc == 0; i++)
+        rc = tree_mkdir(tree, dirs[i], err);
+    rc = rc < 0 ? rc : tree_link(tree, "/tmp", "var/tmp", err);
+    rc = rc < 0 ? rc : template_system(tree, err);
+    rc = rc < 0 ? rc : template_devices(tree, err);
+    rc = rc < 0 ? rc : template_etc(tree, config, err);
+    return rc < 0 ? rc : template_runtime(tree, err);
+}
+
+int root_init(struct root *root, const struct root_config *config, struct err *err)
+{
+    int n = snprintf(root->path, sizeof root->path, "%s/root", config->state_dir);
+    if (n < 0 || (size_t) n >= sizeof root->path - 32)
+        return err_say(err, -ENAMETOOLONG, "state directory '%s'", config->state_dir);
+    if (mkdir(root->path, 0700) < 0 && errno != EEXIST)
+        return err_set(err, -errno, "make '%s'", root->path);
+    if (mount("virga", root->path, "tmpfs", MS_NOSUID, "mode=0755,size=32m,nr_inodes=2048") < 0)
+        return err_set(err, -errno, "mount the template on '%s'", root->path);
+    AUTO_CLOSE int tree = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (tree < 0)
+        return err_set(err, -errno, "open '%s'", root->path);
+    int rc = template_fill(tree, config, err);
+    if (rc < 0)
+        return rc;
+    /* The file system itself turns read-only, not just this view of it. */
+    if (mount(NULL, root->path, NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID, NULL) < 0)
+        return err_set(err, -errno, "make the template read-only");
+    return 0;
+}
+
+/* ---- one sandbox, between clone and exec ---- */
+
+/* The same directory as fd, opened in this mount namespace (see above); -errno. */
+static int dir_reopen(int fd)
+{
+    char link[32], path[PATH_MAX];
+    (void) snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n < 0)
+        return -errno;
+    path[n] = '\0';
+    int own = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (own < 0)
+        return -errno;
+    struct stat theirs, ours;
+    if (fstat(fd, &theirs) < 0 || fstat(own, &ours) < 0 || theirs.st_dev != ours.st_dev ||
+        theirs.st_ino != ours.st_ino) {
+        (void) close(own);
+        return -ESTALE;
+    }
+    return own;
+}
+
+/* Shows the directory read-only at target; -errno. */
+static int dir_show(int fd, const char *target)
+{
+    AUTO_CLOSE int own = dir_reopen(fd);
+    if (own < 0)
+        return own;
+    AUTO_CLOSE int source = open_tree(own, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+    if (source < 0 || mount_setattr(source, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ||
+        move_mount(source, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return -errno;
+    return 0;
+}
+
+/* The layers on top of each other, the last one highest; -errno. */
+static int layers_show(const struct root_dirs *dirs, const char *target)
+{
+    if (dirs->layer_count == 1)
+        return dir_show(dirs->layer_fds[0], target);
+    char options[32 + 24 * ROOT_LAYERS_MAX] = "lowerdir=";
+    size_t at = strlen(options);
+    for (unsigned i = dirs->layer_count; i-- > 0;) {
+        int own = dir_reopen(dirs->layer_fds[i]); /* Stays open until the close before exec. */
+        if (own < 0)
+            return own;
+        at += (size_t) snprintf(options + at, sizeof options - at, "/proc/self/fd/%d%s", own,
+                                i > 0 ? ":" : "");
+    }
+    unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV;
+    return mount("opt", target, "overlay", flags, options) < 0 ? -errno : 0;
+}
+
+static int proc_mount(const char *root)
+{
+    char path[ROOT_PATH_MAX + 32];
+    (void) snprintf(path, sizeof path, "%s/proc", root);
+    unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    if (mount("proc", path, "proc", flags, NULL) < 0)
+        return -errno;
+    /* Read-only and not being root closes /proc/sys, sysrq-trigger, kcore, timer_list; what any
+     * user of the host may read and must not is hidden. */
+    static const char *const masked[] = {"keys", "key-users"};
+    char null[ROOT_PATH_MAX + 32];
+    (void) snprintf(null, sizeof null, "%s/dev/null", root);
+    for (size_t i = 0; i < ARRAY_LEN(masked); i++) {
+        (void) snprintf(path, sizeof path, "%s/proc/%s", root, masked[i]);
+        if (mount(null, path, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+            return -errno;
+    }
+    return 0;
+}
+
+static int root_pivot(const char *path)
+{
+    if (chdir(path) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+        chdir("/") < 0)
+        return -errno;
+    return 0;
+}
+
+int root_enter(const struct root *root, const struct root_dirs *dirs, const struct tmp *tmp,
+               const char **out_step)
+{
+    char target[ROOT_PATH_MAX + 32];
+    (void) snprintf(target, sizeof target, "%s/tmp", root->path);
+    *out_step = "mount /tmp";
+    int rc = tmp_mount(tmp, target);
+    if (rc == 0 && dirs->code_fd >= 0) {
+        *out_step = "mount /var/task";
+        (void) snprintf(target, sizeof target, "%s/var/task", root->path);
+        rc = dir_show(dirs->code_fd, target);
+    }
+    if (rc == 0 && dirs->layer_count > 0) {
+        *out_step = "mount /opt";
+        (void) snprintf(target, sizeof target, "%s/opt", root->path);
+        rc = layers_show(dirs, target);
+    }
+    if (rc == 0) {
+        *out_step = "mount /proc";
+        rc = proc_mount(root->path);
+    }
+    if (rc == 0) {
+        *out_step = "change the root";
+        rc = root_pivot(root->path);
+    }
+    if (rc == 0 && dirs->code_fd >= 0) {
+        *out_step = "enter /var/task";
+        rc = chdir("/var/task") < 0 ? -errno : 0;
+    }
+    return rc;
+}

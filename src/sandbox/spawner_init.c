@@ -1,0 +1,225 @@
+/* From a fork of main to the spawner: own session and signals, own descriptors, own mount
+ * namespace, the parts that all sandboxes share, then less privilege. The order matters: leftovers
+ * may be removed only under the lock; capabilities go last. */
+#include "sandbox/spawner_init.h"
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "init_program.h"
+#include "sandbox/build.h"
+#include "sandbox/netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { FD_SOCKET = BUILD_FD_FIRST, LOCK_WAIT_MS = 15000, LOCK_RETRY_MS = 10 };
+/* Descriptors per slot: four cgroup directories, pidfd, status, control, log, /tmp; and while its
+ * MADE event waits three more. Per kit: four and a namespace. */
+enum { FDS_PER_SLOT = 14, FDS_PER_KIT = 5, FDS_OTHER = 64 };
+
+static void on_signal(int number)
+{
+    (void) number; /* A handler, unlike SIG_IGN, is gone after exec. */
+}
+
+/* The spawner ends with main and with nothing else: not by a terminal's interrupt. */
+static int signals_set(struct err *err)
+{
+    for (int number = 1; number < NSIG; number++)
+        (void) sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL); /* KILL, STOP */
+    static const int kept_away[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < ARRAY_LEN(kept_away); i++)
+        if (sigaction(kept_away[i], &action, NULL) < 0)
+            return err_set(err, -errno, "set signal %d", kept_away[i]);
+    sigset_t none;
+    (void) sigemptyset(&none);
+    if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        return err_set(err, -errno, "unblock signals");
+    (void) setsid(); /* Fails only for a group leader, which a fork is not. */
+    return 0;
+}
+
+/* 0, 1, 3, 4 become /dev/null: the numbers that build.c gives away. 2 stays for last words. The
+ * socket moves to 5, all of main's other descriptors are closed. */
+static int descriptors_set(int *socket_fd, const struct spawner_config *config, struct err *err)
+{
+    int moved = fcntl(*socket_fd, F_DUPFD_CLOEXEC, FD_SOCKET + 1);
+    if (moved < 0 || dup3(moved, FD_SOCKET, O_CLOEXEC) < 0)
+        return err_set(err, -errno, "move the socket");
+    *socket_fd = FD_SOCKET;
+    if (close_range(FD_SOCKET + 1, UINT_MAX, 0) < 0)
+        return err_set(err, errno == ENOSYS ? -ENOTSUP : -errno, "close_range");
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return err_set(err, -errno, "open /dev/null");
+    static const int reserved[] = {0, 1, 3, 4};
+    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+        if (null != reserved[i] && dup3(null, reserved[i], O_CLOEXEC) < 0)
+            return err_set(err, -errno, "reserve descriptors");
+    if (null > FD_SOCKET)
+        (void) close(null);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return err_set(err, -errno, "read the limit of open files");
+    rlim_t need = (rlim_t) config->slot_count * FDS_PER_SLOT +
+                  (rlim_t) config->pool_size * FDS_PER_KIT + FDS_OTHER;
+    if (limit.rlim_max < need)
+        return err_say(err, -EMFILE, "%u slots need %llu open files, the limit is %llu",
+                       config->slot_count, (unsigned long long) need,
+                       (unsigned long long) limit.rlim_max);
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? err_set(err, -errno, "raise open files") : 0;
+}
+
+/* One spawner per state directory. One that is just leaving is waited for. */
+static int lock_take(const char *state_dir, int *out_fd, struct err *err)
+{
+    char path[ROOT_PATH_MAX + 32];
+    (void) snprintf(path, sizeof path, "%.500s/spawner.lock", state_dir);
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set(err, -errno, "open '%s'", path);
+    for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_RETRY_MS) {
+        if (errno != EWOULDBLOCK)
+            return err_set(err, -errno, "lock '%s'", path);
+        if (waited >= LOCK_WAIT_MS)
+            return err_say(err, -EBUSY, "another spawner uses '%s'", state_dir);
+        (void) poll(NULL, 0, LOCK_RETRY_MS);
+    }
+    *out_fd = take_fd(&fd);
+    return 0;
+}
+
+static int mounts_set(struct spawner_parts *parts, const struct spawner_config *config,
+                      struct err *err)
+{
+    if (unshare(CLONE_NEWNS) < 0)
+        return err_set(err, -errno, "make a mount namespace");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return err_set(err, -errno, "make mounts private");
+    struct runtime_file init = {ROOT_INIT_NAME, init_program, init_program_size, 0111};
+    int rc = root_add_runtime_file(&init, err);
+    if (rc < 0)
+        return rc;
+    struct root_config root = {config->state_dir, config->uid_base, config->slot_count};
+    return root_init(&parts->root, &root, err);
+}
+
+static int text_read(const char *path, struct buf *out, struct err *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, -errno, "open %s", path);
+    for (;;) {
+        char *room = buf_room(out, 16384);
+        if (room == NULL)
+            return err_say(err, -EFBIG, "%s is too long", path);
+        ssize_t n = read(fd, room, 16384);
+        if (n < 0)
+            return err_set(err, -errno, "read %s", path);
+        if (n == 0)
+            return 0;
+        buf_added(out, (size_t) n);
+    }
+}
+
+/* A stable name for this state directory, so that the next run finds what this one leaves. */
+static uint64_t state_key(const char *state_dir)
+{
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a: a name, not a secret. */
+    for (const char *c = state_dir; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char) *c) * 0x100000001b3;
+    return hash;
+}
+
+static int cgroups_set(struct spawner_parts *parts, const struct spawner_config *config,
+                       struct err *err)
+{
+    AUTO_BUF struct buf mounts, own;
+    buf_init(&mounts, 4 << 20);
+    buf_init(&own, 1 << 20);
+    struct cgroup_tree tree;
+    int rc = text_read("/proc/self/mountinfo", &mounts, err);
+    rc = rc < 0 ? rc : text_read("/proc/self/cgroup", &own, err);
+    rc = rc < 0 ? rc : cgroup_detect(buf_str(&mounts), buf_str(&own), &tree, err);
+    if (rc < 0)
+        return rc;
+    parts->cgroups = tree;
+    char key[24];
+    (void) snprintf(key, sizeof key, "%016llx", (unsigned long long) state_key(config->state_dir));
+    return cgroup_tree_open(&parts->cgroups, key, err);
+}
+
+/* Empties the bounding set, forbids new privileges, and keeps what the work needs:
+ * SYS_ADMIN mounts, namespaces, setns; SETUID, SETGID, SETPCAP the child's identity; NET_ADMIN
+ * loopback up; KILL its children under other uids; DAC_OVERRIDE main's directories and cgroups;
+ * FOWNER, CHOWN the files of tenants in /tmp; SYS_RESOURCE limits. */
+static int keep_capabilities(struct err *err)
+{
+    static const unsigned kept[] = {CAP_SYS_ADMIN, CAP_SETUID,      CAP_SETGID,       CAP_SETPCAP,
+                                    CAP_NET_ADMIN, CAP_KILL,        CAP_DAC_OVERRIDE, CAP_FOWNER,
+                                    CAP_CHOWN,     CAP_SYS_RESOURCE};
+    for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+            return err_set(err, -errno, "drop capability %u from the bounding set", cap);
+    (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* Empty already, usually. */
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (syscall(SYS_capget, &header, data) < 0)
+        return err_set(err, -errno, "read capabilities");
+    struct __user_cap_data_struct want[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        uint32_t bit = UINT32_C(1) << (kept[i] % 32);
+        if ((data[kept[i] / 32].permitted & bit) != 0) {
+            want[kept[i] / 32].permitted |= bit;
+            want[kept[i] / 32].effective |= bit;
+        }
+    }
+    if (syscall(SYS_capset, &header, want) < 0)
+        return err_set(err, -errno, "give up capabilities");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return err_set(err, -errno, "set no_new_privs");
+    return 0;
+}
+
+int spawner_parts_init(struct spawner_parts *parts, const struct spawner_config *config,
+                       int *socket_fd, struct err *err)
+{
+    *parts = (struct spawner_parts){.lock_fd = -1, .netns_home = -1};
+    for (int i = 0; i < CGROUP_PARTS; i++)
+        parts->cgroups.parts[i].parent_fd = -1;
+    (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* Cannot fail with these arguments. */
+    (void) prctl(PR_SET_NAME, "virga-spawner", 0, 0, 0);
+    umask(022);
+    int rc = descriptors_set(socket_fd, config, err);
+    if (rc < 0 || (rc = signals_set(err)) < 0 ||
+        (rc = lock_take(config->state_dir, &parts->lock_fd, err)) < 0 ||
+        (rc = mounts_set(parts, config, err)) < 0 || (rc = cgroups_set(parts, config, err)) < 0 ||
+        (rc = filter_init(&parts->filter, err)) < 0 ||
+        (rc = tmp_store_init(&parts->tmp, config->state_dir, err)) < 0)
+        return rc;
+    parts->netns_home = netns_home(err);
+    return parts->netns_home < 0 ? parts->netns_home : keep_capabilities(err);
+}
+
+void spawner_parts_done(struct spawner_parts *parts)
+{
+    tmp_store_done(&parts->tmp);
+    filter_done(&parts->filter);
+    cgroup_tree_close(&parts->cgroups);
+    if (parts->netns_home >= 0)
+        (void) close(parts->netns_home);
+    if (parts->lock_fd >= 0)
+        (void) close(parts->lock_fd);
+}

@@ -1,0 +1,90 @@
+#pragma once
+/* What main and the spawner say to each other, and what a new sandbox says to the spawner.
+ *
+ * Main -> spawner: one struct wire_request per seqpacket message, with the directory descriptors of
+ * a SPAWN (code first when has_code, then the layers) in SCM_RIGHTS. Spawner -> main: one struct
+ * wire_event, with WIRE_MADE_FDS descriptors when something was MADE. Both ends run on one machine
+ * out of one binary, so records are plain structs in the machine's byte order; sizes and the magic
+ * are checked all the same, and the spawner checks every field: main is the less privileged side.
+ *
+ * Sandbox -> spawner: struct wire_status over a pipe of its own, written by the builder before its
+ * exec (why it failed) and by virga-init after it. Each record is smaller than PIPE_BUF, hence
+ * whole. (virga-init has no C library, so this header needs none.) It runs as the tenant's uid: the
+ * spawner treats what comes as hostile. */
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+enum { WIRE_MAGIC = 0x56524741, WIRE_LAYERS_MAX = 5, WIRE_FDS_MAX = 1 + WIRE_LAYERS_MAX };
+
+enum wire_request_kind { WIRE_SPAWN = 1, WIRE_KILL = 2 };
+
+struct wire_request {
+    uint32_t magic;
+    uint32_t kind;
+    uint64_t id;
+    /* SPAWN only; zero in a KILL. */
+    uint64_t tmp_bytes;
+    uint32_t memory_mb;
+    uint32_t cpu_milli;
+    uint32_t pids_max;
+    uint32_t network;
+    uint32_t has_code;
+    uint32_t layer_count;
+};
+
+enum wire_event_kind { WIRE_READY = 1, WIRE_MADE, WIRE_FAILED, WIRE_GONE };
+/* Descriptors of a MADE event, in this order. */
+enum { WIRE_FD_CONTROL, WIRE_FD_LOG, WIRE_FD_FREEZE, WIRE_FD_KILL, WIRE_FD_MEMORY, WIRE_MADE_FDS };
+enum { WIRE_REASON_MAX = 200 };
+
+struct wire_event {
+    uint32_t magic;
+    uint32_t kind;
+    uint64_t id;
+    uint64_t oom_kills;
+    uint64_t memory_peak_bytes;
+    uint64_t cpu_us;
+    int32_t pid;
+    uint32_t build_us;
+    int32_t error;      /* FAILED: -Exxx; GONE: why the program could not be executed, or 0 */
+    int32_t status;     /* GONE */
+    uint32_t signalled; /* GONE */
+    uint32_t zero;
+    char reason[WIRE_REASON_MAX]; /* FAILED; READY: what is weaker than it should be, or "" */
+};
+
+enum wire_status_kind {
+    STATUS_BUILD_FAILED = 1, /* value: errno; step: which part */
+    STATUS_READY,            /* virga-init runs and waits for its START block */
+    STATUS_STARTED,          /* a START block came; the program's process follows */
+    STATUS_EXEC_FAILED,      /* value: errno of the program's execve */
+    STATUS_EXITED,           /* value: exit code of the program */
+    STATUS_SIGNALLED,        /* value: signal that ended it */
+};
+
+struct wire_status {
+    uint32_t kind;
+    int32_t value;
+    char step[56];
+};
+
+_Static_assert(sizeof(struct wire_request) == 48, "no padding in a request");
+_Static_assert(sizeof(struct wire_event) == 64 + WIRE_REASON_MAX, "no padding in an event");
+_Static_assert(sizeof(struct wire_status) == 64, "no padding in a status");
+
+/* Limits that both sides know. */
+enum {
+    WIRE_MEMORY_MB_MIN = 32,
+    WIRE_MEMORY_MB_MAX = 10240,
+    WIRE_CPU_MILLI_MAX = 64000,
+    WIRE_PIDS_MAX = 32768,
+};
+#define WIRE_TMP_BYTES_MIN (UINT64_C(1) << 20)
+#define WIRE_TMP_BYTES_MAX (UINT64_C(10240) << 20)
+
+/* Checks a request as it came: `size` bytes with fd_count descriptors. -EPROTO names the field. */
+__attribute__((warn_unused_result)) int wire_request_check(const struct wire_request *request,
+                                                           size_t size, unsigned fd_count,
+                                                           struct err *err);
