@@ -1,0 +1,176 @@
+"""A Virga of the test's own: on a free port, with its data in a folder that goes away, stopped by
+pid. After each stop it is checked that nothing was left behind: processes, cgroups, mounts,
+network namespaces, error lines in the log.
+
+The environment names the binaries: VIRGA_BUILD (default: build).
+"""
+import glob
+import io
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import zipfile
+
+import boto3
+import botocore.config
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.abspath(os.environ.get("VIRGA_BUILD", os.path.join(ROOT, "build")))
+VIRGA = os.path.join(BUILD, "virga")
+ROLE = "arn:aws:iam::000000000000:role/lambda"
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+CLIENT_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "",
+    "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+}
+
+
+class Server:
+    """options: further arguments of `virga serve`. data: a folder to keep between servers."""
+
+    def __init__(self, *options, data=None, dev=True):
+        self.folder = None if data else tempfile.mkdtemp(prefix="virga-test-")
+        self.data = data or os.path.join(self.folder, "data")
+        self.options = (["--dev"] if dev else []) + list(options)
+        self.process = None
+        self.endpoint = None
+        self.log = None
+        self.start()
+
+    def start(self):
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [VIRGA, "serve", "--listen", "127.0.0.1:0", "--data", self.data] + self.options,
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.banner = []
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                self.process.kill()
+                raise AssertionError("Virga did not start in time:\n" + self.log_text())
+            line = self.process.stdout.readline()
+            if not line:
+                self.process.wait(START_SECONDS)
+                raise AssertionError(f"Virga ended with {self.process.returncode}:\n"
+                                     + "".join(self.banner) + self.log_text())
+            self.banner.append(line)
+            if line.startswith("Ready."):
+                self.endpoint = re.search(r"https?://[\d.:]+", line).group(0)
+                return
+
+    @property
+    def port(self):
+        return int(self.endpoint.rsplit(":", 1)[1])
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log_text(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self):
+        """SIGTERM; a clean exit is part of every test."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError("Virga did not stop in time:\n" + self.log_text())
+        self.process.stdout.close()
+        text = self.log_text()
+        self.log.close()
+        assert code == 0, f"Virga ended with {code}:\n{text}"
+        errors = [line for line in text.splitlines() if " lvl=error " in line or "Sanitizer" in line]
+        assert not errors, "errors in the log:\n" + text
+
+    def kill(self):
+        """SIGKILL, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
+
+    def remove(self):
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            self.stop()
+        except AssertionError:
+            if kind is None:
+                raise
+        finally:
+            self.remove()
+
+    def client(self, service="lambda", region="us-east-1", key="test", secret="test", **config):
+        """A boto3 client that neither retries nor hides an error."""
+        return boto3.client(
+            service, endpoint_url=self.endpoint, region_name=region, aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=60,
+                                          max_pool_connections=64, **config))
+
+
+def zip_of(files):
+    """A ZIP of {name: text or bytes}."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def python_function(client, name, source, **options):
+    """Creates a function whose module `f` is `source` and whose handler is f.handler."""
+    return client.create_function(FunctionName=name, Runtime="python3.12", Role=ROLE,
+                                  Handler="f.handler", Code={"ZipFile": zip_of({"f.py": source})},
+                                  **options)
+
+
+def children_of(pid):
+    """All descendants of a process that live now."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except OSError:
+            continue
+        own, parent = int(text.split(" ", 1)[0]), int(text.rsplit(")", 1)[1].split()[1])
+        if parent == pid:
+            found += [own] + children_of(own)
+    return found
+
+
+def cgroups():
+    """Virga's own control groups that exist now, in every hierarchy."""
+    found = set()
+    for top, folders, _ in os.walk("/sys/fs/cgroup"):
+        found.update(os.path.join(top, name) for name in folders if "virga" in name)
+    return found
+
+
+def wait_until(true, what, seconds=20):
+    """Waits for a condition of another process that offers nothing to wait on; bounded."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError("not in time: " + what)
+        select.select([], [], [], 0.01)
