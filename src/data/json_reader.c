@@ -185,7 +185,7 @@ static size_t read_escape(struct str s, uint32_t *out_cp)
     return 12;
 }
 
-/* The room for strings ran out, or the caller gave none. */
+/* The text of a string with escapes, copied into the arena. raw has been checked by the scan. */
 static enum json_token unescape(struct json_reader *r, struct str raw, enum json_token tok)
 {
     if (r->arena == NULL)
@@ -203,7 +203,7 @@ static enum json_token unescape(struct json_reader *r, struct str raw, enum json
             break;
         uint32_t cp = 0;
         size_t n = read_escape(raw, &cp);
-        assert(n > 0); /* checked by the scan before */
+        assert(n > 0);
         len += utf8_put(copy + len, cp);
         raw = str_skip(raw, n);
     }
