@@ -17,8 +17,14 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);             /* thread: any */
 bool loop_is_current(const struct loop *loop); /* is this the loop's thread? for ASSERT_ON */
 
-/* A descriptor of the caller's, watched for readiness (level-triggered). */
-enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+/* A descriptor of the caller's, watched for readiness (level-triggered). An error condition on the
+ * descriptor is told once as READ and WRITE, and the watch is then paused: the owner's next call
+ * on the descriptor says which. */
+enum {
+    WATCH_READ = 1,
+    WATCH_WRITE = 2,
+    WATCH_HANGUP = 4, /* the peer has closed or half-closed; for a paused reader */
+};
 
 struct watch;
 typedef void (*watch_fn)(void *arg, int events);
