@@ -11,6 +11,7 @@
 enum {
     HTTP1_HEAD_MAX = 64 * 1024, /* request line and header lines together */
     HTTP1_HEADERS_MAX = 128,
+    HTTP1_CHUNK_LINE_MAX = 1024, /* a chunk's size and extensions */
 };
 
 struct http_head {
@@ -34,8 +35,9 @@ struct http_head {
 };
 
 /* Parses one head from the start of input. Returns the bytes used (> 0), 0 when more input is
- * needed, or a negative HTTP status to answer and close: -400, -414, -431, -501, -505. err says
- * why. All views point into input. */
+ * needed, or a negative HTTP status to answer and close: -400, -414, -417, -431, -501, -505. err
+ * says why. All views point into input (path of "http://host" points to a literal "/"). One empty
+ * line before the request is skipped (RFC 9112 section 2.2). *out_head is written in any case. */
 CHECK_RESULT int http1_parse_request(struct str input, struct http_head *out_head, struct err *err);
 /* The same for a response; -502 on anything malformed. */
 CHECK_RESULT int http1_parse_response(struct str input, struct http_head *out_head,
@@ -44,12 +46,13 @@ CHECK_RESULT int http1_parse_response(struct str input, struct http_head *out_he
 /* The first header of that name (case-insensitive), {NULL, 0} when absent. */
 struct str http_header_find(const struct http_head *head, struct str name);
 
-/* The chunked coding, RFC 9112 section 7.1. Zero-initialise. Chunk extensions are skipped,
- * trailers are collected up to a limit and handed out at the end. */
+/* The chunked coding, RFC 9112 section 7.1. Zero-initialise. Chunk extensions (to
+ * HTTP1_CHUNK_LINE_MAX bytes) and trailers (to HTTP1_HEAD_MAX bytes) are checked and skipped:
+ * nothing that we serve has a use for them. */
 struct http1_chunked {
     int state;
     uint64_t left; /* bytes of the current chunk that are still to come */
-    size_t line;   /* bytes of the current line so far, against HTTP1_HEAD_MAX */
+    size_t line;   /* bytes of the current chunk line, or of all trailer lines, so far */
     bool is_done;
 };
 
