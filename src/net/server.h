@@ -3,10 +3,14 @@
  * join behind the same exchange interface.
  *
  * An exchange is one request and its answer. The handler is called once the head is there; the
- * body is collected up to the limit the handler set (buffered exchanges), then on_body_done runs.
+ * body is collected up to the limit the handler set (buffered exchanges), then on_body runs.
  * Answering may happen later, on the same loop thread, exactly once. A client that goes away marks
- * the exchange (is_gone); answering it is still legal and does nothing, so that whoever works on
- * it needs no second path.
+ * the exchange (is_gone); answering it is still legal and harmless, so that whoever works on it
+ * needs no second path. (A client may close its sending half only; TCP shows the same end of file
+ * for that. So the end of file marks the exchange, and an answer is sent all the same.)
+ *
+ * Pipelined requests are answered in order: the next is read from the connection when the answer
+ * to the one before has left. An answer given before the body is there ends the connection.
  *
  * thread: all calls on the loop's thread. */
 #include "net/http1.h"
@@ -25,9 +29,11 @@ struct server_limits {
 
 struct server_handler {
     /* The head is complete. May answer at once (for example 413); else sets the body limit and
-     * returns; body-less requests get on_body directly after. */
+     * returns. Until on_body the exchange is the server's: it refuses a body that breaks the limit,
+     * the coding or the time, the exchange then ends, and on_gone is the last the handler hears. */
     void (*on_request)(void *arg, struct exchange *x);
-    /* The whole body is there: exchange_body(x). */
+    /* The whole body is there: exchange_body(x). Directly after on_request when there is none. From
+     * here on the handler has to answer, at once or later. */
     void (*on_body)(void *arg, struct exchange *x);
     void *arg;
 };
@@ -37,11 +43,12 @@ CHECK_RESULT int server_new(struct loop *loop, const struct server_limits *limit
                             struct err *err);
 /* Takes a listening, non-blocking socket (owned from here on). */
 CHECK_RESULT int server_listen(struct server *server, int listen_fd, struct err *err);
-/* Stops accepting; running exchanges finish; on_drained runs once the last connection is closed or
- * after timeout_ms, when the rest is cut. */
+/* Stops accepting; running exchanges finish; on_drained runs (as a task) once the last connection
+ * is closed or after timeout_ms, when the rest is cut. */
 void server_drain(struct server *server, int64_t timeout_ms, void (*on_drained)(void *arg),
                   void *arg);
-void server_free(struct server *server); /* after on_drained */
+/* After on_drained. Exchanges that handlers still hold may be answered even later. */
+void server_free(struct server *server);
 
 /* What the handler sees. All views live as long as the exchange. */
 const struct http_head *exchange_head(const struct exchange *x);
@@ -50,16 +57,19 @@ struct loop *exchange_loop(const struct exchange *x);
 bool exchange_is_gone(const struct exchange *x);
 struct str exchange_peer(const struct exchange *x); /* "127.0.0.1:4711" */
 void exchange_set_body_limit(struct exchange *x, size_t limit_bytes);
-/* A slot for the handler's own state; on_gone is called when the client disconnects first. */
+/* A slot for the handler's own state; on_gone (may be NULL) is called, at most once, when the
+ * client disconnects first. It must not answer the exchange itself: after on_body, answer later. */
 void exchange_set_user(struct exchange *x, void *user, void (*on_gone)(void *user));
 void *exchange_user(const struct exchange *x);
 
-/* Answers: status, headers (without Content-Length, Connection, Date: written here) and body. The
+/* Answers: status, headers and body; all three are copied or sent before the call returns. Headers
+ * that frame the message (Content-Length, Connection, Transfer-Encoding, Date, …) are written here
+ * and left out of `headers`, except that a HEAD request may be given its Content-Length. The
  * exchange ends and must not be touched afterwards. */
 void exchange_answer(struct exchange *x, int status, const struct http_header *headers,
                      size_t header_count, struct str body);
 
-/* Opens a listening TCP socket. host: numeric address. port 0: the system chooses; the bound port
- * goes to *out_port. */
+/* Opens a listening, non-blocking TCP socket. host: numeric address. port 0: the system chooses;
+ * the bound port goes to *out_port. */
 CHECK_RESULT int listen_tcp(const char *host, uint16_t port, int *out_fd, uint16_t *out_port,
                             struct err *err);
