@@ -157,8 +157,7 @@ static bool slot_finish(struct spawner_process *sp, struct slot *slot)
     assert(slot->state == SLOT_ENDING);
     if (cgroup_remove(&sp->parts.cgroups, &slot->cgroup, NULL) < 0)
         return false; /* Busy for a moment; asked again by the loop. */
-    if (!tmp_release(&sp->parts.tmp, &slot->tmp))
-        return false;
+    tmp_release(&sp->parts.tmp, &slot->tmp);
     outbox_put(&sp->outbox, &slot->last, NULL);
     slot_move(slot, SLOT_FREE);
     sp->used_count--;
@@ -433,7 +432,7 @@ static int slot_begin(struct spawner_process *sp, struct slot *slot,
         slot->log_fd = take_fd(&ch.log[0]);
         slot->status_fd = take_fd(&ch.status[0]);
     } else {
-        (void) tmp_release(&sp->parts.tmp, &slot->tmp); /* Unused, hence empty. */
+        tmp_release(&sp->parts.tmp, &slot->tmp);
     }
 drop_kit:
     if (kit.netns_fd >= 0)
@@ -594,20 +593,27 @@ static void dispatch(struct spawner_process *sp, const struct epoll_event *event
     }
 }
 
-/* How long the loop may sleep: not while a kit can be made, briefly while something is ending. */
-static int loop_timeout(const struct spawner_process *sp, bool can_refill)
+/* Makes one thing in advance; false when there is nothing to make or it does not work. A failure is
+ * not fatal: sandboxes then make what they need and report what is wrong; the next try follows
+ * the next event. */
+static bool refill(struct spawner_process *sp)
 {
-    if (can_refill && sp->kit_count < sp->config->pool_size)
-        return 0;
-    return sp->ending_count > 0 ? REMOVE_RETRY_MS : -1;
+    if (sp->kit_count < sp->config->pool_size) {
+        if (kit_make(sp, &sp->kits[sp->kit_count], NULL) < 0)
+            return false;
+        sp->kit_count++;
+        return true;
+    }
+    return tmp_prepare(&sp->parts.tmp, NULL) > 0;
 }
 
 static void loop(struct spawner_process *sp)
 {
-    bool can_refill = true;
+    bool can_refill = true; /* Then the loop does not sleep: idle moments fill the pools. */
     while (sp->socket_fd >= 0) {
         struct epoll_event events[EVENTS_AT_ONCE];
-        int n = epoll_wait(sp->epoll_fd, events, EVENTS_AT_ONCE, loop_timeout(sp, can_refill));
+        int timeout_ms = can_refill ? 0 : sp->ending_count > 0 ? REMOVE_RETRY_MS : -1;
+        int n = epoll_wait(sp->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
         for (int i = 0; i < n; i++)
             dispatch(sp, &events[i]);
         if (sp->ending_count > 0)
@@ -615,12 +621,8 @@ static void loop(struct spawner_process *sp)
         socket_update(sp);
         if (n > 0)
             can_refill = true;
-        /* Kits are made in idle moments, one at a time. A failed one is tried again after the next
-         * event; meanwhile sandboxes do without the pool and report what is wrong. */
-        if (n == 0 && can_refill && sp->kit_count < sp->config->pool_size) {
-            can_refill = kit_make(sp, &sp->kits[sp->kit_count], NULL) == 0;
-            sp->kit_count += can_refill;
-        }
+        else if (can_refill)
+            can_refill = refill(sp);
     }
 }
 

@@ -5,8 +5,8 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
-#include "init_program.h"
 #include "sandbox/build.h"
+#include "sandbox/init_program.h"
 #include "sandbox/netns.h"
 
 #include <errno.h>
@@ -207,7 +207,7 @@ int spawner_parts_init(struct spawner_parts *parts, const struct spawner_config 
         (rc = lock_take(config->state_dir, &parts->lock_fd, err)) < 0 ||
         (rc = mounts_set(parts, config, err)) < 0 || (rc = cgroups_set(parts, config, err)) < 0 ||
         (rc = filter_init(&parts->filter, err)) < 0 ||
-        (rc = tmp_store_init(&parts->tmp, config->state_dir, err)) < 0)
+        (rc = tmp_store_init(&parts->tmp, config->state_dir, config->pool_size, err)) < 0)
         return rc;
     parts->netns_home = netns_home(err);
     return parts->netns_home < 0 ? parts->netns_home : keep_capabilities(err);
