@@ -12,16 +12,14 @@ import io
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 
+import client
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ROLE = "arn:aws:iam::000000000000:role/lambda"
 BURST = 50
 
 
@@ -40,33 +38,6 @@ def shown(command, **options):
     if done.returncode != 0:
         sys.exit(f"demo: '{command[0]}' ended with {done.returncode}")
     return done.stdout
-
-
-class Virga:
-    """A server of our own on a free port, with its data in a folder that goes away."""
-
-    def __init__(self, build):
-        self.data = tempfile.mkdtemp(prefix="virga-demo-")
-        self.log = open(os.path.join(self.data, "log"), "w+", encoding="utf-8")
-        begin = time.monotonic()
-        self.process = subprocess.Popen(
-            [os.path.join(build, "virga"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data",
-             os.path.join(self.data, "state")],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
-        line = self.process.stdout.readline()
-        if not line.startswith("Ready."):
-            self.process.wait(10)
-            self.log.seek(0)
-            sys.exit("demo: Virga did not start:\n" + line + self.log.read())
-        self.start_ms = (time.monotonic() - begin) * 1000
-        self.endpoint = re.search(r"http://[\d.:]+", line).group(0)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
-        shutil.rmtree(self.data, ignore_errors=True)
-        if code != 0:
-            sys.exit(f"demo: Virga ended with {code}")
 
 
 def call(endpoint, function, event):
@@ -150,7 +121,7 @@ def through_aws_cli(virga, examples):
         file.write(zipped(os.path.join(examples, "hello")))
     aws = ["/usr/bin/aws", "--endpoint-url", virga.endpoint, "lambda"]
     shown(aws + ["create-function", "--function-name", "hello", "--runtime", "python3.12",
-                 "--handler", "lambda_function.lambda_handler", "--role", ROLE, "--zip-file",
+                 "--handler", "lambda_function.lambda_handler", "--role", client.ROLE, "--zip-file",
                  "fileb://" + archive, "--query", "[FunctionArn,State,CodeSize]"], env=environment)
     answer = os.path.join(virga.data, "answer.json")
     shown(aws + ["invoke", "--function-name", "hello", "--cli-binary-format", "raw-in-base64-out",
@@ -178,9 +149,9 @@ def burst(virga):
 def main(build):
     begin = time.monotonic()
     examples = os.path.join(ROOT, "examples")
-    virga = Virga(build)
+    virga = client.Server(build)
     try:
-        say(f"Virga is up after {virga.start_ms:.0f} ms")
+        say(f"Virga is up after {virga.ready_ms:.0f} ms")
         say("An image function, deployed with Virga's own command line")
         event = thumbnail(virga, build, examples)
         say("The same API through the real AWS CLI")

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Measures Virga as its clients see it, each figure as a ratio to a yardstick taken in the same run.
+
+Usage: run.py BUILD_DIR [--brief] [--json FILE]
+    --brief   seconds instead of minutes: shows that the bench runs, the figures mean little
+
+Rows are named after the goals in docs/BENCHMARKS.md (P1, P2, ...). MemorySize is 1769 (one CPU),
+log capture is on. Yardsticks: a minimal epoll HTTP echo, a socketpair round trip, the plain start of
+the interpreter.
+"""
+import argparse
+import contextlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
+import client  # noqa: E402  (tools/client.py: a Lambda client of a few lines)
+
+ECHO_PYTHON = "def handler(event, context):\n    return event\n"
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+class Bench:
+    def __init__(self, build, is_brief):
+        self.build = build
+        self.seconds = 0.3 if is_brief else 5
+        self.repeats = 3 if is_brief else 30
+        self.rows = []
+
+    def row(self, goal, what, figure, ratio, wanted):
+        self.rows.append((goal, what, figure, ratio, wanted))
+        print(f"  {goal:<4} {what:<52} {figure:>22}  {ratio:>14}  {wanted}", flush=True)
+
+    def load(self, connections, url, *options):
+        out = subprocess.run(
+            [f"{self.build}/bench/bench_load", "-c", str(connections), "-d", str(self.seconds),
+             *options, url], check=True, capture_output=True, text=True).stdout
+        figures = json.loads(out)
+        if figures["errors"]:
+            sys.exit(f"bench: {figures['errors']} errors from {url}")
+        return figures
+
+    @contextlib.contextmanager
+    def echo(self):
+        process = subprocess.Popen([f"{self.build}/bench/bench_echo"], stdout=subprocess.PIPE,
+                                   text=True)
+        try:
+            yield "http://127.0.0.1:" + process.stdout.readline().split()[1] + "/"
+        finally:
+            process.terminate()
+            process.wait()
+
+    def yardsticks(self):
+        pair = json.loads(subprocess.run([f"{self.build}/bench/bench_pair"], check=True,
+                                         capture_output=True, text=True).stdout)
+        with self.echo() as url:
+            self.echo_one, self.echo_many = self.load(1, url), self.load(64, url)
+        self.python_ms = self.plain_start(["/usr/bin/python3", "-c", "import json"])
+        self.row("", "HTTP echo, 1 connection, p50", f"{self.echo_one['p50_us']:.0f} us", "1", "")
+        self.row("", "HTTP echo, 64 connections", f"{self.echo_many['rps']:.0f} /s", "1", "")
+        self.row("", "socketpair round trip, p50", f"{pair['p50_us']:.1f} us", "1", "")
+        self.row("", "python3 -c 'import json', p50", f"{self.python_ms:.1f} ms", "1", "")
+
+    def plain_start(self, command):
+        times = []
+        for _ in range(self.repeats):
+            begin = time.perf_counter()
+            subprocess.run(command, check=True)
+            times.append((time.perf_counter() - begin) * 1000)
+        return percentile(times, .5)
+
+    def warm(self, server, name, latency_goal, throughput_goal, p_latency):
+        url = f"{server.endpoint}/2015-03-31/functions/{name}/invocations"
+        one = self.load(1, url, "-b", '{"n":1}', "-w", "0.5")
+        many = self.load(64, url, "-b", '{"n":1}', "-w", "1")
+        self.row(p_latency, f"warm {name}, 1 connection, p50 / p99",
+                 f"{one['p50_us']:.0f} / {one['p99_us']:.0f} us",
+                 f"{one['p50_us'] / self.echo_one['p50_us']:.1f} x echo",
+                 f"p50 <= {latency_goal} x")
+        self.row("P3", f"warm {name}, 64 connections", f"{many['rps']:.0f} /s",
+                 f"{many['rps'] / self.echo_many['rps'] * 100:.0f} % of echo",
+                 f">= {throughput_goal} %")
+
+    def cold(self, server, name, plain_ms, what):
+        """First calls of functions that never ran: each repetition is a function of its own."""
+        times, inits = [], []
+        for number in range(self.repeats):
+            fresh = f"{name}-cold-{number}"
+            server.create(fresh, ECHO_PYTHON)
+            begin = time.perf_counter()
+            report = server.invoke(fresh, {})[1]
+            times.append((time.perf_counter() - begin) * 1000)
+            inits.append(float(re.search(r"Init Duration: ([\d.]+)", report).group(1)))
+            server.delete(fresh)
+        p50 = percentile(times, .5)
+        self.row("P5", f"first cold start ever, {what}, p50 / p99",
+                 f"{p50:.1f} / {percentile(times, .99):.1f} ms", f"{p50 / plain_ms:.2f} x plain",
+                 "<= 1.5 x")
+        self.row("", "  of it the interpreter's init, p50", f"{percentile(inits, .5):.1f} ms", "", "")
+
+    def footprint(self):
+        times = []
+        for _ in range(self.repeats):
+            with client.Server(self.build) as server:
+                times.append(server.ready_ms)
+        with client.Server(self.build) as server:
+            pss = sum(pss_kib(pid) for pid in [server.pid] + children(server.pid)) / 1024
+        with tempfile.NamedTemporaryFile() as stripped:
+            subprocess.run(["strip", "-o", stripped.name, f"{self.build}/virga"], check=True)
+            size = os.path.getsize(stripped.name) / 1e6
+        self.row("P10", "start to first answer, p50", f"{percentile(times, .5):.1f} ms", "",
+                 "<= 10 ms")
+        self.row("P10", "idle memory (PSS, all processes)", f"{pss:.1f} MB", "", "<= 12 MB")
+        self.row("P10", "binary, stripped", f"{size:.2f} MB", "", "<= 6 MB")
+
+
+def children(pid):
+    out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], check=False,
+                         capture_output=True, text=True).stdout
+    direct = [int(number) for number in out.split()]
+    return direct + [grandchild for child in direct for grandchild in children(child)]
+
+
+def pss_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return int(re.search(r"^Pss: +(\d+)", file.read(), re.M).group(1))
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("build")
+    options.add_argument("--brief", action="store_true")
+    options.add_argument("--json")
+    options = options.parse_args()
+    subprocess.run(["ninja", "-C", options.build, "--quiet", "bench/bench_echo", "bench/bench_load",
+                    "bench/bench_pair"], check=True)
+    bench = Bench(options.build, options.brief)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, Linux "
+          f"{platform.release()}, load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d %H:%M')}")
+    bench.yardsticks()
+    with client.Server(options.build) as server:
+        server.create("python", ECHO_PYTHON)
+        bench.warm(server, "python", 4, 20, "P2")
+        bench.cold(server, "python", bench.python_ms, "Python hello")
+    bench.footprint()
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(bench.rows, file, indent=1)
+
+
+main()

@@ -1,0 +1,83 @@
+"""A server of one's own and a Lambda client of a few lines, for the demo and the bench: what they
+measure is Virga, so the client's own cost must be small and known (http.client, no SDK)."""
+import base64
+import http.client
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+
+ROLE = "arn:aws:iam::000000000000:role/lambda"
+API = "/2015-03-31/functions"
+
+
+class Server:
+    """`virga serve --dev` on a free port, with its data in a folder that goes away."""
+
+    def __init__(self, build):
+        self.data = tempfile.mkdtemp(prefix="virga-")
+        self.log = open(os.path.join(self.data, "log"), "w+", encoding="utf-8")
+        begin = time.perf_counter()
+        self.process = subprocess.Popen(
+            [os.path.join(build, "virga"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data",
+             os.path.join(self.data, "state")],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("Ready."):
+            self.process.wait(10)
+            self.log.seek(0)
+            sys.exit("Virga did not start:\n" + line + self.log.read())
+        self.endpoint = re.search(r"http://[\d.:]+", line).group(0)
+        self.pid = self.process.pid
+        self.connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"),
+                                                     timeout=60)
+        self.request("GET", "/_virga/health")
+        self.ready_ms = (time.perf_counter() - begin) * 1000  # to the first answer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        shutil.rmtree(self.data, ignore_errors=True)
+        if code != 0:
+            sys.exit(f"Virga ended with {code}")
+
+    def request(self, method, path, body=None, headers=None):
+        """(headers, body) of a success; anything else ends the program."""
+        self.connection.request(method, path, body, headers or {})
+        response = self.connection.getresponse()
+        answer = response.read()
+        if response.status >= 300 or response.getheader("X-Amz-Function-Error"):
+            sys.exit(f"{method} {path} answered {response.status}: {answer.decode()}")
+        return response.headers, answer
+
+    def create(self, name, source, **options):
+        """A function of one Python module."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as out:
+            out.writestr("f.py", source)
+        self.request("POST", API, json.dumps({
+            "FunctionName": name, "Runtime": "python3.12", "Handler": "f.handler", "Role": ROLE,
+            "MemorySize": 1769, "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
+            **options}))
+
+    def delete(self, name):
+        self.request("DELETE", f"{API}/{name}")
+
+    def invoke(self, name, event):
+        """(answer, last lines of the log)."""
+        headers, answer = self.request("POST", f"{API}/{name}/invocations", json.dumps(event),
+                                       {"X-Amz-Log-Type": "Tail"})
+        return json.loads(answer), base64.b64decode(headers["X-Amz-Log-Result"]).decode()
