@@ -9,7 +9,13 @@ struct http_response {
     struct buf raw, body_buf;
 };
 
-/* endpoint: "http://host:port". One request, one connection. -ECONNREFUSED, -ETIMEDOUT, -EPROTO. */
+/* One request over one connection, and its answer (interim answers are skipped).
+ * endpoint: "http://host[:port]", host a numeric address, "localhost" or a name below it.
+ * headers: further ones; "Host" replaces the endpoint's. Content-Length and Connection are written
+ * here. timeout_ms > 0: for all of it.
+ * owner: the caller ends *out_response with http_response_done.
+ * errors: -EINVAL endpoint, -ECONNREFUSED and other connect errors, -ETIMEDOUT, -EPROTO for an
+ * answer that is malformed or ends too early, -EFBIG beyond 1 GB. */
 CHECK_RESULT int http_call(const char *endpoint, const char *method, const char *target,
                            const struct http_header *headers, size_t header_count, struct str body,
                            int64_t timeout_ms, struct http_response *out_response, struct err *err);
