@@ -16,7 +16,8 @@
  *
  * The instance is hostile: sizes, types, order and seq are checked on every frame; a violation
  * ends the instance. */
-#include <stdint.h>
+#include "base/buf.h"
+#include "base/err.h"
 
 enum { FRAME_HEADER_SIZE = 12 };
 
@@ -30,4 +31,51 @@ enum frame_type {
     FRAME_INIT_ERROR = 17, /* payload: AWS's error object; the instance then ends */
     FRAME_RESPONSE = 18,   /* payload: the result, JSON */
     FRAME_ERROR = 19,      /* payload: AWS's error object {errorMessage, errorType, …} */
+    FRAME_BOOTED = 20,     /* the language runs, the user's code comes next; payload empty */
 };
+
+struct frame {
+    enum frame_type type;
+    uint32_t size;
+    uint32_t seq;
+};
+
+void frame_header(unsigned char out[FRAME_HEADER_SIZE], enum frame_type type, uint32_t size,
+                  uint32_t seq);
+
+struct frame_invoke {
+    int64_t deadline_ms; /* UTC */
+    struct str request_id, invoked_arn, trace_id, client_context, cognito_identity;
+    size_t event_size;
+};
+
+/* Appends header and everything of an INVOKE but the event itself, which the caller sends from
+ * where it lies. errors: -E2BIG a text over 64 kB or an event over 4 GB; out is unchanged. */
+CHECK_RESULT int frame_invoke_put(struct buf *out, const struct frame_invoke *invoke, uint32_t seq,
+                                  struct err *err);
+
+/* Takes apart what an instance sends. The payload goes to a buffer of the caller's, without a
+ * copy when it is large; a payload over the buffer's limit is counted and thrown away, since AWS
+ * answers those with an error of their own. A reader is a value: no memory of its own. */
+struct frame_reader {
+    unsigned char header[FRAME_HEADER_SIZE];
+    size_t header_len;
+    struct frame frame;  /* valid once the header is complete */
+    size_t missing;      /* payload bytes that have not come yet */
+    struct buf *payload; /* borrowed: the caller sets it and empties it between frames */
+    bool is_oversize;    /* the payload of this frame is being thrown away */
+};
+
+enum frame_step {
+    FRAME_NEEDS_MORE,
+    FRAME_IS_WHOLE, /* frame and payload are there; the next feed begins a new frame */
+};
+
+/* Consumes bytes up to the end of one frame; *bytes becomes the rest. Returns an enum frame_step;
+ * -EPROTO: not a frame that an instance may send. */
+CHECK_RESULT int frame_feed(struct frame_reader *reader, struct str *bytes, struct err *err);
+
+/* Where the next bytes of a payload may be read to directly, and how many; NULL: use frame_feed.
+ * Call frame_fed with the number that was read. */
+char *frame_room(struct frame_reader *reader, size_t *out_size);
+enum frame_step frame_fed(struct frame_reader *reader, size_t size);

@@ -6,6 +6,7 @@
  * spawner's socket belongs to home 0, which hands events over.
  *
  * thread: the loop's, unless said otherwise. */
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/str.h"
@@ -73,9 +74,14 @@ struct invocation {
     uint64_t memory_peak_bytes;
 
     /* The runtime's own. */
-    int64_t created_us, deadline_us;
-    struct instance *instance;
-    size_t origin; /* loop that started it */
+    struct sched_function *function; /* while it is in flight */
+    int64_t created_us, sent_us;
+    bool is_reserved;   /* counts against its function's reservation, not the account */
+    bool is_init_retry; /* an instance started for it ran out of init time once */
+    size_t origin;      /* loop that started it */
+    struct task task;   /* on its way to the home, and back */
+    struct buf output;  /* holds answer */
+    struct buf tail;    /* holds log_tail */
 };
 
 struct runtime_config {

@@ -1,0 +1,592 @@
+/* The scheduler of a home.
+ *
+ * An invocation is admitted or throttled at once, by AWS's rules: a function with reserved
+ * concurrency may have that many in flight; all others of the account share what is not reserved.
+ * An invocation is in flight from its admission to its end, also while it waits for an instance.
+ * An admitted invocation takes the instance that was idle last (LIFO: caches are warm, the others
+ * grow old and go) or queues, and it goes to whichever instance of its function is free first: one
+ * that is being started for it, or one that becomes idle meanwhile (late binding).
+ *
+ * For each queued invocation without a starting instance one is started, as long as the host has
+ * room (instances_max, instances that are being stopped included). At the limit the oldest idle
+ * instance of any function is stopped, one for each start that waits. A function that waits for
+ * room is on the `hungry` list, served in order, one start per turn, so that a burst on one
+ * function does not starve the others.
+ *
+ * The keep-alive needs one timer: all idle instances of a home stand in one list by the time they
+ * became idle, so the first one expires first. The timer may fire early (its instance was used
+ * meanwhile) and is then set again, which keeps it off the hot path.
+ *
+ * A function's entry lives while it has instances or invocations, or a reservation. */
+#include "runtime/sched.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "base/sm.h"
+
+#include <errno.h>
+
+struct sched_account {
+    char *name;               /* owned, the map's key */
+    int64_t reserved;         /* sum of its functions' reservations */
+    int64_t shared_in_flight; /* invocations of functions without a reservation */
+};
+
+struct sched_function {
+    char *key; /* owned, the map's key */
+    size_t key_len;
+    struct function_spec *spec; /* counted; the newest */
+    struct sched_account *account;
+    struct list waiting;     /* invocations */
+    struct list idle;        /* slots, last used first */
+    struct list_node hungry; /* sched.hungry, when linked */
+    unsigned slots, starting;
+    int64_t in_flight;
+    bool is_removed; /* the function was deleted; what runs may finish */
+};
+
+static const struct sm_rule slot_rules[] = {
+    [SLOT_BUILDING] = {"building", SM_TO(SLOT_INITIALISING) | SM_TO(SLOT_STOPPING)},
+    [SLOT_INITIALISING] = {"initialising",
+                           SM_TO(SLOT_IDLE) | SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
+    [SLOT_IDLE] = {"idle", SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
+    [SLOT_BUSY] = {"busy", SM_TO(SLOT_BUSY) | SM_TO(SLOT_IDLE) | SM_TO(SLOT_STOPPING)},
+    [SLOT_STOPPING] = {"stopping", 0},
+};
+
+const char *slot_state_name(enum slot_state state)
+{
+    return slot_rules[state].name;
+}
+
+static bool is_starting(enum slot_state state)
+{
+    return state == SLOT_BUILDING || state == SLOT_INITIALISING;
+}
+
+/* The one writer of slot->state; keeps the counters and the idle lists in step with it. */
+static void slot_move(struct sched *sched, struct slot *slot, enum slot_state to)
+{
+    enum slot_state from = slot->state;
+    sm_check(slot_rules, from, to);
+    sched->starting -= is_starting(from) && !is_starting(to);
+    slot->function->starting -= is_starting(from) && !is_starting(to);
+    sched->busy += (to == SLOT_BUSY) - (from == SLOT_BUSY);
+    sched->stopping += to == SLOT_STOPPING;
+    if (from == SLOT_IDLE) {
+        list_remove(&slot->function->idle, &slot->own_idle);
+        list_remove(&sched->idle, &slot->all_idle);
+    }
+    if (to == SLOT_IDLE) {
+        slot->idle_since_us = exec_now_us(sched->config.exec);
+        list_push_front(&slot->function->idle, &slot->own_idle);
+        list_push_back(&sched->idle, &slot->all_idle);
+        if (!sched->keep_alive.is_set)
+            timer_set(sched->config.exec, &sched->keep_alive,
+                      slot->idle_since_us + sched->config.keep_alive_us);
+    }
+    slot->state = to;
+}
+
+/* ---- functions and accounts ---- */
+
+static struct sched_account *account_of(struct sched *sched, struct str name)
+{
+    struct sched_account *account = map_find(&sched->accounts, name);
+    if (account != NULL)
+        return account;
+    account = NEW(struct sched_account);
+    account->name = mem_copy(name.ptr, name.len);
+    (void) map_put(&sched->accounts, str_of(account->name, name.len), account);
+    return account;
+}
+
+/* "arn:version" in the caller's buffer; the key of the map. */
+struct key_text {
+    char text[512];
+};
+
+static struct str key_of(const struct function_spec *spec, struct key_text *out)
+{
+    int n = snprintf(out->text, sizeof out->text, STR_FMT ":" STR_FMT, STR_ARG(spec->arn),
+                     STR_ARG(spec->version));
+    assert(n > 0 && (size_t) n < sizeof out->text); /* AWS bounds ARNs far below */
+    return str_of(out->text, (size_t) n);
+}
+
+static bool has_reservation(const struct sched_function *function)
+{
+    return function->spec->reserved_concurrency >= 0;
+}
+
+static void reserve(struct sched_function *function, int sign)
+{
+    if (has_reservation(function))
+        function->account->reserved += sign * function->spec->reserved_concurrency;
+    assert(function->account->reserved >= 0);
+}
+
+/* Takes the new specification's numbers over; the old one's reference is given back. */
+static void set_spec(struct sched_function *function, struct function_spec *spec)
+{
+    reserve(function, -1);
+    struct function_spec *old = function->spec;
+    (void) snapshot_ref(&spec->snapshot);
+    function->spec = spec;
+    snapshot_unref(&old->snapshot);
+    reserve(function, 1);
+    function->is_removed = false;
+}
+
+static struct sched_function *function_new(struct sched *sched, struct str key,
+                                           struct function_spec *spec)
+{
+    struct sched_function *function = NEW(struct sched_function);
+    function->key = mem_copy(key.ptr, key.len);
+    function->key_len = key.len;
+    (void) snapshot_ref(&spec->snapshot);
+    function->spec = spec;
+    function->account = account_of(sched, spec->account);
+    list_init(&function->waiting);
+    list_init(&function->idle);
+    reserve(function, 1);
+    (void) map_put(&sched->functions, str_of(function->key, key.len), function);
+    return function;
+}
+
+static void function_free(struct sched *sched, struct sched_function *function)
+{
+    assert(function->slots == 0 && function->in_flight == 0 && function->waiting.len == 0);
+    if (list_is_linked(&function->hungry))
+        list_remove(&sched->hungry, &function->hungry);
+    reserve(function, -1);
+    (void) map_remove(&sched->functions, str_of(function->key, function->key_len));
+    snapshot_unref(&function->spec->snapshot);
+    free(function->key);
+    free(function);
+}
+
+/* An entry that nothing needs goes: thousands of functions may be deployed, few are in use. */
+static void function_release(struct sched *sched, struct sched_function *function)
+{
+    if (function->slots == 0 && function->in_flight == 0 &&
+        (function->is_removed || !has_reservation(function)))
+        function_free(sched, function);
+}
+
+/* ---- starting and stopping ---- */
+
+static void stop(struct sched *sched, struct slot *slot)
+{
+    slot_move(sched, slot, SLOT_STOPPING);
+    sched->config.effects->stop(sched->config.arg, slot);
+}
+
+/* Idle instances that were made for what the function is no more. */
+static void stop_old_idle(struct sched *sched, struct sched_function *function)
+{
+    LIST_FOR_EACH_SAFE (&function->idle, node) {
+        struct slot *slot = CONTAINER_OF(node, struct slot, own_idle);
+        if (function->is_removed || slot->spec->revision != function->spec->revision)
+            stop(sched, slot);
+    }
+}
+
+static bool wants_instance(const struct sched_function *function)
+{
+    return function->waiting.len > function->starting;
+}
+
+static void note_hunger(struct sched *sched, struct sched_function *function)
+{
+    if (wants_instance(function) && !list_is_linked(&function->hungry))
+        list_push_back(&sched->hungry, &function->hungry);
+}
+
+/* Starts what waits, as far as the host has room; makes room where it can. */
+static void balance(struct sched *sched)
+{
+    while (sched->instances < sched->config.instances_max) {
+        struct list_node *node = list_pop_front(&sched->hungry);
+        if (node == NULL)
+            return;
+        struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
+        if (!wants_instance(function))
+            continue;
+        sched->config.effects->start(sched->config.arg, function->spec);
+        note_hunger(sched, function);
+    }
+    if (list_is_empty(&sched->idle))
+        return;
+    size_t missing = 0;
+    LIST_FOR_EACH (&sched->hungry, node) {
+        const struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
+        missing += wants_instance(function) ? function->waiting.len - function->starting : 0;
+        if (missing > sched->stopping)
+            break;
+    }
+    for (; missing > sched->stopping && !list_is_empty(&sched->idle); missing--)
+        stop(sched, CONTAINER_OF(list_first(&sched->idle), struct slot, all_idle));
+}
+
+static void keep_alive_over(struct timer *timer)
+{
+    struct sched *sched = CONTAINER_OF(timer, struct sched, keep_alive);
+    int64_t now = exec_now_us(sched->config.exec);
+    for (struct list_node *node; (node = list_first(&sched->idle)) != NULL;) {
+        struct slot *slot = CONTAINER_OF(node, struct slot, all_idle);
+        int64_t due = slot->idle_since_us + sched->config.keep_alive_us;
+        if (due > now) {
+            timer_set(sched->config.exec, timer, due);
+            return;
+        }
+        stop(sched, slot);
+    }
+}
+
+/* ---- invocations ---- */
+
+static void end(struct sched *sched, struct invocation *inv)
+{
+    struct sched_function *function = inv->function;
+    assert(function->in_flight > 0);
+    function->in_flight--;
+    if (!inv->is_reserved) {
+        assert(function->account->shared_in_flight > 0);
+        function->account->shared_in_flight--;
+    }
+    inv->function = NULL;
+    sched->config.effects->done(sched->config.arg, inv);
+}
+
+static void refuse(struct invocation *inv, const char *why)
+{
+    inv->result = INVOCATION_REFUSED;
+    (void) err_say(&inv->error, -ESHUTDOWN, "%s", why);
+}
+
+static void throttle(struct invocation *inv, enum throttle_reason reason)
+{
+    inv->result = INVOCATION_THROTTLED;
+    inv->throttle = reason;
+}
+
+/* Counts the invocation in, or says why not. */
+static bool admit(struct sched *sched, struct sched_function *function, struct invocation *inv)
+{
+    struct sched_account *account = function->account;
+    if (has_reservation(function)) {
+        if (function->in_flight >= function->spec->reserved_concurrency) {
+            throttle(inv, THROTTLE_RESERVED_FUNCTION);
+            return false;
+        }
+    } else if (account->shared_in_flight + account->reserved >=
+               (int64_t) sched->config.account_concurrency) {
+        throttle(inv, THROTTLE_CONCURRENT);
+        return false;
+    }
+    if (list_is_empty(&function->idle) && sched->queued >= sched->config.queue_max) {
+        throttle(inv, THROTTLE_CONCURRENT);
+        return false;
+    }
+    inv->is_reserved = has_reservation(function);
+    account->shared_in_flight += !inv->is_reserved;
+    function->in_flight++;
+    inv->function = function;
+    return true;
+}
+
+static void send(struct sched *sched, struct slot *slot, struct invocation *inv)
+{
+    slot->invocation = inv;
+    slot_move(sched, slot, SLOT_BUSY);
+    sched->config.effects->send(sched->config.arg, slot, inv);
+}
+
+void sched_invoke(struct sched *sched, struct invocation *inv)
+{
+    inv->created_us = exec_now_us(sched->config.exec);
+    if (sched->is_draining) {
+        refuse(inv, "the platform is stopping");
+        sched->config.effects->done(sched->config.arg, inv);
+        return;
+    }
+    struct key_text text;
+    struct str key = key_of(inv->spec, &text);
+    struct sched_function *function = map_find(&sched->functions, key);
+    if (function == NULL)
+        function = function_new(sched, key, inv->spec);
+    else if (function->is_removed || inv->spec->revision > function->spec->revision) {
+        set_spec(function, inv->spec);
+        stop_old_idle(sched, function);
+    }
+    if (!admit(sched, function, inv)) {
+        function_release(sched, function);
+        sched->config.effects->done(sched->config.arg, inv);
+        return;
+    }
+    struct list_node *node = list_first(&function->idle);
+    if (node != NULL) {
+        send(sched, CONTAINER_OF(node, struct slot, own_idle), inv);
+        return;
+    }
+    list_push_back(&function->waiting, &inv->node);
+    sched->queued++;
+    note_hunger(sched, function);
+    balance(sched);
+}
+
+struct invocation *sched_take_waiting(struct sched *sched, struct slot *slot)
+{
+    struct list_node *node = list_pop_front(&slot->function->waiting);
+    if (node == NULL)
+        return NULL;
+    sched->queued--;
+    return CONTAINER_OF(node, struct invocation, node);
+}
+
+void sched_return_waiting(struct sched *sched, struct invocation *inv)
+{
+    list_push_front(&inv->function->waiting, &inv->node);
+    sched->queued++;
+    note_hunger(sched, inv->function);
+}
+
+/* ---- draining ---- */
+
+static void check_drained(struct sched *sched)
+{
+    if (!sched->is_draining || sched->is_drained || sched->instances > 0 || sched->queued > 0)
+        return;
+    sched->is_drained = true;
+    sched->config.effects->drained(sched->config.arg);
+}
+
+static void stop_idle(struct sched *sched)
+{
+    for (struct list_node *node; (node = list_first(&sched->idle)) != NULL;)
+        stop(sched, CONTAINER_OF(node, struct slot, all_idle));
+}
+
+void sched_drain(struct sched *sched)
+{
+    assert(!sched->is_draining);
+    sched->is_draining = true;
+    stop_idle(sched);
+    check_drained(sched);
+}
+
+static void refuse_waiting(struct sched *sched, struct sched_function *function)
+{
+    for (struct list_node *node; (node = list_pop_front(&function->waiting)) != NULL;) {
+        struct invocation *inv = CONTAINER_OF(node, struct invocation, node);
+        sched->queued--;
+        refuse(inv, "the platform is stopping");
+        end(sched, inv);
+    }
+}
+
+void sched_refuse(struct sched *sched)
+{
+    assert(sched->is_draining);
+    sched->is_refusing = true;
+    size_t at = 0;
+    for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL;)
+        refuse_waiting(sched, f); /* changes no entry of the map */
+    stop_idle(sched);
+    check_drained(sched);
+}
+
+/* ---- slots ---- */
+
+void sched_slot_init(struct sched *sched, struct slot *slot, struct function_spec *spec)
+{
+    struct key_text text;
+    struct sched_function *function = map_find(&sched->functions, key_of(spec, &text));
+    assert(function != NULL);
+    *slot = (struct slot){.state = SLOT_BUILDING, .spec = spec, .function = function};
+    (void) snapshot_ref(&spec->snapshot);
+    function->slots++;
+    function->starting++;
+    sched->instances++;
+    sched->starting++;
+}
+
+void sched_slot_made(struct sched *sched, struct slot *slot)
+{
+    slot_move(sched, slot, SLOT_INITIALISING);
+}
+
+/* An instance that was made for what the function is no more, or that nobody wants. */
+static bool is_unwanted(const struct sched *sched, const struct slot *slot)
+{
+    const struct sched_function *function = slot->function;
+    return function->is_removed || slot->spec->revision != function->spec->revision ||
+           sched->is_refusing || (sched->is_draining && list_is_empty(&function->waiting));
+}
+
+void sched_slot_ready(struct sched *sched, struct slot *slot)
+{
+    assert(slot->invocation == NULL);
+    struct invocation *inv = sched_take_waiting(sched, slot);
+    bool is_old = slot->spec->revision != slot->function->spec->revision;
+    if (inv != NULL && (!is_old || inv->spec->revision == slot->spec->revision)) {
+        send(sched, slot, inv);
+        return;
+    }
+    if (inv != NULL)
+        sched_return_waiting(sched, inv);
+    if (is_unwanted(sched, slot))
+        stop(sched, slot);
+    else
+        slot_move(sched, slot, SLOT_IDLE);
+    note_hunger(sched, slot->function);
+    balance(sched);
+}
+
+void sched_slot_answered(struct sched *sched, struct slot *slot)
+{
+    assert(slot->state == SLOT_BUSY);
+    struct invocation *inv = take_ptr(&slot->invocation);
+    sched_slot_ready(sched, slot);
+    end(sched, inv);
+}
+
+void sched_slot_failed(struct sched *sched, struct slot *slot)
+{
+    struct invocation *inv = take_ptr(&slot->invocation);
+    assert(inv != NULL);
+    if (slot->state != SLOT_STOPPING)
+        stop(sched, slot);
+    end(sched, inv);
+}
+
+void sched_slot_stop(struct sched *sched, struct slot *slot)
+{
+    if (slot->state == SLOT_STOPPING)
+        return;
+    stop(sched, slot);
+    note_hunger(sched, slot->function);
+    balance(sched);
+}
+
+void sched_slot_gone(struct sched *sched, struct slot *slot)
+{
+    assert(slot->invocation == NULL);
+    if (slot->state != SLOT_STOPPING)
+        slot_move(sched, slot, SLOT_STOPPING);
+    struct sched_function *function = slot->function;
+    sched->stopping--;
+    sched->instances--;
+    function->slots--;
+    slot->function = NULL;
+    struct function_spec *spec = take_ptr(&slot->spec);
+    note_hunger(sched, function);
+    function_release(sched, function);
+    snapshot_unref(&spec->snapshot);
+    balance(sched);
+    check_drained(sched);
+}
+
+void sched_end(struct sched *sched, struct invocation *inv)
+{
+    struct sched_function *function = inv->function;
+    end(sched, inv);
+    function_release(sched, function);
+}
+
+/* ---- configuration ---- */
+
+/* Deletion names the function by its ARN or one version of it by the map's key. */
+static bool is_named(const struct sched_function *function, struct str arn)
+{
+    return str_eq(function->spec->arn, arn) ||
+           str_eq(str_of(function->key, function->key_len), arn);
+}
+
+static void remove_functions(struct sched *sched, struct str arn)
+{
+    size_t at = 0;
+    for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL;) {
+        if (!is_named(f, arn))
+            continue;
+        f->is_removed = true;
+        stop_old_idle(sched, f);
+        if (f->slots > 0 || f->in_flight > 0)
+            continue;
+        function_free(sched, f);
+        at = 0; /* the map has changed */
+    }
+}
+
+void sched_function_changed(struct sched *sched, struct str arn, struct function_spec *spec_or_null)
+{
+    if (spec_or_null == NULL) {
+        remove_functions(sched, arn);
+        return;
+    }
+    struct key_text text;
+    struct str key = key_of(spec_or_null, &text);
+    struct sched_function *function = map_find(&sched->functions, key);
+    if (function != NULL) {
+        set_spec(function, spec_or_null);
+        stop_old_idle(sched, function);
+        function_release(sched, function);
+    } else if (spec_or_null->reserved_concurrency >= 0) {
+        (void) function_new(sched, key, spec_or_null);
+    }
+}
+
+/* ---- the whole ---- */
+
+void sched_init(struct sched *sched, const struct sched_config *config)
+{
+    assert(config->instances_max > 0 && config->keep_alive_us > 0);
+    *sched = (struct sched){.config = *config, .keep_alive = {.fire = keep_alive_over}};
+    map_init(&sched->functions);
+    map_init(&sched->accounts);
+    list_init(&sched->hungry);
+    list_init(&sched->idle);
+}
+
+void sched_done(struct sched *sched)
+{
+    assert(sched->instances == 0 && sched->queued == 0);
+    timer_clear(sched->config.exec, &sched->keep_alive);
+    size_t at = 0;
+    for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL; at = 0)
+        function_free(sched, f);
+    at = 0;
+    for (struct sched_account *a; (a = map_next(&sched->accounts, &at, NULL)) != NULL;) {
+        free(a->name);
+        free(a);
+    }
+    map_done(&sched->functions);
+    map_done(&sched->accounts);
+}
+
+void sched_check(const struct sched *sched)
+{
+    size_t at = 0, slots = 0, starting = 0, waiting = 0, idle = 0;
+    int64_t in_flight = 0;
+    for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL;) {
+        assert(f->starting + f->idle.len <= f->slots);
+        assert(f->in_flight >= (int64_t) f->waiting.len);
+        assert(!wants_instance(f) || list_is_linked(&f->hungry));
+        slots += f->slots;
+        starting += f->starting;
+        waiting += f->waiting.len;
+        idle += f->idle.len;
+        in_flight += f->in_flight;
+        LIST_FOR_EACH (&f->idle, node) {
+            const struct slot *slot = CONTAINER_OF(node, struct slot, own_idle);
+            assert(slot->state == SLOT_IDLE && slot->function == f && slot->invocation == NULL);
+        }
+    }
+    assert(slots == sched->instances && starting == sched->starting);
+    assert(waiting == sched->queued && idle == sched->idle.len);
+    assert(sched->instances == sched->starting + sched->idle.len + sched->busy + sched->stopping);
+    assert(in_flight >= (int64_t) (sched->queued + sched->busy));
+    assert(sched->instances <= sched->config.instances_max);
+    assert(list_is_empty(&sched->idle) || sched->keep_alive.is_set);
+}

@@ -1,0 +1,116 @@
+#pragma once
+/* Scheduling of one home: which instance runs which invocation, when instances are started and
+ * removed, and who is throttled. Pure: the world is a clock with timers (struct exec) and a table
+ * of effects, so that tests and the simulator drive it with fake instances.
+ *
+ * thread: the home's loop. */
+#include "base/list.h"
+#include "base/map.h"
+#include "os/exec.h"
+#include "runtime/runtime.h"
+
+struct sched_function;
+struct sched_account;
+
+/*  The life of an instance, as far as scheduling is concerned:
+ *
+ *      building -> initialising -> idle <-> busy        any -> stopping -> gone (no slot)
+ *
+ *  `frozen` joins beside idle when idle instances are frozen. */
+enum slot_state {
+    SLOT_BUILDING,     /* the sandbox is being made */
+    SLOT_INITIALISING, /* the language boots, the user's code loads */
+    SLOT_IDLE,
+    SLOT_BUSY,     /* runs the invocation */
+    SLOT_STOPPING, /* killed; counts against the host until it is gone. An invocation that it ran
+                    * stays on it until the cause of death is known. */
+};
+
+/* The scheduler's part of an instance; instance.h embeds it first. */
+struct slot {
+    enum slot_state state;           /* written by sched.c only */
+    struct function_spec *spec;      /* counted; what the instance was made for */
+    struct sched_function *function; /* borrowed; lives while it has slots */
+    struct invocation *invocation;   /* borrowed; SLOT_BUSY, perhaps SLOT_STOPPING */
+    struct list_node own_idle;       /* function's idle instances, last used first */
+    struct list_node all_idle;       /* home's idle instances, first to expire first */
+    int64_t idle_since_us;
+};
+
+const char *slot_state_name(enum slot_state state);
+
+struct sched_effects {
+    /* Starts building an instance; the result is the slot of a new one in SLOT_BUILDING, to be
+     * registered by sched_slot_init before it returns. Failure is told later by sched_slot_gone. */
+    void (*start)(void *arg, struct function_spec *spec);
+    /* The slot is busy with the invocation from now on. May call nothing of the scheduler. */
+    void (*send)(void *arg, struct slot *slot, struct invocation *inv);
+    /* Kills the instance; sched_slot_gone follows later, never from inside. */
+    void (*stop)(void *arg, struct slot *slot);
+    /* The invocation has ended: its results are set. The scheduler has forgotten it. */
+    void (*done)(void *arg, struct invocation *inv);
+    /* Draining: nothing is running, queued or alive any more. */
+    void (*drained)(void *arg);
+};
+
+struct sched_config {
+    struct exec *exec; /* borrowed */
+    const struct sched_effects *effects;
+    void *arg;
+    unsigned account_concurrency, instances_max, queue_max;
+    int64_t keep_alive_us;
+};
+
+struct sched {
+    struct sched_config config;
+    struct map functions;    /* "arn:version" -> struct sched_function, owned */
+    struct map accounts;     /* account -> struct sched_account, owned, never removed */
+    struct list hungry;      /* functions with more waiting than starting */
+    struct list idle;        /* slots by idle_since_us */
+    struct timer keep_alive; /* set for the first of idle, or earlier */
+    unsigned instances, starting, busy, stopping, queued;
+    bool is_draining;
+    bool is_refusing; /* the drain's time is over */
+    bool is_drained;  /* the effect was called */
+};
+
+void sched_init(struct sched *sched, const struct sched_config *config);
+void sched_done(struct sched *sched); /* nothing runs or waits any more */
+
+/* A new invocation: runs at once, waits for an instance, or ends (throttled, refused). */
+void sched_invoke(struct sched *sched, struct invocation *inv);
+
+/* A function's specification is new (or gone). Idle instances of other revisions are stopped. */
+void sched_function_changed(struct sched *sched, struct str arn,
+                            struct function_spec *spec_or_null);
+
+/* Called by the effect `start`: a new slot for the function of the specification. */
+void sched_slot_init(struct sched *sched, struct slot *slot, struct function_spec *spec);
+void sched_slot_made(struct sched *sched, struct slot *slot);  /* building -> initialising */
+void sched_slot_ready(struct sched *sched, struct slot *slot); /* init done, or answer sent */
+
+/* The invocation of a busy slot has ended, results set; the instance is usable. */
+void sched_slot_answered(struct sched *sched, struct slot *slot);
+/* The invocation of a busy slot has ended, results set; the instance is stopped. */
+void sched_slot_failed(struct sched *sched, struct slot *slot);
+/* The instance must not be used any more; its invocation, if any, stays with it. */
+void sched_slot_stop(struct sched *sched, struct slot *slot);
+/* Everything of the instance has ended. The slot may be freed. No invocation may be left on it. */
+void sched_slot_gone(struct sched *sched, struct slot *slot);
+
+/* The oldest invocation that waits for the slot's function, to be failed by the caller through
+ * sched_end (a starting instance that fails takes one along); NULL: none waits. */
+struct invocation *sched_take_waiting(struct sched *sched, struct slot *slot);
+/* Puts it back as the oldest. */
+void sched_return_waiting(struct sched *sched, struct invocation *inv);
+/* Ends an invocation got from sched_take_waiting; results are set. */
+void sched_end(struct sched *sched, struct invocation *inv);
+
+/* No new invocations; effects->drained runs once nothing is left. */
+void sched_drain(struct sched *sched);
+/* The waiting time is over: what waits is refused, all instances are stopped. The caller ends the
+ * invocations of busy ones. */
+void sched_refuse(struct sched *sched);
+
+/* Asserts the relations of all counters and lists; for tests. */
+void sched_check(const struct sched *sched);
