@@ -74,7 +74,7 @@ static int descriptors_place(const struct build *build)
     if (null < 0 || dup2(null, 0) < 0 || dup2(build->log_fd, 1) < 0 || dup2(build->log_fd, 2) < 0 ||
         dup2(build->control_fd, 3) < 0 || dup3(build->status_fd, 4, O_CLOEXEC) < 0)
         return -errno;
-    /* virga-init keeps the status pipe; it is the one that closes it for the program. */
+    /* virga-init keeps the status pipe and closes it for the program. */
     return as_rc(fcntl(4, F_SETFD, 0));
 }
 

@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 struct cgroup_driver {
@@ -246,6 +247,14 @@ int cgroup_detect(struct str mounts, struct str own, struct cgroup_tree *out_tre
     char *unified = tree.parts[CGROUP_UNIFIED].base;
     if (base_path(unified, sizeof tree.parts[0].base, &mount, own_path(own, "")) < 0)
         return err_say(err, -ENOTSUP, "own path in cgroup2 is unknown");
+    (void) snprintf(tree.unified_point, sizeof tree.unified_point, STR_FMT, STR_ARG(mount.point));
+    struct str options = mount.super, option;
+    while (str_split(&options, ',', &option))
+        if (!str_eq(option, STR("rw")) && !str_eq(option, STR("ro"))) {
+            size_t at = strlen(tree.unified_options);
+            (void) snprintf(tree.unified_options + at, sizeof tree.unified_options - at,
+                            STR_FMT ",", STR_ARG(option));
+        }
     for (int i = 0; i < CGROUP_UNIFIED; i++) {
         const char *name = drivers[i][VERSION_1].name;
         if (mount_find(mounts, name, &mount)) {
@@ -400,6 +409,22 @@ static int parent_open(struct cgroup_tree *tree, enum cgroup_part part, struct e
     return part == CGROUP_UNIFIED ? unified_enable(tree, fd, err) : 0;
 }
 
+/* Moving a process into a version 1 group waits for a grace period of RCU, milliseconds, unless the
+ * kernel is told to favour such moves over forks (since 6.0; a switch of the whole host, hence put
+ * back when we leave). In version 2 nothing moves: CLONE_INTO_CGROUP. Older kernels refuse the
+ * option, and the start of a sandbox has its tail there. */
+static void favour_migration(struct cgroup_tree *tree)
+{
+    bool has_v1 = false;
+    for (int i = 0; i < CGROUP_UNIFIED; i++)
+        has_v1 = has_v1 || tree->parts[i].driver->is_v1;
+    if (!has_v1 || strstr(tree->unified_options, "favordynmods") != NULL)
+        return;
+    char options[300];
+    (void) snprintf(options, sizeof options, "%sfavordynmods", tree->unified_options);
+    tree->is_favoured = mount(NULL, tree->unified_point, NULL, MS_REMOUNT, options) == 0;
+}
+
 int cgroup_tree_open(struct cgroup_tree *tree, const char *key, struct err *err)
 {
     (void) snprintf(tree->name, sizeof tree->name, "virga-%.24s", key);
@@ -410,12 +435,15 @@ int cgroup_tree_open(struct cgroup_tree *tree, const char *key, struct err *err)
         if (rc < 0)
             return rc;
     }
+    favour_migration(tree);
     int rc = leftovers_remove(tree, err);
     return rc < 0 ? err_wrap(err, "clean up after an earlier run") : 0;
 }
 
 void cgroup_tree_close(struct cgroup_tree *tree)
 {
+    if (tree != NULL && tree->is_favoured) /* Best effort: it harms nobody if it stays. */
+        (void) mount(NULL, tree->unified_point, NULL, MS_REMOUNT, tree->unified_options);
     for (int i = 0; tree != NULL && i < CGROUP_PARTS; i++) {
         if (tree->parts[i].parent_fd < 0)
             continue;

@@ -26,8 +26,11 @@ struct cgroup_tree {
         int parent_fd;                      /* base/virga-<key>, or -1 when same_as < part */
         enum cgroup_part same_as;           /* the part whose directory this one shares */
     } parts[CGROUP_PARTS];
-    char name[32]; /* of the parent: "virga-<key>" */
-    uint64_t next; /* number of the next group */
+    char unified_point[512];   /* where version 2 is mounted */
+    char unified_options[256]; /* with what, less "rw" */
+    bool is_favoured;          /* cgroup_favour_migration changed the mount */
+    char name[32];             /* of the parent: "virga-<key>" */
+    uint64_t next;             /* number of the next group */
 };
 
 struct cgroup {

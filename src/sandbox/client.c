@@ -177,6 +177,11 @@ const char *spawner_weakness(const struct spawner *spawner)
     return spawner->weakness[0] == '\0' ? NULL : spawner->weakness;
 }
 
+pid_t spawner_pid(const struct spawner *spawner)
+{
+    return spawner->pid;
+}
+
 int spawner_fd(const struct spawner *spawner)
 {
     return spawner->socket_fd;

@@ -128,6 +128,9 @@ void init_main(void);
 void init_main(void)
 {
     (void) sys3(__NR_prctl, PR_SET_DUMPABLE, 0, 0);
+    /* The program must not get the status pipe: it could forge how it ended. */
+    if (sys3(__NR_fcntl, FD_STATUS, INIT_F_SETFD, INIT_FD_CLOEXEC) < 0)
+        sys_exit(EXIT_NO_START);
     say(STATUS_READY, 0);
     unsigned argc = read_start();
     if (argc == 0)

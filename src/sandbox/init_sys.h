@@ -3,7 +3,7 @@
  * returns, -errno on failure. _start aligns the stack and calls init_main. */
 #include <asm/unistd.h>
 
-enum { INIT_EINTR = 4, INIT_SIGCHLD = 17 };
+enum { INIT_EINTR = 4, INIT_SIGCHLD = 17, INIT_F_SETFD = 2, INIT_FD_CLOEXEC = 1 };
 
 #if defined(__x86_64__)
 

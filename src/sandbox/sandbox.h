@@ -72,6 +72,9 @@ CHECK_RESULT int spawner_spawn(struct spawner *spawner, const struct sandbox_spe
 /* Kills all processes of a sandbox; SANDBOX_GONE follows. Asking twice is fine. */
 CHECK_RESULT int spawner_kill(struct spawner *spawner, uint64_t id, struct err *err);
 
+/* Its process, for the operator's eyes (status pages, tests). */
+pid_t spawner_pid(const struct spawner *spawner);
+
 /* Descriptor that is readable when events wait; non-blocking. */
 int spawner_fd(const struct spawner *spawner);
 

@@ -15,7 +15,7 @@ enum { WAIT_MS = 10000, KEPT_MAX = 512 };
 static struct sandbox_event kept[KEPT_MAX];
 static unsigned kept_count;
 
-static void copy_program(const char *from, const char *to)
+void harness_copy(const char *from, const char *to)
 {
     int in = open(from, O_RDONLY | O_CLOEXEC);
     int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
@@ -37,7 +37,7 @@ void harness_init(struct harness *h)
     assert_int_equal(mkdir(h->code, 0755), 0);
     char program[128];
     (void) snprintf(program, sizeof program, "%s/tenant", h->code);
-    copy_program(getenv("TENANT"), program);
+    harness_copy(getenv("TENANT"), program);
     h->code_fd = open(h->code, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(h->code_fd >= 0);
 }

@@ -25,6 +25,8 @@ struct outcome {
     struct sandbox_event gone;
 };
 
+/* Copies a file and makes it executable for all. */
+void harness_copy(const char *from, const char *to);
 void harness_init(struct harness *h);
 void harness_done(struct harness *h);
 /* Starts (again) a spawner with this many slots and pooled kits. */
