@@ -23,7 +23,8 @@ PROTOCOLS = {"rest-json": "AWS_REST_JSON", "json-1.0": "AWS_JSON_1_0", "json-1.1
 LOCATIONS = {"label": "AWS_IN_LABEL", "query": "AWS_IN_QUERY", "header": "AWS_IN_HEADER",
              "header-prefix": "AWS_IN_HEADER_PREFIX", "status": "AWS_IN_STATUS"}
 TIMES = {"epoch": "AWS_TIME_EPOCH", "iso8601": "AWS_TIME_ISO8601", "http": "AWS_TIME_HTTP"}
-VALIDATION = {"coral": "AWS_VALIDATION_CORAL", "smithy": "AWS_VALIDATION_SMITHY"}
+VALIDATION = {"coral": "AWS_VALIDATION_CORAL", "coral-not-null": "AWS_VALIDATION_CORAL_NOT_NULL",
+              "smithy": "AWS_VALIDATION_SMITHY"}
 SCALARS = {"boolean": "bool", "byte": "int8_t", "short": "int16_t", "integer": "int32_t",
            "long": "int64_t", "float": "float", "double": "double", "timestamp": "int64_t"}
 TEXTS = ("string", "enum", "blob", "document")
@@ -32,7 +33,7 @@ MEMBER_FLAGS = {"required": "AWS_REQUIRED", "flattened": "AWS_FLATTENED",
                 "host-label": "AWS_HOST_LABEL", "event-header": "AWS_EVENT_HEADER",
                 "event-payload": "AWS_EVENT_PAYLOAD", "json-value": "AWS_JSON_VALUE",
                 "stream": "AWS_BODY_STREAM"}
-MEMBER_ATTRS = {"wire", "query-name", "time", "xmlns", "xmlns-prefix", "default", "min", "max",
+MEMBER_ATTRS = {"media-type", "wire", "query-name", "time", "xmlns", "xmlns-prefix", "default", "min", "max",
                 "pattern", "values"}
 SHAPE_FLAGS = {"sensitive": "AWS_SENSITIVE", "streaming": "AWS_STREAMING", "event": "AWS_EVENT",
                "event-stream": "AWS_EVENT_STREAM", "sparse": "AWS_SPARSE",
@@ -272,7 +273,17 @@ class Service:
             self.bind(operation)
         self.mark_checks()
 
+    def hide(self, shape):
+        """`hidden=A,B`: values that are accepted but not shown; they go to the end of the list."""
+        hidden = shape.attrs["hidden"].split(",")
+        for value in hidden:
+            if value not in shape.values:
+                shape.line.fail(f"hidden value '{value}' is no value of {shape.name}")
+        shape.values = [value for value in shape.values if value not in hidden] + hidden
+
     def check_shape(self, shape):
+        if "hidden" in shape.attrs:
+            self.hide(shape)
         known = set(SHAPE_FLAGS) | {"exception", "receiver"}
         for word in sorted(shape.flags - known):
             shape.line.fail(f"unknown flag '{word}'")
@@ -476,7 +487,8 @@ class Writer:
         has_offset = f"offsetof({type_}, {has})" if has else "AWS_NO_OFFSET"
         names = self.names_ref(query=attrs.get("query-name"), xml_namespace=attrs.get("xmlns"),
                                xml_prefix=attrs.get("xmlns-prefix"),
-                               default_json=attrs.get("default"))
+                               default_json=attrs.get("default"),
+                               media_type=attrs.get("media-type"))
         wire = attrs.get("wire", member.name)
         return (f"    {{{text_init(member.name)}, {text_init(wire)}, "
                 f"&{self.p}_shape_{target.name}, {names}, {offset}, {has_offset}, "
@@ -530,7 +542,7 @@ class Writer:
         if shape.members:
             rows += [f".members = members_{name}", f".member_count = {len(shape.members)}"]
         if shape.values:
-            hidden = int(attrs.get("hidden", 0))
+            hidden = len(attrs["hidden"].split(",")) if "hidden" in attrs else 0
             rows += [f".enum_values = values_{name}", f".enum_count = {len(shape.values)}",
                      f".enum_hidden_from = {len(shape.values) - hidden}"]
         rows += [f".{key} = {attrs[key]}" for key in ("min", "max") if key in attrs]

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Makes or refreshes model/<service>.api from an official service model.
 
-usage: model-import.py MODEL FILE.api [--operations A,B,…|all]
+usage: model-import.py MODEL FILE.api [--new] [--operations A,B,…|all] [--hand LINE]…
 
 MODEL is a botocore service-2.json or service-2.json.gz. FILE.api keeps its hand-written part; what
 lies below the mark is made anew: the operations that the hand part selects, every shape that they
 reach, and the names and routes of all other operations. A file that does not exist is created,
-with the operations given (default: all). With an existing file --operations adds to its selection.
+with the operations given (default: all) and the LINEs in its hand part. With an existing file --operations adds to its selection;
+--new forgets what it holds.
 The result depends on the two inputs only.
 """
 import argparse
@@ -311,9 +312,9 @@ def selection(model, path, statements):
     return selected
 
 
-def hand_part(path, operations):
+def hand_part(path, operations, lines, is_new):
     """The text above the mark, with the operations asked for added; new files begin with it."""
-    if os.path.exists(path):
+    if os.path.exists(path) and not is_new:
         with open(path, encoding="utf-8") as file:
             head, mark, _ = file.read().partition(MARK)
         if not mark:
@@ -323,18 +324,21 @@ def hand_part(path, operations):
         return head.rstrip("\n") + "\n" + "".join(f"operation {name}\n" for name in added) + "\n"
     service = os.path.splitext(os.path.basename(path))[0].replace("-", "_")
     chosen = operations or ["all"]
-    return f"service {service}\n\n" + "".join(f"operation {name}\n" for name in chosen) + "\n"
+    return f"service {service}\n" + "".join(line + "\n" for line in lines) + "\n" + "".join(f"operation {name}\n" for name in chosen) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
     parser.add_argument("file")
+    parser.add_argument("--new", action="store_true")
     parser.add_argument("--operations", default="")
+    parser.add_argument("--hand", action="append", default=[])
     arguments = parser.parse_args()
     try:
         model = load(arguments.model)
-        head = hand_part(arguments.file, [name for name in arguments.operations.split(",") if name])
+        head = hand_part(arguments.file, [name for name in arguments.operations.split(",") if name],
+                         arguments.hand, arguments.new)
         selected = selection(model, arguments.file, parse_hand(arguments.file, head))
         text = head + MARK + "\n" + generated(model, selected)
     except (ApiError, OSError, ValueError, KeyError) as error:

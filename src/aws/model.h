@@ -59,9 +59,9 @@ enum aws_member_flags {
     AWS_HOST_LABEL = 1 << 5,
     AWS_EVENT_HEADER = 1 << 6,
     AWS_EVENT_PAYLOAD = 1 << 7,
-    AWS_LABEL_GREEDY = 1 << 8,  /* {Key+}: may hold slashes */
-    AWS_JSON_VALUE = 1 << 9,    /* JSON text; base64 when it travels in a header */
-    AWS_BODY_STREAM = 1 << 10,  /* a payload that may be larger than memory */
+    AWS_LABEL_GREEDY = 1 << 8, /* {Key+}: may hold slashes */
+    AWS_JSON_VALUE = 1 << 9,   /* JSON text; base64 when it travels in a header */
+    AWS_BODY_STREAM = 1 << 10, /* a payload that may be larger than memory */
 };
 
 enum { AWS_NO_OFFSET = 0xffffffff };
@@ -98,9 +98,9 @@ enum aws_shape_flags {
     AWS_HAS_MIN = 1 << 5,
     AWS_HAS_MAX = 1 << 6,
     AWS_UNIQUE_ITEMS = 1 << 7,
-    AWS_NEEDS_CHECK = 1 << 8,    /* it or something within it has a constraint */
+    AWS_NEEDS_CHECK = 1 << 8,     /* it or something within it has a constraint */
     AWS_SHAPE_FLATTENED = 1 << 9, /* a list or map that is flattened wherever it is used */
-    AWS_INT_ENUM = 1 << 10,      /* an integer that must be one of enum_values */
+    AWS_INT_ENUM = 1 << 10,       /* an integer that must be one of enum_values */
 };
 
 /* A regular expression and its program, compiled at first use (aws/validate.c). */
@@ -120,8 +120,8 @@ struct aws_shape {
     const struct aws_member *members; /* structure, union; list: [0] item; map: [0] key [1] value */
     const struct str *enum_values;
     uint32_t enum_count;
-    uint32_t enum_hidden_from; /* values from here on are accepted but not shown in messages */
-    double min, max; /* length in characters, bytes or items; value of numbers */
+    uint32_t enum_hidden_from;     /* values from here on are accepted but not shown in messages */
+    double min, max;               /* length in characters, bytes or items; value of numbers */
     struct aws_pattern *pattern;   /* NULL: none */
     const struct aws_names *names; /* NULL: nothing special */
     const struct aws_member *payload; /* the member that is the whole body; NULL: none */
@@ -148,11 +148,11 @@ enum aws_operation_flags {
     AWS_OP_NO_AUTH = 1 << 0,           /* unsigned callers are allowed */
     AWS_OP_CHECKSUM_REQUIRED = 1 << 1, /* of the request's body */
     AWS_OP_UNSIGNED_PAYLOAD = 1 << 2,
-    AWS_OP_COMPRESSED = 1 << 3,   /* the request may be gzip */
-    AWS_OP_STORED = 1 << 4,       /* accepted and kept, but not acted upon; --strict rejects it */
-    AWS_OP_BODY_STREAM = 1 << 5,  /* the input's payload streams */
-    AWS_OP_EVENTS_IN = 1 << 6,    /* input holds an event stream */
-    AWS_OP_EVENTS_OUT = 1 << 7,   /* output holds an event stream */
+    AWS_OP_COMPRESSED = 1 << 3,  /* the request may be gzip */
+    AWS_OP_STORED = 1 << 4,      /* accepted and kept, but not acted upon; --strict rejects it */
+    AWS_OP_BODY_STREAM = 1 << 5, /* the input's payload streams */
+    AWS_OP_EVENTS_IN = 1 << 6,   /* input holds an event stream */
+    AWS_OP_EVENTS_OUT = 1 << 7,  /* output holds an event stream */
 };
 
 struct aws_operation {
@@ -188,7 +188,8 @@ struct aws_route {
 
 /* Whose words a service uses for violated constraints. */
 enum aws_validation_style {
-    AWS_VALIDATION_CORAL,  /* "1 validation error detected: Value 'x' at 'name' failed to …" */
+    AWS_VALIDATION_CORAL, /* "1 validation error detected: Value 'x' at 'name' failed to …" */
+    AWS_VALIDATION_CORAL_NOT_NULL, /* the same; items "must not be null" too, as Lambda says it */
     AWS_VALIDATION_SMITHY, /* "1 validation error detected. Value at '/name' failed to …", fields */
 };
 
@@ -199,11 +200,11 @@ struct aws_service {
     struct str target_prefix;   /* X-Amz-Target and CBOR's routes, "AmazonSQS"; ptr NULL: none */
     struct str api_version;
     struct str xml_namespace;
-    uint32_t protocols;             /* bit set of 1 << enum aws_protocol */
-    enum aws_protocol protocol;     /* the official first choice; answers ambiguity */
+    uint32_t protocols;         /* bit set of 1 << enum aws_protocol */
+    enum aws_protocol protocol; /* the official first choice; answers ambiguity */
     enum aws_validation_style validation;
     bool is_query_compatible;
-    bool is_error_unwrapped; /* rest-xml: <Error> is the root, as S3 has it */
+    bool is_error_unwrapped;                       /* rest-xml: <Error> is the root, as S3 has it */
     const struct aws_operation *const *operations; /* those we support */
     uint32_t operation_count;
     const struct aws_error *const *errors; /* of any operation, by name */

@@ -55,7 +55,8 @@ static struct str greedy_part(struct str path, struct str pattern_rest)
     return str_skip(str_head(path, end), 1);
 }
 
-/* Walks the pattern along the path; label `wanted`, when its ptr is not NULL, goes to *out_label. */
+/* Walks the pattern along the path; label `wanted`, when its ptr is not NULL, goes to *out_label.
+ */
 static bool path_walk(struct str pattern, struct str path, struct str wanted, struct str *out_label)
 {
     struct str want, have;

@@ -25,16 +25,27 @@ struct aws_http_answer {
     struct str body; /* in the arena, or the payload member itself, not copied */
 };
 
+/* True when the room speaks that protocol. */
+bool aws_has_protocol(enum aws_protocol protocol);
+
+/* One violated constraint, as Smithy's servers list them. */
+struct aws_violation {
+    struct str path, message;
+};
+
 struct aws_fault {
     const struct aws_error *error; /* NULL: none */
     struct str message;
-    const void *detail; /* NULL, or the error's C struct (further members); its message wins */
+    const void *detail; /* NULL, or the error's C struct (further members); message wins over its */
+    const struct aws_violation *violations; /* of aws_error_validation; NULL: none */
+    size_t violation_count;
 };
 
 /* Errors that every service shares, from the AWS "Common Errors" pages. */
 extern const struct aws_error aws_error_unknown_operation, aws_error_serialization,
     aws_error_validation, aws_error_internal, aws_error_throttling, aws_error_request_too_large,
-    aws_error_access_denied, aws_error_not_implemented;
+    aws_error_access_denied, aws_error_not_implemented, aws_error_unsupported_media_type,
+    aws_error_not_acceptable;
 
 /* The REST operation for method and path; label values are cut out at decode. NULL and
  * *out_rejected: a known operation that we do not support; NULL without: no such route. */
@@ -65,7 +76,8 @@ void aws_encode_fault(const struct aws_service *service, enum aws_protocol proto
                       struct aws_http_answer *out_answer);
 
 /* Checks the constraints of the model (required, length, range, pattern, enum) over a decoded
- * value, all violations in one message as AWS writes it: "2 validation errors detected: Value 'x'
- * at 'functionName' failed to satisfy constraint: Member must …; Value …". 0 or -EINVAL. */
-CHECK_RESULT int aws_validate(const struct aws_shape *shape, const void *value, struct arena *arena,
-                              struct str *out_message);
+ * input, all violations in one message in the words of the service's style: "2 validation errors
+ * detected: Value 'x' at 'functionName' failed to satisfy constraint: Member must …; Value …".
+ * 0, or -EINVAL with the fault filled. aws_decode calls it. */
+CHECK_RESULT int aws_validate(const struct aws_service *service, const struct aws_shape *shape,
+                              const void *value, struct arena *arena, struct aws_fault *out_fault);

@@ -1,0 +1,62 @@
+/* The errors that every AWS service can answer, and their bodies when the model has no shape for
+ * them. The names of the message member are as observed: "Message" where the request could not be
+ * read, "message" elsewhere; SDKs read both.
+ *
+ * thread: any. Sources: "Common Errors" of the AWS API references; ValidationException of Lambda,
+ * DynamoDB and others as quoted in public issue trackers. */
+#include "aws/protocol.h"
+
+#include <errno.h>
+
+#define COMMON(code, status, side)                                                                 \
+    {                                                                                              \
+        STR_INIT(code), STR_INIT(code), {NULL, 0}, status, side, NULL                              \
+    }
+
+const struct aws_error aws_error_unknown_operation =
+    COMMON("UnknownOperationException", 404, AWS_SENDER);
+const struct aws_error aws_error_serialization = COMMON("SerializationException", 400, AWS_SENDER);
+const struct aws_error aws_error_validation = COMMON("ValidationException", 400, AWS_SENDER);
+const struct aws_error aws_error_internal = COMMON("InternalFailure", 500, AWS_RECEIVER);
+const struct aws_error aws_error_throttling = COMMON("ThrottlingException", 429, AWS_SENDER);
+const struct aws_error aws_error_request_too_large =
+    COMMON("RequestEntityTooLargeException", 413, AWS_SENDER);
+const struct aws_error aws_error_access_denied = COMMON("AccessDeniedException", 403, AWS_SENDER);
+const struct aws_error aws_error_not_implemented =
+    COMMON("UnsupportedOperationException", 400, AWS_SENDER);
+const struct aws_error aws_error_unsupported_media_type =
+    COMMON("UnsupportedMediaTypeException", 415, AWS_SENDER);
+const struct aws_error aws_error_not_acceptable = COMMON("NotAcceptableException", 406, AWS_SENDER);
+
+static void put_violations(struct json_writer *w, const struct aws_fault *fault)
+{
+    json_key(w, STR("fieldList"));
+    json_array_begin(w);
+    for (size_t i = 0; i < fault->violation_count; i++) {
+        json_object_begin(w);
+        json_key(w, STR("message"));
+        json_str(w, fault->violations[i].message);
+        json_key(w, STR("path"));
+        json_str(w, fault->violations[i].path);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+int aws_json_fault_body(struct encode *e, const struct aws_fault *fault)
+{
+    AUTO_BUF struct buf text;
+    struct json_writer w;
+    buf_init(&text, 1024 * 1024);
+    json_writer_init(&w, &text);
+    json_object_begin(&w);
+    bool is_capital = fault->error == &aws_error_serialization;
+    json_key(&w, is_capital ? STR("Message") : STR("message"));
+    json_str(&w, fault->message);
+    if (fault->violations != NULL)
+        put_violations(&w, fault);
+    json_object_end(&w);
+    if (!aws_answer_header(e->answer, STR("Content-Type"), STR("application/json")))
+        return -E2BIG;
+    return aws_answer_text(e, &text, &e->answer->body);
+}

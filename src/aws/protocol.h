@@ -1,0 +1,61 @@
+#pragma once
+/* What the protocols share within this room: the state of one decode and one encode, the table that
+ * a protocol fills in, and the value readers and writers that several protocols use. */
+#include "aws/value.h"
+#include "aws/wire.h"
+#include "data/json.h"
+
+struct decode {
+    const struct aws_service *service;
+    const struct aws_operation *op;
+    const struct aws_http_request *req;
+    struct arena *arena;
+    struct aws_fault *fault;
+    bool is_strict; /* media types and times as Smithy's servers check them */
+};
+
+/* Fills the fault and returns -EINVAL. */
+CHECK_RESULT int aws_refuse(struct decode *d, const struct aws_error *error, const char *format,
+                            ...) PRINTF_LIKE(3, 4);
+/* The request needs more memory than its arena allows. */
+CHECK_RESULT int aws_refuse_size(struct decode *d);
+
+struct encode {
+    const struct aws_service *service;
+    const struct aws_operation *op; /* NULL: a fault before the operation was known */
+    struct arena *arena;
+    struct aws_http_answer *answer;
+};
+
+/* False when the table of headers is full. */
+bool aws_answer_header(struct aws_http_answer *answer, struct str name, struct str value);
+/* The buffer's bytes, moved to the arena. -E2BIG. */
+CHECK_RESULT int aws_answer_text(struct encode *e, struct buf *text, struct str *out_text);
+/* NULL ptr: no such header. */
+struct str aws_request_header(const struct aws_http_request *req, struct str name);
+
+/* A protocol. error_detail is the error's C struct with its message filled in; NULL when the error
+ * has no shape. */
+struct aws_codec {
+    int (*decode)(struct decode *d, void *out_input);
+    int (*encode)(struct encode *e, const void *output);
+    int (*encode_fault)(struct encode *e, const struct aws_fault *fault, const void *error_detail);
+};
+extern const struct aws_codec aws_codec_rest_json;
+
+/* JSON values (json_in.c, json_out.c). */
+CHECK_RESULT int aws_json_decode(struct decode *d, struct str text, const struct aws_shape *shape,
+                                 void *to);
+/* Absent members with a default get it. */
+CHECK_RESULT int aws_json_defaults(struct decode *d, const struct aws_shape *shape, void *base);
+void aws_json_put(struct json_writer *w, const struct aws_member *member, const void *value);
+/* An output or error: the members that travel in the body. */
+void aws_json_put_root(struct json_writer *w, const struct aws_shape *shape, const void *base);
+
+/* {"message": …} of an error without a shape, with the violations that it has. */
+CHECK_RESULT int aws_json_fault_body(struct encode *e, const struct aws_fault *fault);
+
+/* HTTP bindings (rest_in.c, rest_out.c), shared by rest-json and rest-xml. */
+CHECK_RESULT int aws_rest_decode(struct decode *d, void *base);
+CHECK_RESULT int aws_rest_encode(struct encode *e, const struct aws_shape *shape, const void *base);
+bool aws_rest_has_body_members(const struct aws_shape *shape);

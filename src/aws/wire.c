@@ -1,0 +1,149 @@
+/* The door of the wire engine: picks the protocol's codec and does what all protocols share.
+ *
+ *     aws_decode   codec->decode (bytes to struct) → aws_validate (constraints of the model)
+ *     aws_encode   status and request id → codec->encode
+ *     fault        status and request id → the error's C struct, its message filled in →
+ *                  codec->encode_fault; what does not fit the arena is answered without a body
+ *
+ * A protocol is one struct aws_codec in `codecs`; nothing else knows the list.
+ * thread: any, one request at a time. */
+#include "aws/protocol.h"
+#include "base/assert.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+static const struct aws_codec *const codecs[AWS_PROTOCOL_COUNT] = {
+    [AWS_REST_JSON] = &aws_codec_rest_json,
+};
+
+bool aws_has_protocol(enum aws_protocol protocol)
+{
+    return protocol < AWS_PROTOCOL_COUNT && codecs[protocol] != NULL;
+}
+
+int aws_refuse(struct decode *d, const struct aws_error *error, const char *format, ...)
+{
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct str message = arena_str(d->arena, str_from(text));
+    *d->fault = (struct aws_fault){.error = error};
+    d->fault->message = message.ptr == NULL ? STR("") : message;
+    return -EINVAL;
+}
+
+int aws_refuse_size(struct decode *d)
+{
+    *d->fault = (struct aws_fault){.error = &aws_error_request_too_large,
+                                   .message = STR("Request must be smaller")};
+    return -EINVAL;
+}
+
+struct str aws_request_header(const struct aws_http_request *req, struct str name)
+{
+    for (size_t i = 0; i < req->header_count; i++)
+        if (str_eq_nocase(req->headers[i].name, name))
+            return req->headers[i].value;
+    return STR_NONE;
+}
+
+bool aws_answer_header(struct aws_http_answer *answer, struct str name, struct str value)
+{
+    if (answer->header_count == AWS_HEADERS_MAX)
+        return false;
+    answer->headers[answer->header_count++] = (struct http_header){name, value};
+    return true;
+}
+
+int aws_answer_text(struct encode *e, struct buf *text, struct str *out_text)
+{
+    if (buf_is_over(text))
+        return -E2BIG;
+    struct str copy = arena_str(e->arena, buf_str(text));
+    if (copy.ptr == NULL)
+        return -E2BIG;
+    *out_text = copy;
+    return 0;
+}
+
+int aws_decode(const struct aws_service *service, enum aws_protocol protocol,
+               const struct aws_operation *op, const struct aws_http_request *req,
+               struct arena *arena, void *out_input, struct aws_fault *out_fault)
+{
+    assert(aws_has_protocol(protocol));
+    struct decode d = {service, op,        req,
+                       arena,   out_fault, service->validation == AWS_VALIDATION_SMITHY};
+    int rc = codecs[protocol]->decode(&d, out_input);
+    if (rc < 0 || op->input == NULL)
+        return rc;
+    return aws_validate(service, op->input, out_input, arena, out_fault);
+}
+
+/* The answer begins anew: status and request id. */
+static void answer_begin(struct aws_http_answer *answer, int status, struct str request_id)
+{
+    *answer = (struct aws_http_answer){.status = status, .body = STR("")};
+    if (request_id.len > 0)
+        (void) aws_answer_header(answer, STR("x-amzn-RequestId"), request_id); /* the first fits */
+}
+
+int aws_encode(const struct aws_service *service, enum aws_protocol protocol,
+               const struct aws_operation *op, const void *output, struct str request_id,
+               struct arena *arena, struct aws_http_answer *out_answer)
+{
+    assert(aws_has_protocol(protocol));
+    struct encode e = {service, op, arena, out_answer};
+    answer_begin(out_answer, op->status, request_id);
+    return codecs[protocol]->encode(&e, output);
+}
+
+/* Stores text in the error's member of that name, when it has one. */
+static void detail_set(const struct aws_error *error, struct str name, struct str text,
+                       bool keeps_old, void *detail)
+{
+    for (uint32_t i = 0; i < error->shape->member_count; i++) {
+        const struct aws_member *member = &error->shape->members[i];
+        if (member->shape->kind != AWS_STRING || !str_eq_nocase(member->name, name) ||
+            (keeps_old && aws_member_has(member, detail)))
+            continue;
+        *(struct str *) (void *) ((char *) detail + member->offset) = text;
+        return;
+    }
+}
+
+/* The error's C struct: the service's detail, or an empty one, with what every error of AWS says:
+ * the message, and who is to blame ("Type", in Lambda's errors). NULL: no shape, or no memory. */
+static const void *fault_detail(const struct aws_fault *fault, struct arena *arena)
+{
+    const struct aws_error *error = fault->error;
+    if (error->shape == NULL)
+        return NULL;
+    void *detail = arena_try(arena, error->shape->size);
+    if (detail == NULL)
+        return NULL;
+    if (fault->detail != NULL)
+        memcpy(detail, fault->detail, error->shape->size);
+    if (fault->message.len > 0)
+        detail_set(error, STR("message"), fault->message, false, detail);
+    detail_set(error, STR("Type"), error->side == AWS_SENDER ? STR("User") : STR("Service"), true,
+               detail);
+    return detail;
+}
+
+void aws_encode_fault(const struct aws_service *service, enum aws_protocol protocol,
+                      const struct aws_operation *op, const struct aws_fault *fault,
+                      struct str request_id, struct arena *arena,
+                      struct aws_http_answer *out_answer)
+{
+    assert(aws_has_protocol(protocol) && fault->error != NULL);
+    struct encode e = {service, op, arena, out_answer};
+    answer_begin(out_answer, fault->error->status, request_id);
+    if (codecs[protocol]->encode_fault(&e, fault, fault_detail(fault, arena)) < 0) {
+        /* The arena is full: the code still goes out, by the header that all SDKs read first. */
+        answer_begin(out_answer, fault->error->status, request_id);
+        (void) aws_answer_header(out_answer, STR("X-Amzn-ErrorType"), fault->error->code);
+    }
+}

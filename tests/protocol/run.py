@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""Runs the official protocol cases against the wire engine.
+
+usage: run.py ENGINE CASES_DIR [ID-PART] [-v]
+
+Compares JSON by value, headers exactly, request ids not at all. What does not apply to a server is
+left out and counted; everything else must pass. Exit 0 when all did.
+"""
+import json
+import math
+import subprocess
+import sys
+
+PROTOCOLS = {"restJson1": 0, "awsJson1_0": 1, "awsJson1_1": 2, "awsQuery": 3, "restXml": 4,
+             "rpcv2Cbor": 5}
+SERVICES = {
+    "aws.protocoltests.restjson#RestJson": "restjson",
+    "aws.protocoltests.restjson.validation#RestJsonValidation": "restjsonvalidation",
+    "com.amazonaws.apigateway#BackplaneControlService": "apigateway",
+    "com.amazonaws.glacier#Glacier": "glacier",
+}
+SPOKEN = {"restJson1"}
+LOST = "the service-2 model lacks the members"
+LEFT_OUT = {
+    "RestJsonOmitsEmptyListQueryValues": "for clients: an empty list in a query cannot be seen",
+    "RestJsonSerializeRenamedStructureUnionValue": LOST,
+    "RestJsonServerPopulatesDefaultsWhenMissingInRequestBody": LOST,
+    "RestJsonServerPopulatesDefaultsInResponseWhenMissingInParams": LOST,
+    "RestJsonServerPopulatesNestedDefaultsWhenMissingInRequestBody": LOST,
+}
+
+
+def skip_reason(case):
+    """Why a case does not apply, or None."""
+    if case["suite"] not in SPOKEN:
+        return "protocol not spoken"
+    if case["id"] in LEFT_OUT and case["kind"] != "malformed":
+        return LEFT_OUT[case["id"]]
+    if case["service"] is None:
+        return "no model"
+    if case["kind"] == "response" and "Offset" in case["id"]:
+        return "for clients"
+    if case["operation"].endswith("#PutWithContentEncoding") and not case["test"].get("body"):
+        return "compression without a body"
+    return None
+
+
+def flat(headers):
+    return [text for pair in (headers or {}).items() for text in pair]
+
+
+def request_of(case, test):
+    path, _, query = test["uri"].partition("?")
+    headers = dict(test.get("headers") or {})
+    if test.get("bodyMediaType") and test.get("body") and "content-type" not in map(str.lower, headers):
+        headers["Content-Type"] = test["bodyMediaType"]
+    query = "&".join(([query] if query else []) + test.get("queryParams", []))
+    return {"service": SERVICES[case["service"]], "protocol": PROTOCOLS[case["suite"]],
+            "method": test["method"], "path": path, "query": query,
+            "headers": flat(headers), "body": test.get("body", "")}
+
+
+def answer_of(case, test):
+    wanted = {"service": SERVICES[case["service"]], "protocol": PROTOCOLS[case["suite"]],
+              "op": case["operation"].split("#")[1], "params": test.get("params", {})}
+    if case["kind"] == "error":
+        wanted["error"] = case["shape"].split("#")[1]
+    return wanted
+
+
+def same(want, have):
+    if isinstance(want, dict) and isinstance(have, dict):
+        want = {key: value for key, value in want.items() if value is not None or key in have}
+        have = {key: value for key, value in have.items() if value != {} or key in want}
+        return want.keys() == have.keys() and all(same(want[key], have[key]) for key in want)
+    if isinstance(want, list) and isinstance(have, list):
+        return len(want) == len(have) and all(map(same, want, have))
+    if isinstance(want, float) or isinstance(have, float):
+        is_number = all(isinstance(x, (int, float)) and not isinstance(x, bool)
+                        for x in (want, have))
+        return is_number and math.isclose(want, have, rel_tol=1e-6)
+    return want == have and isinstance(want, bool) == isinstance(have, bool)
+
+
+def check_headers(wanted, answer):
+    have = {"content-length": str(len(answer["body"]))}  # the HTTP layer's
+    pairs = answer["headers"]
+    for name, value in zip(pairs[::2], pairs[1::2]):
+        have[name.lower()] = value
+    return [f"header {name}: {have.get(name.lower())!r} is not {value!r}"
+            for name, value in (wanted or {}).items() if have.get(name.lower()) != value]
+
+
+def check_body(test, answer):
+    body, wanted = answer["body"], test.get("body")
+    if wanted is None:
+        return []
+    if "json" in (test.get("bodyMediaType") or "") and wanted:
+        try:
+            return [] if same(json.loads(wanted), json.loads(body)) else [f"body {body}"]
+        except ValueError:
+            return [f"body is not JSON: {body!r}"]
+    return [] if body == wanted else [f"body {body!r} is not {wanted!r}"]
+
+
+def check(case, test, answer):
+    if case["kind"] == "request":
+        if "op" not in answer:
+            return [f"refused: {answer}"]
+        wrong = [] if answer["op"] == case["operation"].split("#")[1] else [f"op {answer['op']}"]
+        if not same(test.get("params", {}), answer.get("params", {})):
+            wrong.append(f"params {answer.get('params')}")
+        return wrong
+    if "status" not in answer:
+        return [f"not refused: {answer}"]
+    if case["kind"] == "malformed":
+        wanted = test["response"]
+        body = (wanted.get("body") or {}).get("assertion", {}).get("contents")
+        body = body and body.replace("$$", "$")  # the cases escape their parameters' mark
+        wanted = {"code": wanted["code"], "headers": wanted.get("headers"), "body": body,
+                  "bodyMediaType": "application/json"}
+    else:
+        wanted = test
+    wrong = [] if answer["status"] == wanted["code"] else [f"status {answer['status']}"]
+    wrong += check_headers(wanted.get("headers"), answer) + check_body(wanted, answer)
+    present = {name.lower() for name in answer["headers"][::2]}
+    return wrong + [f"forbidden header {name}" for name in test.get("forbidHeaders", [])
+                    if name.lower() in present]
+
+
+def main():
+    verbose = "-v" in sys.argv
+    arguments = [word for word in sys.argv[1:] if word != "-v"]
+    engine, folder = arguments[:2]
+    part = arguments[2] if len(arguments) > 2 else ""
+    counts, left_out, failed = {}, {}, 0
+    with open(folder + "/cases-server.jsonl", encoding="utf-8") as file, \
+            subprocess.Popen([engine], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for line in file:
+            case = json.loads(line)
+            reason = skip_reason(case)
+            if part not in case["id"] or reason:
+                left_out[reason] = left_out.get(reason, 0) + (part in case["id"])
+                continue
+            test = case["test"]
+            if case["kind"] in ("request", "malformed"):
+                message = request_of(case, test if case["kind"] == "request" else test["request"])
+            else:
+                message = answer_of(case, test)
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+            process.stdin.flush()
+            text = process.stdout.readline()
+            answer = json.loads(text) if text else None
+            if answer and "unfit" in answer:
+                left_out[LOST] = left_out.get(LOST, 0) + 1
+                continue
+            wrong = check(case, test, answer) if text else ["the engine died"]
+            key = (case["suite"], case["kind"])
+            passed, total = counts.get(key, (0, 0))
+            counts[key] = (passed + (not wrong), total + 1)
+            if wrong:
+                failed += 1
+                print(f"FAIL {case['id']}: {'; '.join(wrong)[:600]}")
+                if verbose:
+                    print("    " + json.dumps(message)[:1500])
+            if not text:
+                break
+        process.stdin.close()
+    for (suite, kind), (passed, total) in sorted(counts.items()):
+        print(f"{suite:12} {kind:10} {passed:4} of {total:4}")
+    for reason, count in left_out.items():
+        print(f"left out   {count:4}: {reason}")
+    return 1 if failed or not counts else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
