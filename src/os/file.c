@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { READ_STEP = 64 * 1024 };
@@ -166,4 +167,15 @@ int dir_make(const char *path, unsigned mode, struct err *err)
             return rc;
     }
     return dir_make_one(path, mode, err);
+}
+
+int file_lock(const char *path, int *out_fd, struct err *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set(err, -errno, "open '%s'", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, -errno, "lock '%s'", path);
+    *out_fd = take_fd(&fd);
+    return 0;
 }

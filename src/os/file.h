@@ -25,3 +25,7 @@ CHECK_RESULT int dir_remove(int dir_fd, const char *path, struct err *err);
 
 /* fsync of a directory by path relative to dir_fd. */
 CHECK_RESULT int dir_sync(int dir_fd, const char *path, struct err *err);
+
+/* Takes the lock of a file (made when missing, mode 0600) for as long as *out_fd is open here or in
+ * a child. -EWOULDBLOCK: another process has it. */
+CHECK_RESULT int file_lock(const char *path, int *out_fd, struct err *err);
