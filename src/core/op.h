@@ -8,7 +8,7 @@
 #include "aws/wire.h"
 #include "base/arena.h"
 #include "base/err.h"
-#include "os/clock.h"
+#include "os/exec.h"
 #include "os/random.h"
 
 struct db;
@@ -52,6 +52,12 @@ CHECK_RESULT int svc_fail(struct op *op, const struct aws_error *error, const ch
 /* Our own failure: logs err with the request id, answers the service's internal error; a full disk
  * or a read-only store says so. */
 CHECK_RESULT int svc_fail_internal(struct op *op, const struct err *err);
+
+/* The error of an operation (NULL: not known) that stands for an internal failure, for "slow down"
+ * and for a body that is too large; never NULL. */
+const struct aws_error *op_error_internal(const struct aws_operation *model);
+const struct aws_error *op_error_throttling(const struct aws_operation *model);
+const struct aws_error *op_error_too_large(const struct aws_operation *model);
 
 /* Ends an op that `start` took; on its loop's thread; rc 0 or OP_FAILED. */
 void op_finish(struct op *op, int rc);
