@@ -1,0 +1,145 @@
+/* One port serves every service, so a request must show whom it is for. From the strongest sign to
+ * the weakest:
+ *
+ * 1. X-Amz-Target: "AWSLambda.Invoke" names service and operation (json protocols).
+ * 2. The service in the credential scope, "lambda". Several services may sign alike; of those with
+ *    REST protocols the one whose routes know the path is meant.
+ * 3. The path: "/2015-03-31/..." is an API version that only one service has. Unsigned requests
+ *    (curl, health checks of load balancers) are served by it in development mode.
+ * 4. The Host: "lambda.us-east-1.amazonaws.com", "lambda.localhost:4566".
+ *
+ * The protocol: an X-Amz-Target speaks JSON, 1.0 or 1.1 as its Content-Type says; else it is the
+ * service's first choice. A service that a client names and that we do not have is told apart from
+ * one that nobody named, for the answer. */
+#include "gateway/classify.h"
+
+static bool speaks(const struct installed *installed, enum aws_protocol protocol)
+{
+    return (installed->model->protocols & (1U << protocol)) != 0;
+}
+
+static enum aws_protocol json_protocol(const struct installed *installed,
+                                       const struct http_head *head)
+{
+    struct str type = http_header_find(head, STR("content-type"));
+    bool is_1_0 = str_starts_nocase(type, STR("application/x-amz-json-1.0"));
+    if (is_1_0 && speaks(installed, AWS_JSON_1_0))
+        return AWS_JSON_1_0;
+    if (speaks(installed, AWS_JSON_1_1))
+        return AWS_JSON_1_1;
+    return speaks(installed, AWS_JSON_1_0) ? AWS_JSON_1_0 : installed->model->protocol;
+}
+
+/* "Prefix_20120810.PutItem": the prefix may hold dots, the operation does not. */
+static bool target_split(struct str target, struct str *out_prefix, struct str *out_operation)
+{
+    size_t at = target.len;
+    while (at > 0 && target.ptr[at - 1] != '.')
+        at--;
+    if (at <= 1 || at == target.len)
+        return false;
+    *out_prefix = str_head(target, at - 1);
+    *out_operation = str_skip(target, at);
+    return true;
+}
+
+static bool by_target(const struct registry *registry, const struct http_head *head,
+                      struct classified *out)
+{
+    struct str prefix, operation;
+    if (!target_split(http_header_find(head, STR("x-amz-target")), &prefix, &operation))
+        return false;
+    out->service = prefix;
+    out->rejected = operation;
+    out->installed = registry_by_target(registry, prefix);
+    if (out->installed == NULL)
+        return true;  /* It said clearly whom it wants, and we do not have that. */
+    struct str known; /* Known to AWS or not: what we lack is named as the client named it. */
+    out->protocol = json_protocol(out->installed, head);
+    out->operation = aws_operation_find(out->installed->model, operation, &known);
+    return true;
+}
+
+static void route(const struct installed *installed, const struct http_head *head,
+                  struct classified *out)
+{
+    out->installed = installed;
+    out->protocol = installed->model->protocol;
+    out->operation =
+        aws_route(installed->model, head->method, head->path, head->query, &out->rejected);
+}
+
+static bool by_scope(const struct registry *registry, const struct http_head *head,
+                     const struct credential_scope *scope, struct classified *out)
+{
+    if (scope->service.ptr == NULL)
+        return false;
+    out->service = scope->service;
+    const struct installed *installed = NULL;
+    while ((installed = registry_by_signing(registry, scope->service, installed)) != NULL) {
+        route(installed, head, out);
+        if (out->operation != NULL || out->rejected.len > 0)
+            break;
+    }
+    return true;
+}
+
+static bool is_digits(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return false;
+    }
+    return s.len > 0;
+}
+
+/* "/2015-03-31/functions": an API version. */
+static bool path_has_version(struct str path)
+{
+    return path.len > 12 && path.ptr[0] == '/' && path.ptr[5] == '-' && path.ptr[8] == '-' &&
+           path.ptr[11] == '/' && is_digits(str_head(str_skip(path, 1), 4)) &&
+           is_digits(str_head(str_skip(path, 6), 2)) && is_digits(str_head(str_skip(path, 9), 2));
+}
+
+static bool by_path(const struct registry *registry, const struct http_head *head,
+                    struct classified *out)
+{
+    if (!path_has_version(head->path))
+        return false;
+    struct str prefix = str_head(head->path, 12);
+    for (size_t i = 0; i < registry_len(registry); i++) {
+        const struct installed *installed = registry_at(registry, i);
+        for (uint32_t r = 0; r < installed->model->route_count; r++) {
+            if (!str_starts(installed->model->routes[r].uri, prefix))
+                continue;
+            out->service = installed->model->id;
+            route(installed, head, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool by_host(const struct registry *registry, const struct http_head *head,
+                    struct classified *out)
+{
+    size_t at = str_find(head->host, '.');
+    if (at == head->host.len)
+        return false;
+    const struct installed *installed = registry_by_endpoint(registry, str_head(head->host, at));
+    if (installed == NULL)
+        return false;
+    out->service = installed->model->id;
+    route(installed, head, out);
+    return true;
+}
+
+void classify(const struct registry *registry, const struct http_head *head,
+              const struct credential_scope *scope, struct classified *out)
+{
+    *out = (struct classified){.service = STR(""), .rejected = STR("")};
+    if (by_target(registry, head, out) || by_scope(registry, head, scope, out) ||
+        by_path(registry, head, out))
+        return;
+    (void) by_host(registry, head, out); /* The last one: nothing found is the answer. */
+}

@@ -1,0 +1,22 @@
+#pragma once
+/* Keeps web pages from driving a local Virga: a browser that visits a hostile page can reach
+ * 127.0.0.1, directly or through a name that its owner points there (DNS rebinding), and would
+ * send what the page says. Pure. thread: any.
+ *
+ * Allowed hosts: localhost, *.localhost, 127.0.0.1, ::1, *.localhost.localstack.cloud,
+ * *.amazonaws.com, the listen address, and what the operator adds. */
+#include "net/http1.h"
+
+struct crosssite {
+    struct str listen_host;        /* as configured; "0.0.0.0" or "::" allow any address literal */
+    const struct str *extra_hosts; /* names, or ".domain" for everything below one */
+    size_t extra_host_count;
+    const struct str *extra_origins; /* "https://app.example.com" */
+    size_t extra_origin_count;
+};
+
+/* NULL: the request may go on; else why not, for the answer (403) and the log. */
+const char *crosssite_check(const struct crosssite *rules, const struct http_head *head);
+
+/* "name:port", "[::1]:port" or "name" without the port and the brackets. */
+struct str host_name(struct str host);

@@ -1,0 +1,42 @@
+#pragma once
+/* The gateway: from the listening socket to operations and back. One HTTP server per loop; every
+ * request is classified, given a caller, decoded by the service's model, run where its operation
+ * belongs (worker, actor, loop), and answered in the protocol that the client spoke. */
+#include "core/registry.h"
+#include "data/json.h"
+#include "gateway/crosssite.h"
+
+struct gateway;
+struct loop;
+
+struct gateway_config {
+    const struct registry *registry; /* borrowed, complete */
+    struct loop *const *loops;       /* borrowed */
+    size_t loop_count;
+    struct exec *workers; /* prepare steps, large bodies */
+    const struct clock *clock;
+    struct rng *rng; /* any thread */
+    struct crosssite crosssite;
+    size_t conns_max;       /* per loop */
+    unsigned in_flight_max; /* requests per loop; beyond: "slow down" */
+    /* Writes further members into the health object; loop thread. NULL: none. */
+    void (*health)(void *arg, struct json_writer *w);
+    void *health_arg;
+};
+
+/* Main thread, before the loops run. errors: those of the servers. */
+CHECK_RESULT int gateway_new(const struct gateway_config *config, struct gateway **out_gateway,
+                             struct err *err);
+
+/* Starts accepting on every loop, after the tasks that wait there by now: what services published
+ * at their start is then in place. Takes listen_fd. ready runs once, on the last loop, with 0 or
+ * the error. thread: any. */
+void gateway_listen(struct gateway *gateway, int listen_fd,
+                    void (*ready)(void *arg, int rc, const struct err *err), void *arg);
+
+/* Stops accepting; requests under way are finished and answered within timeout_ms, then their
+ * connections are cut. done runs on the last loop. thread: any. */
+void gateway_drain(struct gateway *gateway, int64_t timeout_ms, struct task *done);
+
+/* After the loops stopped, with no request left in services or actors. */
+void gateway_free(struct gateway *gateway);

@@ -1,0 +1,486 @@
+/* The life of one API request.
+ *
+ *     loop     head: cross-site rules, who calls, which operation, limits      request_on_head
+ *     loop     body: a small one is decoded here; refusals are answered        request_on_body
+ *     worker   a large body is decoded; the operation's prepare step           work_run
+ *     actor    run, inside the service's transaction; after the commit:        message_run, _done
+ *              publish, until every loop has the change                        published_run
+ *     loop     encode, answer, release                                         answer_run
+ *
+ *     data plane: after decoding, start on the loop; op_finish ends it         started_finish
+ *
+ * Ownership. The request (op, arena, decoded input) has one owner at a time and travels through
+ * the stations as a message or a task; its one task struct is posted again from each. The exchange
+ * stays on the loop and outlives its connection until it is answered (net/server.h), so the
+ * request needs no slot or generation to find it: it holds the pointer and uses it on the loop
+ * alone. The bytes of head and body, which decoded values point into, live as long as the exchange.
+ * A client that goes away marks op.is_gone and frees nothing, unless the body was still coming:
+ * then the exchange has ended and the request with it.
+ *
+ * Failure. Whatever goes wrong becomes op.fault and leads to answer_run, from any station. What
+ * prepare left behind is taken back by discard when run or the commit failed.
+ *
+ * Overload. A loop bounds its requests in flight, an actor its mailbox; beyond either the answer
+ * is the service's own "slow down", with Retry-After. */
+#include "gateway/gateway_int.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/trace.h"
+
+#include <errno.h>
+
+enum { SPARE_MAX = 256 };
+
+struct request {
+    struct op op;
+    struct arena arena;
+    struct message msg; /* to the actor */
+    struct task task;   /* to worker and loop */
+    struct list_node spare;
+    struct gateway_loop *home;
+    struct exchange *x;                    /* loop only, but for the bytes of head and body */
+    const struct installed *installed;     /* NULL: nobody's, to be refused */
+    const struct aws_operation *operation; /* NULL: to be refused */
+    enum aws_protocol protocol;
+    struct str service; /* as the client named it */
+    void *in;           /* arena */
+    int run_rc;         /* what run returned */
+    int rc;             /* of the whole: 0 or OP_FAILED */
+    bool has_body;
+    bool is_decoded;
+    bool was_discardable; /* prepare succeeded: discard on failure */
+    int64_t started_us;
+    char id[REQUEST_ID_SIZE];
+};
+
+static struct request *request_of(struct task *task)
+{
+    return CONTAINER_OF(task, struct request, task);
+}
+
+/* --- making and releasing --- */
+
+void request_id_make(struct gateway_loop *home, char out_id[REQUEST_ID_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    if (home->ids_left == 0) {
+        rng_fill(home->gateway->config.rng, home->ids, sizeof home->ids);
+        home->ids_left = IDS_AHEAD;
+    }
+    unsigned char *random = home->ids[--home->ids_left];
+    random[6] = (unsigned char) (0x40 | (random[6] & 0x0f)); /* RFC 9562: version 4, */
+    random[8] = (unsigned char) (0x80 | (random[8] & 0x3f)); /* variant 10. */
+    char *at = out_id;
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[random[i] >> 4];
+        *at++ = digits[random[i] & 15];
+    }
+    *at = '\0';
+}
+
+static struct request *request_new(struct gateway_loop *home, struct exchange *x)
+{
+    struct list_node *node = list_pop_front(&home->spare);
+    struct request *request;
+    if (node != NULL) {
+        request = CONTAINER_OF(node, struct request, spare);
+        struct arena arena = request->arena;
+        *request = (struct request){.arena = arena};
+        request->arena.limit_bytes = ARENA_BASE;
+    } else {
+        request = NEW(struct request);
+        arena_init(&request->arena, ARENA_BASE);
+    }
+    const struct gateway_config *config = &home->gateway->config;
+    request->home = home;
+    request->x = x;
+    request->started_us = clock_mono_us(config->clock);
+    request_id_make(home, request->id);
+    request->op = (struct op){
+        .request_id = str_of(request->id, REQUEST_ID_SIZE - 1),
+        .host = exchange_head(x)->host,
+        .arena = &request->arena,
+        .now_ms = clock_utc_ms(config->clock),
+        .rng = config->rng,
+        .loop = home->number,
+        .loop_exec = loop_exec(home->loop),
+    };
+    home->in_flight++;
+    return request;
+}
+
+static void request_release(struct request *request)
+{
+    struct gateway_loop *home = request->home;
+    assert(home->in_flight > 0);
+    home->in_flight--;
+    if (home->spare.len < SPARE_MAX) {
+        arena_reset(&request->arena);
+        list_push_front(&home->spare, &request->spare);
+        return;
+    }
+    arena_done(&request->arena);
+    free(request);
+}
+
+void requests_free(struct gateway_loop *home)
+{
+    for (struct list_node *node; (node = list_pop_front(&home->spare)) != NULL;) {
+        struct request *request = CONTAINER_OF(node, struct request, spare);
+        arena_done(&request->arena);
+        free(request);
+    }
+}
+
+/* --- answering, on the loop --- */
+
+static void header_add(struct aws_http_answer *answer, struct str name, struct str value)
+{
+    for (size_t i = 0; i < answer->header_count; i++) {
+        if (str_eq_nocase(answer->headers[i].name, name))
+            return;
+    }
+    if (answer->header_count < AWS_HEADERS_MAX)
+        answer->headers[answer->header_count++] = (struct http_header){name, value};
+}
+
+static void log_access(const struct request *request, int status, size_t answer_bytes)
+{
+    if (!log_is_on(LOG_DEBUG))
+        return;
+    const struct http_head *head = exchange_head(request->x);
+    struct log_text path;
+    int64_t us = clock_mono_us(request->home->gateway->config.clock) - request->started_us;
+    log_debug("gateway", "request",
+              "method=" STR_FMT " path=%s op=" STR_FMT " account=" STR_FMT
+              " status=%d bytes=%zu us=%lld req=%s",
+              STR_ARG(head->method), log_quote(&path, head->path),
+              STR_ARG(request->operation == NULL ? STR("-") : request->operation->name),
+              STR_ARG(request->op.caller.account), status, answer_bytes, (long long) us,
+              request->id);
+}
+
+static void request_answer(struct request *request)
+{
+    struct op *op = &request->op;
+    const struct aws_service *model = request->installed->model;
+    struct aws_http_answer answer = {0};
+    if (request->rc == 0) {
+        int rc = aws_encode(model, request->protocol, request->operation, op->out, op->request_id,
+                            &request->arena, &answer);
+        if (rc < 0) {
+            struct err err;
+            (void) err_set(&err, rc, "encode the answer");
+            request->rc = svc_fail_internal(op, &err);
+        }
+    }
+    if (request->rc != 0) {
+        assert(op->fault.error != NULL);
+        answer = (struct aws_http_answer){0};
+        aws_encode_fault(model, request->protocol, request->operation, &op->fault, op->request_id,
+                         &request->arena, &answer);
+        if (op->fault.error->status == 429 || op->fault.error == &aws_error_throttling)
+            header_add(&answer, STR("Retry-After"), STR("1"));
+    }
+    header_add(&answer, STR("x-amzn-RequestId"), op->request_id);
+    trace("answer", (uintptr_t) request, (uint64_t) answer.status);
+    log_access(request, answer.status, answer.body.len);
+    exchange_answer(request->x, answer.status, answer.headers, answer.header_count, answer.body);
+    request_release(request);
+}
+
+static void answer_run(struct task *task)
+{
+    request_answer(request_of(task));
+}
+
+/* From any thread: the rest happens on the loop. */
+static void request_to_loop(struct request *request, int rc)
+{
+    request->rc = rc;
+    request->task.run = answer_run;
+    exec_post(request->op.loop_exec, &request->task);
+}
+
+/* --- on the actor --- */
+
+static int message_run(struct message *msg, struct db *db)
+{
+    struct request *request = CONTAINER_OF(msg, struct request, msg);
+    struct op *op = &request->op;
+    op->db = db;
+    request->run_rc = op->def->run(op, request->in, op->out);
+    op->db = NULL;
+    assert(request->run_rc == 0 || op->fault.error != NULL);
+    return request->run_rc;
+}
+
+static void published_run(struct task *task)
+{
+    request_to_loop(request_of(task), 0);
+}
+
+static void request_discard(struct request *request)
+{
+    if (request->was_discardable && request->op.def->discard != NULL)
+        request->op.def->discard(&request->op);
+    request->was_discardable = false;
+}
+
+static void message_done(struct message *msg, int rc)
+{
+    struct request *request = CONTAINER_OF(msg, struct request, msg);
+    struct op *op = &request->op;
+    if (rc < 0) {
+        struct err err;
+        (void) err_set(&err, rc, "commit");
+        request->run_rc = svc_fail_internal(op, &err);
+    }
+    if (request->run_rc != 0) {
+        request_discard(request);
+        request_to_loop(request, OP_FAILED);
+    } else if (op->def->publish != NULL) {
+        request->task.run = published_run;
+        op->def->publish(op, &request->task);
+    } else {
+        request_to_loop(request, 0);
+    }
+}
+
+/* loop or worker */
+static int request_post(struct request *request)
+{
+    struct op *op = &request->op;
+    request->msg = (struct message){
+        .account = op->caller.account,
+        .is_read_only = op->def->is_read_only,
+        .run = message_run,
+        .done = message_done,
+    };
+    int rc = actor_post(request->installed->actor, &request->msg);
+    if (rc == 0)
+        return 0;
+    request_discard(request);
+    return svc_fail(op, op_error_throttling(op->def->model), "Rate exceeded");
+}
+
+/* --- on the loop: data plane --- */
+
+static void started_finish(struct op *op, int rc)
+{
+    struct request *request = CONTAINER_OF(op, struct request, op);
+    request->rc = rc;
+    request_answer(request);
+}
+
+static void request_start(struct request *request)
+{
+    struct op *op = &request->op;
+    op->finish = started_finish;
+    op->def->start(op, request->in, op->out);
+}
+
+static void start_run(struct task *task)
+{
+    request_start(request_of(task));
+}
+
+/* --- decoding, on loop or worker --- */
+
+static int request_decode(struct request *request)
+{
+    struct op *op = &request->op;
+    const struct http_head *head = exchange_head(request->x);
+    const struct aws_http_request http = {
+        .method = head->method,
+        .path = head->path,
+        .query = head->query,
+        .headers = head->headers,
+        .header_count = head->header_count,
+        .body = exchange_body(request->x),
+    };
+    const struct aws_operation *model = request->operation;
+    /* Structures are fixed by the model; only what they point to depends on the client. */
+    if (model->input != NULL)
+        request->in = arena_alloc(&request->arena, model->input->size);
+    if (model->output != NULL)
+        op->out = arena_alloc(&request->arena, model->output->size);
+    op->in = request->in;
+    request->is_decoded = true;
+    int rc = aws_decode(request->installed->model, request->protocol, model, &http, &request->arena,
+                        request->in, &op->fault);
+    assert(rc == 0 || op->fault.error != NULL);
+    return rc == 0 ? 0 : OP_FAILED;
+}
+
+static int request_prepare(struct request *request)
+{
+    struct op *op = &request->op;
+    if (op->def->prepare == NULL)
+        return 0;
+    int rc = op->def->prepare(op, request->in);
+    assert(rc == 0 || op->fault.error != NULL);
+    request->was_discardable = rc == 0;
+    return rc;
+}
+
+static void work_run(struct task *task)
+{
+    struct request *request = request_of(task);
+    int rc = request->is_decoded ? 0 : request_decode(request);
+    if (rc == 0)
+        rc = request_prepare(request);
+    if (rc == 0 && request->op.def->start != NULL) {
+        task->run = start_run;
+        exec_post(request->op.loop_exec, task);
+        return;
+    }
+    if (rc == 0)
+        rc = request_post(request);
+    if (rc != 0)
+        request_to_loop(request, rc);
+}
+
+/* --- from the server --- */
+
+static void request_gone(void *user)
+{
+    struct request *request = user;
+    if (request->has_body)
+        request->op.is_gone = true; /* Whoever works on it will answer into the void. */
+    else
+        request_release(request); /* The exchange ended with its connection. */
+}
+
+/* Nobody here takes it: say so in words that the client can read. */
+static void refuse_unknown(struct request *request)
+{
+    struct refusal refusal = {
+        .status = 400,
+        .code = STR("UnknownOperationException"),
+        .message = STR("No service could be recognised in this request."),
+    };
+    if (request->service.len > 0)
+        refusal.message = arena_printf(&request->arena,
+                                       "The service '" STR_FMT "' is not available on this server.",
+                                       STR_ARG(request->service));
+    struct log_text service;
+    log_info("gateway", "no such service", "service=%s req=%s",
+             log_quote(&service, request->service), request->id);
+    refuse(request->x, &refusal, request->service, request->op.request_id);
+    request_release(request);
+}
+
+/* The service lacks it: rejected by name, as far as the client gave one. */
+static int fail_operation(struct request *request, struct str name)
+{
+    struct str service = request->installed->model->id;
+    struct log_text quoted;
+    log_info("gateway", "operation not supported", "service=" STR_FMT " op=%s req=%s",
+             STR_ARG(service), log_quote(&quoted, name), request->id);
+    if (name.len == 0)
+        return svc_fail(&request->op, &aws_error_unknown_operation,
+                        "No operation of " STR_FMT " has this method and path.", STR_ARG(service));
+    return svc_fail(&request->op, &aws_error_unknown_operation,
+                    "The operation " STR_FMT " of " STR_FMT " is not supported.", STR_ARG(name),
+                    STR_ARG(service));
+}
+
+/* False: the length that the client announces is too great, and the answer has been given. */
+static bool request_limit_body(struct request *request)
+{
+    const struct service_op *def = request->op.def;
+    size_t limit = def == NULL || def->body_max == 0 ? BODY_DEFAULT_MAX : def->body_max;
+    const struct http_head *head = exchange_head(request->x);
+    if (request->installed != NULL && head->content_length > 0 &&
+        (uint64_t) head->content_length > limit) {
+        struct str name = request->operation == NULL ? STR("requested") : request->operation->name;
+        request->rc =
+            svc_fail(&request->op, op_error_too_large(request->operation),
+                     "Request must be smaller than %zu bytes for the " STR_FMT " operation", limit,
+                     STR_ARG(name));
+        request_answer(request);
+        return false;
+    }
+    exchange_set_body_limit(request->x, limit);
+    return true;
+}
+
+static bool answer_crosssite(struct gateway_loop *home, struct exchange *x)
+{
+    const char *why = crosssite_check(&home->gateway->config.crosssite, exchange_head(x));
+    if (why == NULL)
+        return false;
+    struct log_text host;
+    log_warn("gateway", "cross-site request refused", "host=%s why=\"%s\"",
+             log_quote(&host, exchange_head(x)->host), why);
+    char id[REQUEST_ID_SIZE];
+    request_id_make(home, id);
+    const struct refusal refusal = {403, STR("AccessDeniedException"), str_from(why)};
+    refuse(x, &refusal, STR(""), str_from(id));
+    return true;
+}
+
+void request_on_head(void *arg, struct exchange *x)
+{
+    struct gateway_loop *home = arg;
+    if (answer_crosssite(home, x) || own_answer(home, x))
+        return;
+    struct request *request = request_new(home, x);
+    const struct http_head *head = exchange_head(x);
+    struct credential_scope scope;
+    struct classified found;
+    scope_find(head, &request->arena, &scope);
+    identity_dev(&scope, &request->arena, &request->op.caller);
+    classify(home->gateway->config.registry, head, &scope, &found);
+    request->installed = found.installed;
+    request->operation = found.operation;
+    request->protocol = found.protocol;
+    request->service = found.service;
+    if (found.operation != NULL)
+        request->op.def = installed_op(found.installed, found.operation);
+    if (found.installed != NULL && found.operation == NULL)
+        request->rc = fail_operation(request, found.rejected);
+    else if (found.operation != NULL && home->in_flight > home->gateway->config.in_flight_max)
+        request->rc = svc_fail(&request->op, op_error_throttling(found.operation), "Rate exceeded");
+    /* Refusals wait for the body too: a client that is still sending might not read them. */
+    if (request_limit_body(request))
+        exchange_set_user(x, request, request_gone);
+}
+
+static void request_go(struct request *request)
+{
+    const struct service_op *def = request->op.def;
+    bool is_large = exchange_body(request->x).len > BODY_LOOP_MAX;
+    if (!is_large)
+        request->rc = request_decode(request);
+    if (request->rc != 0) {
+        request_answer(request);
+    } else if (is_large || def->prepare != NULL) {
+        request->task.run = work_run;
+        exec_post(request->home->gateway->config.workers, &request->task);
+    } else if (def->start != NULL) {
+        request_start(request);
+    } else if ((request->rc = request_post(request)) != 0) {
+        request_answer(request);
+    }
+}
+
+void request_on_body(void *arg, struct exchange *x)
+{
+    (void) arg;
+    struct request *request = exchange_user(x);
+    request->has_body = true;
+    /* Decoding copies what it has to unescape or decode; twice the body covers base64 and JSON. */
+    request->arena.limit_bytes = ARENA_BASE + 2 * exchange_body(x).len;
+    if (request->installed == NULL)
+        refuse_unknown(request);
+    else if (request->rc != 0)
+        request_answer(request);
+    else
+        request_go(request);
+}
