@@ -1,0 +1,23 @@
+#pragma once
+/* The command line of `virga serve`. */
+#include "base/err.h"
+#include "base/log.h"
+
+enum { HOSTS_MAX = 16, HOST_SIZE = 64 };
+
+struct serve_config {
+    bool is_dev;
+    bool wants_help;
+    char host[HOST_SIZE]; /* numeric address */
+    uint16_t port;        /* 0: the system chooses */
+    const char *data_dir; /* borrowed from argv */
+    unsigned loops;       /* 0: by the number of CPUs */
+    enum log_level log_level;
+    struct str allow_hosts[HOSTS_MAX], allow_origins[HOSTS_MAX]; /* views into argv */
+    size_t allow_host_count, allow_origin_count;
+};
+
+/* argv[0] is the command's own name. -EINVAL: err says what to type instead. */
+CHECK_RESULT int serve_config_parse(int argc, char **argv, struct serve_config *out_config,
+                                    struct err *err);
+extern const char serve_usage[];

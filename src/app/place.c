@@ -1,0 +1,85 @@
+/* Setting the place up.
+ *
+ * The spawner keeps root and trusts what it finds below DIR/sandbox, so no directory above that may
+ * belong to the unprivileged main process, which could swap it for a link: DIR stays root's, and
+ * main owns DIR/data alone. Main reaches that through a bind mount at a fixed path: with a data
+ * directory in somebody's home it would have no search permission on the way there. */
+#include "app/place.h"
+
+#include "base/str.h"
+#include "os/file.h"
+#include "os/privilege.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+static int path_join(const char *dir, const char *name, char out_path[PATH_MAX], struct err *err)
+{
+    int len = snprintf(out_path, PATH_MAX, "%s/%s", dir, name);
+    if (len < 0 || len >= PATH_MAX)
+        return err_set(err, -ENAMETOOLONG, "'%s/%s'", dir, name);
+    return 0;
+}
+
+/* A directory of this owner, with nobody else's access. */
+static int own_dir(const char *path, uid_t uid, struct err *err)
+{
+    int rc = dir_make(path, 0700, err);
+    if (rc < 0)
+        return rc;
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return err_set(err, -errno, "look at '%s'", path);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, -ENOTDIR, "'%s'", path);
+    if ((st.st_uid != uid || st.st_gid != uid) && lchown(path, uid, uid) < 0)
+        return err_set(err, -errno, "give '%s' to uid %u", path, uid);
+    return 0;
+}
+
+static int place_paths(const char *dir, struct place *place, struct err *err)
+{
+    int rc = dir_make(dir, 0755, err);
+    if (rc < 0)
+        return rc;
+    if (realpath(dir, place->root) == NULL)
+        return err_set(err, -errno, "resolve '%s'", dir);
+    rc = path_join(place->root, "data", place->data, err);
+    return rc < 0 ? rc : path_join(place->root, "sandbox", place->sandbox, err);
+}
+
+int place_open(const char *dir, struct place *out_place, struct err *err)
+{
+    struct place place = {.lock_fd = -1};
+    char lock[PATH_MAX];
+    int rc = place_paths(dir, &place, err);
+    if (rc >= 0)
+        rc = path_join(place.root, "lock", lock, err);
+    if (rc >= 0)
+        rc = file_lock(lock, &place.lock_fd, err);
+    if (rc == -EWOULDBLOCK)
+        return err_say(err, rc, "another virga serves the data directory '%s'", place.root);
+    if (rc >= 0)
+        rc = own_dir(place.data, PLACE_UID, err);
+    if (rc >= 0)
+        rc = own_dir(place.sandbox, 0, err);
+    if (rc < 0) {
+        cleanup_close(&place.lock_fd);
+        return rc;
+    }
+    *out_place = place;
+    return 0;
+}
+
+int place_enter(const struct place *place, struct err *err)
+{
+    int rc = mount_private(place->data, PLACE_DATA, err);
+    if (rc < 0)
+        return rc;
+    rc = privilege_drop(PLACE_UID, PLACE_UID, err);
+    if (rc < 0)
+        return rc;
+    if (chdir(PLACE_DATA) < 0) /* Where a core file would go, and no foot on the host's tree. */
+        return err_set(err, -errno, "enter %s", PLACE_DATA);
+    return 0;
+}

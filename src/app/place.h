@@ -1,0 +1,37 @@
+#pragma once
+/* Where the server lives on the host: the data directory, and the unprivileged user that it
+ * becomes.
+ *
+ *     DIR/            root's
+ *     DIR/lock        held while a server runs here
+ *     DIR/data/       the main process's; appears to it at PLACE_DATA
+ *     DIR/sandbox/    the spawner's (root): files of sandboxes
+ */
+#include "base/err.h"
+
+#include <limits.h>
+#include <sys/types.h>
+
+#define PLACE_DATA "/run/virga/data"
+
+enum {
+    /* Who the main process becomes. Out of the range of ordinary users (from 1000) and of what
+     * Debian gives to packages (100 to 999), inside what fits a container's 65,536 ids. */
+    PLACE_UID = 64566,
+    /* Instances: one uid each, from here on. systemd's table of uid ranges calls 1879048192 to
+     * 2147483646 unused (systemd.io/UIDS-GIDS). */
+    PLACE_INSTANCE_UID_BASE = 1900000000,
+};
+
+struct place {
+    char root[PATH_MAX], data[PATH_MAX], sandbox[PATH_MAX]; /* absolute */
+    int lock_fd;
+};
+
+/* Makes and locks the directories. Root, before any thread. -EWOULDBLOCK: another server runs in
+ * this directory. */
+CHECK_RESULT int place_open(const char *dir, struct place *out_place, struct err *err);
+
+/* Makes the data directory appear at PLACE_DATA, then becomes PLACE_UID for good. After the spawner
+ * was started, before any thread. */
+CHECK_RESULT int place_enter(const struct place *place, struct err *err);

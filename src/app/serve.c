@@ -1,0 +1,308 @@
+/* The server's order of start and stop.
+ *
+ *   start  configuration → data directory, locked → spawner (forks first, keeps root) → private
+ *          mount, privilege dropped → loops, pools → services → gateway → threads → listen → Ready
+ *   stop   gateway drains → runtime drains → actors finish → what they sent to the loops arrives
+ *          → loops stop → threads end → services close (databases checkpoint) → spawner stops
+ *
+ * Loop 0 runs on the main thread and gets the signals. Stopping is a chain of tasks on loop 0, but
+ * for the actors, which are waited for by a worker: a loop never waits. The last actor answers by
+ * posting to loops, which may post on to others (a change is taken by every loop, the last of which
+ * posts to the loop of the request): two rounds of a task through all loops let those two steps
+ * pass before the loops are stopped.
+ *
+ * Everything here has process life time. A failed start leaves its remains to the kernel: nothing
+ * outside the process has been promised yet. */
+#include "app/serve.h"
+
+#include "app/config.h"
+#include "app/place.h"
+#include "app/services.h"
+#include "base/assert.h"
+#include "base/mem.h"
+#include "base/trace.h"
+#include "core/pool.h"
+#include "gateway/gateway.h"
+#include "net/server.h"
+#include "os/privilege.h"
+#include "os/random.h"
+#include "os/thread.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+
+enum {
+    DRAIN_MS = 10 * 1000, /* for requests under way; runtimes use what is theirs */
+    CONNS_MAX = 4096,
+    IN_FLIGHT_MAX = 2048,
+    FLUSH_ROUNDS = 2,
+    ENDPOINT_SIZE = 96,
+};
+
+struct serve {
+    struct serve_config config;
+    struct place place;
+    struct clock const *clock;
+    struct loop **loops;
+    struct exec **execs; /* of the loops */
+    pthread_t *threads;  /* of loops 1 and up */
+    size_t loop_count;
+    struct pool *actors, *workers;
+    struct services *services;
+    struct gateway *gateway;
+    int listen_fd;
+    char endpoint[ENDPOINT_SIZE];
+    struct task step;   /* of stopping */
+    size_t flush_steps; /* left */
+    bool is_stopping;
+    int status;
+};
+
+/* --- stopping: tasks in this order --- */
+
+/* Goes round the loops, then stops them. */
+static void stop_flush(struct task *task)
+{
+    struct serve *serve = CONTAINER_OF(task, struct serve, step);
+    if (serve->flush_steps-- > 0) {
+        exec_post(serve->execs[serve->flush_steps % serve->loop_count], task);
+        return;
+    }
+    for (size_t i = 0; i < serve->loop_count; i++)
+        loop_stop(serve->loops[i]);
+}
+
+/* On a worker. */
+static void stop_actors(struct task *task)
+{
+    struct serve *serve = CONTAINER_OF(task, struct serve, step);
+    services_stop(serve->services);
+    serve->flush_steps = FLUSH_ROUNDS * serve->loop_count;
+    task->run = stop_flush;
+    exec_post(serve->execs[0], task);
+}
+
+static void stop_drained(struct task *task)
+{
+    struct serve *serve = CONTAINER_OF(task, struct serve, step);
+    task->run = stop_actors;
+    exec_post(pool_exec(serve->workers), task);
+}
+
+/* Loop 0. */
+static void stop_begin(struct serve *serve, int status)
+{
+    if (serve->is_stopping)
+        return; /* Once asked is enough: every step of stopping is bounded. */
+    serve->is_stopping = true;
+    serve->status = status;
+    log_info("app", "stopping", "status=%d", status);
+    serve->step.run = stop_drained;
+    gateway_drain(serve->gateway, DRAIN_MS, &serve->step);
+}
+
+static void on_stop_signal(void *arg)
+{
+    stop_begin(arg, 0);
+}
+
+static void on_trace_signal(void *arg)
+{
+    (void) arg;
+    trace_dump(STDERR_FILENO);
+}
+
+/* --- starting --- */
+
+static void on_listening(void *arg, int rc, const struct err *err)
+{
+    struct serve *serve = arg;
+    if (rc < 0) {
+        log_error("app", "cannot listen", "err=\"%s\"", err->text);
+        stop_begin(serve, 1);
+        return;
+    }
+    printf("Ready. %s\n", serve->endpoint);
+    (void) fflush(stdout); /* Nobody may be listening; the server serves all the same. */
+    log_info("app", "ready", "endpoint=%s loops=%zu", serve->endpoint, serve->loop_count);
+}
+
+/* One loop is enough for four CPUs: the others run functions, actors and workers. */
+static size_t loop_count_default(void)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus <= 4 ? 1 : (size_t) (cpus + 3) / 4;
+}
+
+static int loops_make(struct serve *serve, struct err *err)
+{
+    serve->loop_count = serve->config.loops > 0 ? serve->config.loops : loop_count_default();
+    serve->loops = NEW_ARRAY(struct loop *, serve->loop_count);
+    serve->execs = NEW_ARRAY(struct exec *, serve->loop_count);
+    serve->threads = NEW_ARRAY(pthread_t, serve->loop_count);
+    for (size_t i = 0; i < serve->loop_count; i++) {
+        int rc = loop_new(serve->clock, &serve->loops[i], err);
+        if (rc < 0)
+            return rc;
+        serve->execs[i] = loop_exec(serve->loops[i]);
+    }
+    return 0;
+}
+
+static int signals_watch(struct serve *serve, struct err *err)
+{
+    int rc = loop_on_signal(serve->loops[0], SIGTERM, on_stop_signal, serve, err);
+    if (rc >= 0)
+        rc = loop_on_signal(serve->loops[0], SIGINT, on_stop_signal, serve, err);
+    if (rc >= 0)
+        rc = loop_on_signal(serve->loops[0], SIGUSR2, on_trace_signal, serve, err);
+    return rc;
+}
+
+/* What needs root or a single thread. */
+static int start_privileged(struct serve *serve, struct err *err)
+{
+    unsigned long files;
+    int rc = files_limit_raise(&files, err);
+    if (rc < 0)
+        return rc;
+    if (geteuid() != 0)
+        return err_say(err, -EPERM,
+                       "must be started by root: it builds sandboxes, and then "
+                       "becomes an unprivileged user itself");
+    rc = place_open(serve->config.data_dir, &serve->place, err);
+    if (rc < 0)
+        return rc;
+    /* The port is taken here: one below 1024 needs root. */
+    bool is_v6 = strchr(serve->config.host, ':') != NULL;
+    uint16_t port;
+    rc = listen_tcp(serve->config.host, serve->config.port, &serve->listen_fd, &port, err);
+    if (rc < 0)
+        return rc;
+    (void) snprintf(serve->endpoint, sizeof serve->endpoint, "http://%s%s%s:%u", is_v6 ? "[" : "",
+                    serve->config.host, is_v6 ? "]" : "", port);
+    return place_enter(&serve->place, err);
+}
+
+static int start_rest(struct serve *serve, struct err *err)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = cpus < 2 ? 2 : cpus > 16 ? 16 : (unsigned) cpus;
+    int rc = loops_make(serve, err);
+    if (rc >= 0)
+        rc = signals_watch(serve, err);
+    if (rc >= 0)
+        rc = pool_new("actors", threads, serve->clock, &serve->actors, err);
+    if (rc >= 0)
+        rc = pool_new("workers", threads, serve->clock, &serve->workers, err);
+    if (rc < 0)
+        return rc;
+    const struct services_config services = {
+        .data_dir = PLACE_DATA,
+        .endpoint = serve->endpoint,
+        .clock = serve->clock,
+        .rng = &rng_real,
+        .workers = pool_exec(serve->workers),
+        .actors = pool_exec(serve->actors),
+        .loops = serve->execs,
+        .loop_count = serve->loop_count,
+    };
+    rc = services_open(&services, &serve->services, err);
+    if (rc < 0)
+        return rc;
+    const struct gateway_config gateway = {
+        .registry = services_registry(serve->services),
+        .loops = serve->loops,
+        .loop_count = serve->loop_count,
+        .workers = pool_exec(serve->workers),
+        .clock = serve->clock,
+        .rng = &rng_real,
+        .crosssite = {.listen_host = str_from(serve->config.host),
+                      .extra_hosts = serve->config.allow_hosts,
+                      .extra_host_count = serve->config.allow_host_count,
+                      .extra_origins = serve->config.allow_origins,
+                      .extra_origin_count = serve->config.allow_origin_count},
+        .conns_max = CONNS_MAX,
+        .in_flight_max = IN_FLIGHT_MAX,
+        .health = services_health,
+        .health_arg = serve->services,
+    };
+    return gateway_new(&gateway, &serve->gateway, err);
+}
+
+/* --- running --- */
+
+static void *loop_thread(void *loop)
+{
+    loop_run(loop);
+    return NULL;
+}
+
+static int run(struct serve *serve, struct err *err)
+{
+    for (size_t i = 1; i < serve->loop_count; i++) {
+        int rc = thread_start(&serve->threads[i], "loop", loop_thread, serve->loops[i], err);
+        if (rc < 0)
+            return rc;
+    }
+    gateway_listen(serve->gateway, take_fd(&serve->listen_fd), on_listening, serve);
+    loop_run(serve->loops[0]);
+    for (size_t i = 1; i < serve->loop_count; i++)
+        (void) pthread_join(serve->threads[i], NULL); /* Ours, joinable: cannot fail. */
+    pool_free(serve->workers);
+    pool_free(serve->actors);
+    gateway_free(serve->gateway);
+    services_free(serve->services);
+    for (size_t i = 0; i < serve->loop_count; i++)
+        loop_free(serve->loops[i]);
+    free(serve->loops);
+    free(serve->execs);
+    free(serve->threads);
+    log_info("app", "stopped", "status=%d", serve->status);
+    return 0;
+}
+
+static int serve(const struct serve_config *config)
+{
+    log_set_level(config->log_level);
+    /* Arenas of malloc cost memory each; ours allocate little outside request arenas. */
+    (void) mallopt(M_ARENA_MAX, 2);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void) sigaction(SIGPIPE, &ignore, NULL); /* Writers look at EPIPE. */
+
+    struct serve serve = {.config = *config, .clock = &clock_real, .listen_fd = -1};
+    struct err err;
+    int rc = start_privileged(&serve, &err);
+    if (rc >= 0)
+        rc = start_rest(&serve, &err);
+    if (rc >= 0)
+        rc = run(&serve, &err);
+    if (rc < 0) {
+        (void) fprintf(stderr, "virga serve: %s\n", err.text);
+        return 1;
+    }
+    return serve.status;
+}
+
+int serve_main(int argc, char **argv)
+{
+    struct serve_config config;
+    struct err err;
+    if (serve_config_parse(argc, argv, &config, &err) < 0) {
+        (void) fprintf(stderr, "virga serve: %s\n\n%s", err.text, serve_usage);
+        return 2;
+    }
+    if (config.wants_help) {
+        printf("%s", serve_usage);
+        return 0;
+    }
+    if (!config.is_dev) {
+        (void) fprintf(
+            stderr, "virga serve: this version does not check signatures yet, and an open server "
+                    "is never started by accident.\n"
+                    "Use `virga serve --dev`, which accepts any credentials.\n");
+        return 2;
+    }
+    return serve(&config);
+}

@@ -1,0 +1,26 @@
+#pragma once
+/* The services of this binary and what they run on, as one thing to open, drain and close. */
+#include "core/registry.h"
+#include "data/json.h"
+
+struct services;
+
+struct services_config {
+    const char *data_dir; /* each service gets a directory below it */
+    const char *endpoint; /* borrowed, process life time */
+    const struct clock *clock;
+    struct rng *rng;
+    struct exec *workers, *actors;
+    struct exec *const *loops;
+    size_t loop_count;
+};
+
+/* Main thread, before the loops run. */
+CHECK_RESULT int services_open(const struct services_config *config, struct services **out_services,
+                               struct err *err);
+const struct registry *services_registry(const struct services *services);
+/* Writes members of the health object: counts of instances. thread: any loop. */
+void services_health(void *services, struct json_writer *w);
+/* Finishes what waits in the actors; loops and actor threads still run. Not on a loop. */
+void services_stop(struct services *services);
+void services_free(struct services *services); /* after the loops stopped */
