@@ -27,7 +27,8 @@
 #include <sys/uio.h>
 
 enum {
-    BIG_INPUT_BYTES = HTTP1_HEAD_MAX + 1024,
+    INPUT_SPARE = 1024, /* kept free by heads: chunks are read behind them */
+    BIG_INPUT_BYTES = HTTP1_HEAD_MAX + INPUT_SPARE,
     READ_MIN = 64 * 1024, /* of a body, in one turn of the loop */
     READ_MAX = 256 * 1024,
     LINGER_US = 2 * 1000 * 1000,  /* as nginx's lingering_timeout, less generous */
@@ -287,6 +288,15 @@ static void decode_chunks(struct conn *conn, struct exchange *x)
     input->len = x->head_len + rest.len;
 }
 
+/* All bodies together have a limit, too: many clients may each keep below their own. */
+static bool is_within_budget(struct conn *conn, struct exchange *x)
+{
+    struct server *server = conn->server;
+    server->body_bytes += x->body.cap - x->counted_bytes;
+    x->counted_bytes = x->body.cap;
+    return server->body_bytes <= server->limits.bodies_max;
+}
+
 static bool is_body_whole(const struct conn *conn, const struct exchange *x)
 {
     switch (x->body_kind) {
@@ -315,6 +325,7 @@ static void exchange_begin(struct conn *conn, struct exchange *x, size_t head_le
     x->body_limit = conn->server->limits.body_max;
     x->body_kind = BODY_IN_PLACE;
     x->body = (struct buf){0};
+    x->counted_bytes = 0;
     x->chunked = (struct http1_chunked){0};
     x->user = NULL;
     x->on_gone = NULL;
@@ -382,6 +393,8 @@ static bool take_body(struct conn *conn)
     struct exchange *x = conn->x;
     if (x->body_kind == BODY_CHUNKED)
         decode_chunks(conn, x);
+    if (conn->state == CONN_BODY && !is_within_budget(conn, x))
+        conn_refuse(conn, 503, "too much is being uploaded at once");
     if (conn->state != CONN_BODY)
         return true;
     if (!is_body_whole(conn, x)) {
@@ -457,7 +470,24 @@ void conn_run(struct conn *conn)
 
 /* --- reading --- */
 
-/* Where the next bytes go, and how many are wanted. NULL: no memory for them. */
+/* Only a long head fills the buffer, and nothing points into it before the head is whole. Pipelined
+ * bytes may reach into the spare room, but not fill it: the request before them was there. */
+static char *head_space(struct conn *conn, size_t *out_size)
+{
+    struct input *input = conn->input;
+    if (input->len >= input->cap - INPUT_SPARE) {
+        assert(input->cap < BIG_INPUT_BYTES); /* else the parser has refused it */
+        conn->input = server_take_input(conn->server, BIG_INPUT_BYTES);
+        memcpy(conn->input->bytes, input->bytes, input->len);
+        conn->input->len = input->len;
+        server_give_input(conn->server, input);
+        input = conn->input;
+    }
+    *out_size = input->cap - INPUT_SPARE - input->len;
+    return input->bytes + input->len;
+}
+
+/* Where the next bytes go, and how many are wanted. */
 static char *read_space(struct conn *conn, size_t *out_size)
 {
     struct exchange *x = conn->x;
@@ -468,19 +498,16 @@ static char *read_space(struct conn *conn, size_t *out_size)
         if (step > READ_MAX)
             step = READ_MAX;
         *out_size = left < step ? left : step;
-        return buf_room(&x->body, *out_size);
+        char *room = buf_room(&x->body, *out_size);
+        assert(room != NULL); /* its limit is the announced length */
+        return room;
     }
     if (conn->input == NULL)
         conn->input = server_take_input(conn->server, INPUT_BYTES);
+    if (conn->state != CONN_BODY)
+        return head_space(conn, out_size);
     struct input *input = conn->input;
-    if (input->len == input->cap) { /* only a long head fills it: nothing points into it yet */
-        assert(conn->state == CONN_HEAD && input->cap < BIG_INPUT_BYTES);
-        conn->input = server_take_input(conn->server, BIG_INPUT_BYTES);
-        memcpy(conn->input->bytes, input->bytes, input->len);
-        conn->input->len = input->len;
-        server_give_input(conn->server, input);
-        input = conn->input;
-    }
+    assert(input->len < input->cap);
     *out_size = input->cap - input->len;
     return input->bytes + input->len;
 }
@@ -489,7 +516,7 @@ static void read_request(struct conn *conn)
 {
     size_t size;
     char *to = read_space(conn, &size);
-    assert(to != NULL && size > 0);
+    assert(size > 0);
     ssize_t n = recv(conn->fd, to, size, 0);
     if (n < 0 && is_would_block(errno))
         return;

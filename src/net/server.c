@@ -70,6 +70,9 @@ void server_give_exchange(struct server *server, struct exchange *x)
 {
     if (x == NULL)
         return;
+    assert(x->counted_bytes <= server->body_bytes);
+    server->body_bytes -= x->counted_bytes;
+    x->counted_bytes = 0;
     buf_done(&x->body);
     if (server->free_exchange_count == POOL_MAX) {
         free(x);
@@ -220,6 +223,8 @@ int server_new(struct loop *loop, const struct server_limits *limits,
     struct server *server = NEW(struct server);
     server->loop = loop;
     server->limits = *limits;
+    if (limits->bodies_max == 0)
+        server->limits.bodies_max = 16 * limits->body_max;
     server->handler = *handler;
     server->date_second = -1;
     server->accept_pause.fire = on_accept_pause_over;

@@ -22,6 +22,7 @@ struct exchange;
 struct server_limits {
     size_t conns_max;        /* per loop; further connections are answered 503 and closed */
     size_t body_max;         /* bytes of a buffered body; beyond: 413 */
+    size_t bodies_max;       /* memory of all of them together; beyond: 503. 0: 16 * body_max */
     int64_t head_timeout_ms; /* from the first byte of a request to the end of its head */
     int64_t idle_timeout_ms; /* between requests */
     int64_t body_timeout_ms; /* without progress while a body is read or an answer written */

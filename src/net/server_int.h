@@ -67,7 +67,8 @@ struct exchange {
     size_t head_len; /* in the input buffer */
     size_t body_limit;
     enum body_kind body_kind;
-    struct buf body; /* owned */
+    struct buf body;      /* owned */
+    size_t counted_bytes; /* of body's memory, in server->body_bytes */
     struct http1_chunked chunked;
     void *user; /* the handler's */
     void (*on_gone)(void *user);
@@ -95,7 +96,8 @@ struct server {
     struct input *free_inputs; /* pools, each to POOL_MAX */
     struct exchange *free_exchanges;
     size_t free_input_count, free_exchange_count;
-    size_t held; /* DEAD connections whose exchange a handler still holds */
+    size_t body_bytes; /* memory of all bodies of their own */
+    size_t held;       /* DEAD connections whose exchange a handler still holds */
     bool is_draining, is_drained, is_freed;
     void (*on_drained)(void *arg);
     void *drained_arg;

@@ -490,6 +490,26 @@ static void a_long_head_is_read_and_a_longer_one_refused(void **state)
     client_close(&c);
 }
 
+/* A head that just fills the read buffer leaves room for its chunks all the same. */
+static void a_head_may_end_where_the_buffer_ends(void **state)
+{
+    struct client c;
+    client_open(&c, *state);
+    AUTO_BUF struct buf text;
+    buf_init(&text, 1 << 20);
+    for (size_t len = 15 * 1024 - 8; len <= 16 * 1024 + 8; len += len % 512 < 4 ? 1 : 4) {
+        buf_reset(&text);
+        buf_put(&text, STR(REQUEST("POST", "/echo", "Transfer-Encoding: chunked\r\nX: ")));
+        while (text.len < len - 4)
+            buf_put_char(&text, 'x');
+        buf_put(&text, STR("\r\n\r\n"));
+        client_send(&c, buf_str(&text));
+        client_send(&c, STR("3\r\nabc\r\n0\r\n\r\n"));
+        expect(&c, 200, "abc");
+    }
+    client_close(&c);
+}
+
 static void answers_are_framed_by_the_server_alone(void **state)
 {
     struct client c;
@@ -626,6 +646,35 @@ static void too_many_connections_are_turned_away(void **state)
     rig_stop(&rig);
 }
 
+static void bodies_together_have_a_limit(void **state)
+{
+    (void) state;
+    struct rig rig;
+    struct server_limits tight = usual;
+    tight.bodies_max = 3 << 20;
+    rig_start(&rig, &tight);
+    AUTO_BUF struct buf body;
+    buf_init(&body, 2 << 20);
+    memset(buf_room(&body, 2 << 20), 'x', 2 << 20);
+    buf_added(&body, (2 << 20) - 1000);
+    struct client c[2];
+    for (int round = 0; round < 3; round++) { /* what was taken is given back */
+        for (int i = 0; i < 2; i++) {
+            client_open(&c[i], &rig);
+            client_send(&c[i], STR(REQUEST("POST", "/hold", "Content-Length: 2096152\r\n\r\n")));
+        }
+        client_send(&c[0], buf_str(&body));
+        struct exchange *x = rig_wait_held(&rig, (size_t) round);
+        client_send(&c[1], str_head(buf_str(&body), 1200000));
+        assert_int_equal(client_answer(&c[1], true), 503);
+        rig_do(&rig, answer, 200, x);
+        assert_int_equal(client_answer(&c[0], true), 200);
+        for (int i = 0; i < 2; i++)
+            client_close(&c[i]);
+    }
+    rig_stop(&rig);
+}
+
 static void draining_lets_exchanges_finish(void **state)
 {
     struct rig *rig = *state;
@@ -695,6 +744,7 @@ int main(void)
         SERVED(early_answers_keep_the_framing),
         SERVED(what_is_too_much_is_refused),
         SERVED(a_long_head_is_read_and_a_longer_one_refused),
+        SERVED(a_head_may_end_where_the_buffer_ends),
         SERVED(answers_are_framed_by_the_server_alone),
         SERVED(slow_clients_run_out_of_time),
         SERVED(a_client_that_does_not_read_is_cut),
@@ -702,6 +752,7 @@ int main(void)
         SERVED(a_disconnect_behind_unread_requests_is_told),
         SERVED(a_half_closed_client_gets_its_answer),
         cmocka_unit_test(too_many_connections_are_turned_away),
+        cmocka_unit_test(bodies_together_have_a_limit),
         SERVED(draining_lets_exchanges_finish),
         SERVED(an_exchange_outlives_its_server),
         SERVED(bad_addresses_are_told),
