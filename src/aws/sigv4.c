@@ -14,8 +14,8 @@
  *   - S3 and presigned URLs sign "UNSIGNED-PAYLOAD" or the x-amz-content-sha256 header in place of
  * a hash; a header that names a hash must be the hash of the body.
  *
- * Time: the header form is good for five minutes either side of its timestamp, a presigned URL from
- * its timestamp (five minutes of skew allowed) for X-Amz-Expires seconds. */
+ * Time: the header form is good for some minutes (sigv4_skew_min) either side of its timestamp, a
+ * presigned URL from its timestamp (as much skew allowed) for X-Amz-Expires seconds. */
 #include "aws/sigv4.h"
 
 #include "data/hash.h"
@@ -417,25 +417,31 @@ static struct str basic_time(struct arena *arena, int64_t utc_ms)
                         t.minute, t.second);
 }
 
-static enum sigv4_verdict check_time(const struct sigv4 *sig, int64_t now_ms, struct arena *arena,
-                                     struct str *out_text)
+int64_t sigv4_skew_min(enum aws_protocol protocol)
 {
-    int64_t window_ms = sig->form == SIGV4_QUERY ? sig->expires_s * 1000 : SIGV4_SKEW_MS;
-    const char *window = sig->form == SIGV4_QUERY ? "expires" : "5 min.";
+    return protocol == AWS_QUERY || protocol == AWS_REST_XML ? 15 : 5;
+}
+
+static enum sigv4_verdict check_time(const struct sigv4 *sig, int64_t now_ms, int64_t skew_min,
+                                     struct arena *arena, struct str *out_text)
+{
+    int64_t skew_ms = skew_min * 60 * 1000;
+    int64_t window_ms = sig->form == SIGV4_QUERY ? sig->expires_s * 1000 : skew_ms;
     struct str then = basic_time(arena, sig->time_ms), now = basic_time(arena, now_ms);
-    if (sig->time_ms > now_ms + SIGV4_SKEW_MS) {
+    if (sig->time_ms > now_ms + skew_ms) {
         *out_text = arena_printf(arena,
                                  "Signature not yet current: " STR_FMT
-                                 " is still later than " STR_FMT " (" STR_FMT " + 5 min.)",
-                                 STR_ARG(then), STR_ARG(basic_time(arena, now_ms + SIGV4_SKEW_MS)),
-                                 STR_ARG(now));
+                                 " is still later than " STR_FMT " (" STR_FMT " + %d min.)",
+                                 STR_ARG(then), STR_ARG(basic_time(arena, now_ms + skew_ms)),
+                                 STR_ARG(now), (int) skew_min);
         return SIGV4_NOT_YET;
     }
     if (now_ms > sig->time_ms + window_ms) {
-        *out_text = arena_printf(
-            arena,
-            "Signature expired: " STR_FMT " is now earlier than " STR_FMT " (" STR_FMT " - %s)",
-            STR_ARG(then), STR_ARG(basic_time(arena, now_ms - window_ms)), STR_ARG(now), window);
+        *out_text = arena_printf(arena,
+                                 "Signature expired: " STR_FMT " is now earlier than " STR_FMT
+                                 " (" STR_FMT " - %d min.)",
+                                 STR_ARG(then), STR_ARG(basic_time(arena, now_ms - window_ms)),
+                                 STR_ARG(now), (int) (window_ms / 60000));
         return SIGV4_EXPIRED;
     }
     if (!str_eq(str_head(then, 8), sig->date)) {
@@ -449,8 +455,7 @@ static enum sigv4_verdict check_time(const struct sigv4 *sig, int64_t now_ms, st
     return SIGV4_OK;
 }
 
-/* What stands in the canonical request's last line; *out_is_checked when it names the body's hash
- * and that hash is right. */
+/* What stands in the canonical request's last line. */
 static enum sigv4_verdict payload_line(const struct aws_http_request *req, const struct sigv4 *sig,
                                        struct str body_sha256_hex, char hash[65],
                                        struct str *out_line, struct str *out_text)
@@ -479,9 +484,10 @@ static enum sigv4_verdict payload_line(const struct aws_http_request *req, const
 
 enum sigv4_verdict sigv4_verify(const struct aws_http_request *req, const struct sigv4 *sig,
                                 const unsigned char key[SIGV4_KEY_SIZE], struct str body_sha256_hex,
-                                int64_t now_ms, struct arena *arena, struct str *out_text)
+                                int64_t now_ms, int64_t skew_min, struct arena *arena,
+                                struct str *out_text)
 {
-    enum sigv4_verdict verdict = check_time(sig, now_ms, arena, out_text);
+    enum sigv4_verdict verdict = check_time(sig, now_ms, skew_min, arena, out_text);
     if (verdict != SIGV4_OK)
         return verdict;
     char hash[2 * SHA256_SIZE + 1];

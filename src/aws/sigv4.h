@@ -19,9 +19,11 @@ enum sigv4_verdict {
     SIGV4_WRONG_SCOPE,   /* date, region or service of the credential scope */
     SIGV4_BODY_MISMATCH, /* x-amz-content-sha256 is not the body's hash */
     SIGV4_MISMATCH,      /* wrong secret, or altered on the way */
+    SIGV4_UNKNOWN_KEY,   /* nobody has that access key: said by who holds the keys */
+    SIGV4_VERDICT_COUNT,
 };
 
-enum { SIGV4_KEY_SIZE = 32, SIGV4_SKEW_MS = 5 * 60 * 1000, SIGV4_EXPIRES_MAX_S = 7 * 86400 };
+enum { SIGV4_KEY_SIZE = 32, SIGV4_EXPIRES_MAX_S = 7 * 86400 };
 
 /* Views into the request or the arena. */
 struct sigv4 {
@@ -47,12 +49,23 @@ enum sigv4_verdict sigv4_parse(const struct aws_http_request *req, struct arena 
 void sigv4_signing_key(struct str secret, struct str date, struct str region, struct str service,
                        unsigned char out_key[SIGV4_KEY_SIZE]);
 
+/* Minutes that a clock may differ: 5 for the JSON services, 15 for the older ones. */
+int64_t sigv4_skew_min(enum aws_protocol protocol);
+
 /* Checks time, then body hash, then signature (in constant time). now_ms: UTC. The body is hashed
  * here unless the request says UNSIGNED-PAYLOAD or STREAMING-…; body_sha256_hex, when its ptr is
  * not NULL, is that hash already known (large bodies are hashed while they arrive). */
 enum sigv4_verdict sigv4_verify(const struct aws_http_request *req, const struct sigv4 *sig,
                                 const unsigned char key[SIGV4_KEY_SIZE], struct str body_sha256_hex,
-                                int64_t now_ms, struct arena *arena, struct str *out_text);
+                                int64_t now_ms, int64_t skew_min, struct arena *arena,
+                                struct str *out_text);
+
+/* The error that a service of this protocol answers for a verdict other than SIGV4_OK; its message
+ * is the verdict's text. form: of the request. */
+const struct aws_error *sigv4_error(enum aws_protocol protocol, enum sigv4_form form,
+                                    enum sigv4_verdict verdict);
+/* What is said about an access key that nobody has. */
+struct str sigv4_unknown_key_text(enum aws_protocol protocol);
 
 /* The signature of a request whose sig holds scope, timestamp, signed headers and payload hash: for
  * verifying, for tests, and for clients. Lower-case hex and NUL into out_hex. */
