@@ -56,47 +56,19 @@ static long read_all(char *out, size_t size)
     return (long) at;
 }
 
-static uint32_t little(const unsigned char *at, int bytes)
-{
-    uint32_t value = 0;
-    for (int i = 0; i < bytes; i++)
-        value |= (uint32_t) at[i] << (8 * i);
-    return value;
-}
-
-/* Reads and cuts the block; returns how many of the pointers are arguments, or 0. */
+/* Reads the block and cuts it into `pointers`; returns how many are arguments, 0 if it is broken.
+ */
 static unsigned read_start(void)
 {
-    static unsigned char header[START_HEADER_SIZE];
-    if (read_all((char *) header, sizeof header) <= 0)
+    static unsigned char bytes[START_HEADER_SIZE];
+    static struct start_header header;
+    if (read_all((char *) bytes, sizeof bytes) <= 0)
         sys_exit(EXIT_NO_START);
-    static const char magic[8] = START_MAGIC;
-    for (int i = 0; i < 8; i++)
-        if (header[i] != (unsigned char) magic[i])
-            return 0;
-    uint32_t size = little(header + 8, 4);
-    uint32_t argc = little(header + 12, 2), envc = little(header + 14, 2);
-    if (size > START_SIZE_MAX - START_HEADER_SIZE || argc == 0 || argc + envc > START_STRINGS_MAX)
+    if (start_header_parse(bytes, &header) < 0)
         return 0;
-    if (size > 0 && read_all(block, size) <= 0)
+    if (header.size > 0 && read_all(block, header.size) <= 0)
         sys_exit(EXIT_NO_START);
-    size_t at = 0;
-    unsigned out = 0;
-    for (uint32_t i = 0; i < argc + envc; i++) {
-        if (i == argc)
-            pointers[out++] = NULL;
-        if (at >= size)
-            return 0;
-        pointers[out++] = block + at;
-        while (at < size && block[at] != '\0')
-            at++;
-        if (at++ >= size)
-            return 0;
-    }
-    if (envc == 0)
-        pointers[out++] = NULL;
-    pointers[out] = NULL;
-    return at == size ? argc : 0;
+    return start_cut(&header, block, pointers) < 0 ? 0 : header.argc;
 }
 
 /* In the child: becomes the program. */
