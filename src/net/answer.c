@@ -183,6 +183,7 @@ void exchange_answer(struct exchange *x, int status, const struct http_header *h
 {
     struct conn *conn = x->conn;
     assert(loop_is_current(conn->server->loop));
+    assert(status >= 200 && status <= 999);
     if (conn->state == CONN_DEAD) {
         answer_held(x);
         return;

@@ -63,10 +63,10 @@ void exchange_set_body_limit(struct exchange *x, size_t limit_bytes);
 void exchange_set_user(struct exchange *x, void *user, void (*on_gone)(void *user));
 void *exchange_user(const struct exchange *x);
 
-/* Answers: status, headers and body; all three are copied or sent before the call returns. Headers
- * that frame the message (Content-Length, Connection, Transfer-Encoding, Date, …) are written here
- * and left out of `headers`, except that a HEAD request may be given its Content-Length. The
- * exchange ends and must not be touched afterwards. */
+/* Answers: status (200..999, final), headers and body; all three are copied or sent before the call
+ * returns. Headers that frame the message (Content-Length, Connection, Transfer-Encoding, Date, …)
+ * are written here and left out of `headers`, except that a HEAD request may be given its
+ * Content-Length. The exchange ends and must not be touched afterwards. */
 void exchange_answer(struct exchange *x, int status, const struct http_header *headers,
                      size_t header_count, struct str body);
 

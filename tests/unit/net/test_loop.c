@@ -196,6 +196,35 @@ static void descriptors_are_watched(void **state)
     (void) close(fds[1]);
 }
 
+static void on_hangup(void *arg, int events)
+{
+    struct pipe_end *end = arg;
+    end->seen |= events;
+    watch_set(end->watch, 0);
+    loop_stop(end->loop);
+}
+
+/* A paused reader hears of the end, and of the end alone. */
+static void a_hangup_is_seen_behind_unread_bytes(void **state)
+{
+    (void) state;
+    struct loop *loop;
+    assert_ok(loop_new(&clock_real, &loop, NULL));
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    struct pipe_end end = {loop, NULL, fds[0], 0};
+    assert_ok(watch_new(loop, fds[0], on_hangup, &end, &end.watch, NULL));
+    assert_int_equal(send(fds[1], "unread", 6, MSG_NOSIGNAL), 6);
+    assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+    watch_set(end.watch, WATCH_HANGUP);
+    loop_run(loop);
+    assert_int_equal(end.seen, WATCH_HANGUP);
+    watch_free(end.watch);
+    loop_free(loop);
+    (void) close(fds[0]);
+    (void) close(fds[1]);
+}
+
 static void stop_on_signal(void *arg)
 {
     loop_stop(arg);
@@ -233,6 +262,7 @@ int main(void)
         cmocka_unit_test(timers_fire_in_time_and_cleared_ones_never),
         cmocka_unit_test(a_virtual_clock_needs_no_waiting),
         cmocka_unit_test(descriptors_are_watched),
+        cmocka_unit_test(a_hangup_is_seen_behind_unread_bytes),
         cmocka_unit_test(signals_arrive_on_the_loop),
         cmocka_unit_test(a_loop_is_stopped_from_elsewhere),
     };
