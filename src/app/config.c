@@ -7,7 +7,9 @@
 #include <errno.h>
 
 const char serve_usage[] =
-    "usage: virga serve --dev [options]\n"
+    "usage: virga serve [options]\n"
+    "\n"
+    "Requests must be signed by a key that Virga issued; the first start prints the root's.\n"
     "\n"
     "  --dev                 accept any credentials; a 12-digit access key is the account\n"
     "  --listen ADDR:PORT    127.0.0.1:4566 by default; port 0 lets the system choose\n"

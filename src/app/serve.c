@@ -21,6 +21,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/trace.h"
+#include "core/keys.h"
 #include "core/pool.h"
 #include "gateway/gateway.h"
 #include "net/server.h"
@@ -50,6 +51,7 @@ struct serve {
     size_t loop_count;
     struct pool *actors, *workers;
     struct services *services;
+    struct directory *keys; /* NULL in development mode */
     struct gateway *gateway;
     int listen_fd;
     char endpoint[ENDPOINT_SIZE];
@@ -185,6 +187,24 @@ static int start_privileged(struct serve *serve, struct err *err)
     return place_enter(&serve->place, err);
 }
 
+/* The root key may sign from the start; the operator sees it once. */
+static int keys_open(struct serve *serve, struct err *err)
+{
+    struct access_key *root;
+    bool is_new;
+    int rc = root_key_open(PLACE_DATA, &rng_real, &root, &is_new, err);
+    if (rc < 0)
+        return rc;
+    if (is_new)
+        printf("The root access key, shown this once:\n"
+               "  export AWS_ACCESS_KEY_ID=" STR_FMT "\n"
+               "  export AWS_SECRET_ACCESS_KEY=" STR_FMT "\n",
+               STR_ARG(root->id), STR_ARG(root->secret));
+    serve->keys = directory_new(serve->execs, serve->loop_count);
+    directory_publish(serve->keys, root->id, &root->snapshot, NULL);
+    return 0;
+}
+
 static int start_rest(struct serve *serve, struct err *err)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -209,6 +229,8 @@ static int start_rest(struct serve *serve, struct err *err)
         .loop_count = serve->loop_count,
     };
     rc = services_open(&services, &serve->services, err);
+    if (rc >= 0 && !serve->config.is_dev)
+        rc = keys_open(serve, err);
     if (rc < 0)
         return rc;
     const struct gateway_config gateway = {
@@ -218,6 +240,7 @@ static int start_rest(struct serve *serve, struct err *err)
         .workers = pool_exec(serve->workers),
         .clock = serve->clock,
         .rng = &rng_real,
+        .keys = serve->keys,
         .crosssite = {.listen_host = str_from(serve->config.host),
                       .extra_hosts = serve->config.allow_hosts,
                       .extra_host_count = serve->config.allow_host_count,
@@ -254,6 +277,7 @@ static int run(struct serve *serve, struct err *err)
     pool_free(serve->actors);
     gateway_free(serve->gateway);
     services_free(serve->services);
+    directory_free(serve->keys);
     for (size_t i = 0; i < serve->loop_count; i++)
         loop_free(serve->loops[i]);
     free(serve->loops);
@@ -296,13 +320,6 @@ int serve_main(int argc, char **argv)
     if (config.wants_help) {
         printf("%s", serve_usage);
         return 0;
-    }
-    if (!config.is_dev) {
-        (void) fprintf(
-            stderr, "virga serve: this version does not check signatures yet, and an open server "
-                    "is never started by accident.\n"
-                    "Use `virga serve --dev`, which accepts any credentials.\n");
-        return 2;
     }
     return serve(&config);
 }

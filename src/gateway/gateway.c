@@ -141,6 +141,7 @@ void gateway_free(struct gateway *gateway)
         if (home->server != NULL)
             server_free(home->server);
         requests_free(home);
+        auth_cache_done(&home->signing_keys);
         cleanup_close(&home->listen_fd);
     }
     free(gateway);

@@ -6,6 +6,7 @@
 #include "data/json.h"
 #include "gateway/crosssite.h"
 
+struct directory;
 struct gateway;
 struct loop;
 
@@ -15,7 +16,8 @@ struct gateway_config {
     size_t loop_count;
     struct exec *workers; /* prepare steps, large bodies */
     const struct clock *clock;
-    struct rng *rng; /* any thread */
+    struct rng *rng;        /* any thread */
+    struct directory *keys; /* of access keys; NULL: development mode, any credentials do */
     struct crosssite crosssite;
     size_t conns_max;       /* per loop */
     unsigned in_flight_max; /* requests per loop; beyond: "slow down" */

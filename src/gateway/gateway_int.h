@@ -1,6 +1,7 @@
 #pragma once
 /* What the files of this room share. */
 #include "core/actor.h"
+#include "gateway/auth.h"
 #include "gateway/classify.h"
 #include "gateway/gateway.h"
 #include "net/server.h"
@@ -25,6 +26,7 @@ struct gateway_loop {
     size_t ids_left;
     struct task listen, drain; /* each posted once */
     int listen_fd;
+    struct auth_cache signing_keys;
 };
 
 struct gateway {

@@ -17,6 +17,9 @@
  * A client that goes away marks op.is_gone and frees nothing, unless the body was still coming:
  * then the exchange has ended and the request with it.
  *
+ * Authentication. The head says who claims to call, and the key is found on the loop; the signature
+ * covers the body too and is judged where the body is decoded, before anything else is believed.
+ *
  * Failure. Whatever goes wrong becomes op.fault and leads to answer_run, from any station. What
  * prepare left behind is taken back by discard when run or the commit failed.
  *
@@ -45,6 +48,7 @@ struct request {
     const struct aws_operation *operation; /* NULL: to be refused */
     enum aws_protocol protocol;
     struct str service; /* as the client named it */
+    struct auth auth;   /* unused in development mode */
     void *in;           /* arena */
     int run_rc;         /* what run returned */
     int rc;             /* of the whole: 0 or OP_FAILED */
@@ -118,6 +122,7 @@ static void request_release(struct request *request)
     struct gateway_loop *home = request->home;
     assert(home->in_flight > 0);
     home->in_flight--;
+    auth_done(&request->auth);
     if (home->spare.len < SPARE_MAX) {
         arena_reset(&request->arena);
         list_push_front(&home->spare, &request->spare);
@@ -304,6 +309,11 @@ static int request_decode(struct request *request)
         .body = exchange_body(request->x),
     };
     const struct aws_operation *model = request->operation;
+    const struct gateway_config *config = &request->home->gateway->config;
+    if (config->keys != NULL &&
+        auth_check(&request->auth, &http, request->installed->model, request->protocol, op->now_ms,
+                   &request->arena, &op->fault) < 0)
+        return OP_FAILED;
     /* Structures are fixed by the model; only what they point to depends on the client. */
     if (model->input != NULL)
         request->in = arena_alloc(&request->arena, model->input->size);
@@ -425,6 +435,21 @@ static bool answer_crosssite(struct gateway_loop *home, struct exchange *x)
     return true;
 }
 
+/* Who calls: in development mode as the request says, else by the key that must have signed it. */
+static void request_identify(struct request *request, const struct credential_scope *scope)
+{
+    struct gateway_loop *home = request->home;
+    struct directory *keys = home->gateway->config.keys;
+    identity_dev(scope, &request->arena, &request->op.caller);
+    if (keys == NULL)
+        return;
+    auth_begin(&home->signing_keys, keys, home->number, exchange_head(request->x), &request->arena,
+               &request->auth);
+    const struct access_key *key = request->auth.key;
+    request->op.caller.account = key == NULL ? STR("-") : key->account;
+    request->op.caller.principal = key == NULL ? STR("-") : key->principal;
+}
+
 void request_on_head(void *arg, struct exchange *x)
 {
     struct gateway_loop *home = arg;
@@ -435,7 +460,7 @@ void request_on_head(void *arg, struct exchange *x)
     struct credential_scope scope;
     struct classified found;
     scope_find(head, &request->arena, &scope);
-    identity_dev(&scope, &request->arena, &request->op.caller);
+    request_identify(request, &scope);
     classify(home->gateway->config.registry, head, &scope, &found);
     request->installed = found.installed;
     request->operation = found.operation;
