@@ -105,7 +105,8 @@ enum aws_shape_flags {
 
 /* A regular expression and its program, compiled at first use (aws/validate.c). */
 struct aws_pattern {
-    struct str source;
+    struct str source;  /* as the official model has it; told in messages */
+    struct str matches; /* the same within the subset of data/pattern.h; ptr NULL: source is */
     void *program;
 };
 
