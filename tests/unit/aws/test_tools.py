@@ -184,6 +184,14 @@ class Compile(Folder):
                 self.assertIn(message, result.stderr)
                 self.assertFalse(os.path.exists(self.path("t.c")))
 
+    def test_hidden_values_go_to_the_end(self):
+        self.import_small()
+        text = self.text("small.api").replace(
+            "service small\n", 'service small\noverride Colour hidden="dark red"\n')
+        self.assertEqual(self.compile(text).stderr, "")
+        self.assertIn("small_Colour_DARK_RED = 3,", self.text("t.h"))
+        self.assertIn(".enum_hidden_from = 2", self.text("t.c"))
+
     def test_overrides(self):
         self.import_small()
         text = self.text("small.api").replace(
@@ -203,6 +211,21 @@ class Compile(Folder):
         for first, second in (("/{B}?acl", "/{B}"), ("/a/b", "/a/{K}"), ("/a/{K}", "/{B}/{K+}"),
                               ("/{B}/{K+}?uploads", "/{B}/{K+}"), ("/{B}?x=1&acl", "/{B}?acl")):
             self.assertLess(ordered.index(first), ordered.index(second))
+
+
+class Docs(Folder):
+    def test_lists_every_operation_with_its_state(self):
+        self.import_small("--operations", "Put")
+        self.path("small.api", self.text("small.api").replace(
+            "operation Put\n", 'operation Put stored="no one reads it"\n'))
+        page = self.path("small.md")
+        self.assertEqual(run("apidocs.py", self.path("small.api"), page).stderr, "")
+        self.assertIn("| Put | `PUT /things/{Id+}?kind=a` | stored | no one reads it |",
+                      self.text("small.md"))
+        self.assertIn("| List | `GET /things` | rejected |", self.text("small.md"))
+        self.assertEqual(run("apidocs.py", self.path("small.api"), page, "--check").returncode, 0)
+        self.path("small.md", "old")
+        self.assertEqual(run("apidocs.py", self.path("small.api"), page, "--check").returncode, 1)
 
 
 @unittest.skipUnless(MODELS, "no folder of official models")
