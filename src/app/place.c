@@ -3,7 +3,12 @@
  * The spawner keeps root and trusts what it finds below DIR/sandbox, so no directory above that may
  * belong to the unprivileged main process, which could swap it for a link: DIR stays root's, and
  * main owns DIR/data alone. Main reaches that through a bind mount at a fixed path: with a data
- * directory in somebody's home it would have no search permission on the way there. */
+ * directory in somebody's home it would have no search permission on the way there. The mount is
+ * made before the spawner is forked: it has to find code directories under the paths that main's
+ * descriptors of them show (sandbox/root.c).
+ *
+ * The lock says that a main process is alive. A spawner that outlives a killed one for a moment has
+ * a lock of its own, and the new one waits for it. */
 #include "app/place.h"
 
 #include "base/str.h"
@@ -71,12 +76,14 @@ int place_open(const char *dir, struct place *out_place, struct err *err)
     return 0;
 }
 
-int place_enter(const struct place *place, struct err *err)
+int place_mount(const struct place *place, struct err *err)
 {
-    int rc = mount_private(place->data, PLACE_DATA, err);
-    if (rc < 0)
-        return rc;
-    rc = privilege_drop(PLACE_UID, PLACE_UID, err);
+    return mount_private(place->data, PLACE_DATA, err);
+}
+
+int place_drop(struct err *err)
+{
+    int rc = privilege_drop(PLACE_UID, PLACE_UID, err);
     if (rc < 0)
         return rc;
     if (chdir(PLACE_DATA) < 0) /* Where a core file would go, and no foot on the host's tree. */

@@ -32,6 +32,8 @@ struct place {
  * this directory. */
 CHECK_RESULT int place_open(const char *dir, struct place *out_place, struct err *err);
 
-/* Makes the data directory appear at PLACE_DATA, then becomes PLACE_UID for good. After the spawner
- * was started, before any thread. */
-CHECK_RESULT int place_enter(const struct place *place, struct err *err);
+/* Makes the data directory appear at PLACE_DATA, for this process and those forked later. */
+CHECK_RESULT int place_mount(const struct place *place, struct err *err);
+
+/* Becomes PLACE_UID for good, in PLACE_DATA. Before any thread. */
+CHECK_RESULT int place_drop(struct err *err);

@@ -1,7 +1,8 @@
 /* The server's order of start and stop.
  *
- *   start  configuration → data directory, locked → spawner (forks first, keeps root) → private
- *          mount, privilege dropped → loops, pools → services → gateway → threads → listen → Ready
+ *   start  configuration → data directory, locked, in its private mount → spawner (forks before
+ *          any thread, keeps root) → socket → privilege dropped → loops, pools → services → gateway
+ *          → threads → listen → Ready
  *   stop   gateway drains → runtime drains → actors finish → what they sent to the loops arrives
  *          → loops stop → threads end → services close (databases checkpoint) → spawner stops
  *
@@ -28,6 +29,7 @@
 #include "os/privilege.h"
 #include "os/random.h"
 #include "os/thread.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -38,13 +40,16 @@ enum {
     CONNS_MAX = 4096,
     IN_FLIGHT_MAX = 2048,
     FLUSH_ROUNDS = 2,
+    INSTANCES_MAX = 1024, /* sandboxes of this host at a time */
+    POOL_SIZE = 8,        /* network namespaces and cgroups in advance; a burst refills them */
     ENDPOINT_SIZE = 96,
 };
 
 struct serve {
     struct serve_config config;
     struct place place;
-    struct clock const *clock;
+    const struct clock *clock;
+    struct spawner *spawner;
     struct loop **loops;
     struct exec **execs; /* of the loops */
     pthread_t *threads;  /* of loops 1 and up */
@@ -117,6 +122,15 @@ static void on_trace_signal(void *arg)
 
 /* --- starting --- */
 
+static void weakness_log(const struct serve *serve)
+{
+    const char *weakness = spawner_weakness(serve->spawner);
+    struct log_text text;
+    if (weakness != NULL)
+        log_warn("app", "isolation is weaker than designed", "why=%s",
+                 log_quote(&text, str_from(weakness)));
+}
+
 static void on_listening(void *arg, int rc, const struct err *err)
 {
     struct serve *serve = arg;
@@ -125,6 +139,7 @@ static void on_listening(void *arg, int rc, const struct err *err)
         stop_begin(serve, 1);
         return;
     }
+    weakness_log(serve);
     printf("Ready. %s\n", serve->endpoint);
     (void) fflush(stdout); /* Nobody may be listening; the server serves all the same. */
     log_info("app", "ready", "endpoint=%s loops=%zu", serve->endpoint, serve->loop_count);
@@ -174,8 +189,20 @@ static int start_privileged(struct serve *serve, struct err *err)
                        "must be started by root: it builds sandboxes, and then "
                        "becomes an unprivileged user itself");
     rc = place_open(serve->config.data_dir, &serve->place, err);
+    if (rc >= 0)
+        rc = place_mount(&serve->place, err);
     if (rc < 0)
         return rc;
+    const struct spawner_config spawner = {
+        .state_dir = serve->place.sandbox,
+        .main_uid = PLACE_UID,
+        .uid_base = PLACE_INSTANCE_UID_BASE,
+        .slot_count = INSTANCES_MAX,
+        .pool_size = POOL_SIZE,
+    };
+    rc = spawner_start(&spawner, &serve->spawner, err);
+    if (rc < 0)
+        return err_wrap(err, "start the spawner");
     /* The port is taken here: one below 1024 needs root. */
     bool is_v6 = strchr(serve->config.host, ':') != NULL;
     uint16_t port;
@@ -184,7 +211,7 @@ static int start_privileged(struct serve *serve, struct err *err)
         return rc;
     (void) snprintf(serve->endpoint, sizeof serve->endpoint, "http://%s%s%s:%u", is_v6 ? "[" : "",
                     serve->config.host, is_v6 ? "]" : "", port);
-    return place_enter(&serve->place, err);
+    return place_drop(err);
 }
 
 /* The root key may sign from the start; the operator sees it once. */
@@ -283,6 +310,7 @@ static int run(struct serve *serve, struct err *err)
     free(serve->loops);
     free(serve->execs);
     free(serve->threads);
+    spawner_stop(serve->spawner);
     log_info("app", "stopped", "status=%d", serve->status);
     return 0;
 }

@@ -114,6 +114,7 @@ static struct request *request_new(struct gateway_loop *home, struct exchange *x
         .loop_exec = loop_exec(home->loop),
     };
     home->in_flight++;
+    trace("request", (uintptr_t) request, home->in_flight);
     return request;
 }
 

@@ -9,7 +9,8 @@
  *
  * The private mount: /run/virga is a tmpfs of our own namespace, the data directory is bound below
  * it. Nothing but an empty directory is left on the host. Mount events still arrive from the host
- * (MS_SLAVE), so that it can unmount its volumes while we run; none goes back. */
+ * (MS_SLAVE), so that it can unmount its volumes while we run; none goes back. Programs may be run
+ * from there: functions' code lies there, and a sandbox's view of it inherits the flags. */
 #include "os/privilege.h"
 
 #include "base/str.h"
@@ -68,7 +69,7 @@ int mount_private(const char *from, const char *to, struct err *err)
         return err_set(err, -errno, "make %s", to);
     if (mount(from, to, NULL, MS_BIND, NULL) < 0)
         return err_set(err, -errno, "bind %s to %s", from, to);
-    if (mount(NULL, to, NULL, MS_BIND | MS_REMOUNT | MS_NODEV | MS_NOEXEC | MS_NOSUID, NULL) < 0)
+    if (mount(NULL, to, NULL, MS_BIND | MS_REMOUNT | MS_NODEV | MS_NOSUID, NULL) < 0)
         return err_set(err, -errno, "restrict the mount of %s", to);
     return 0;
 }
