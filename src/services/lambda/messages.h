@@ -1,0 +1,157 @@
+#pragma once
+/* Every text that this service answers with, in one place: error and format, to be spread into
+ * lambda_fail(). The models carry no texts. Where each comes from:
+ *
+ *   documented  in AWS's API reference or developer guide
+ *   observed    in AWS's answers as recorded in public sources (client issues, recorded tests)
+ *   ours        AWS has no such answer, because it has the feature
+ *
+ * Texts of constraint violations ("1 validation error detected: …") come from the wire engine,
+ * except where AWS's service checks by itself. */
+#include "gen/lambda.h"
+
+#define LAMBDA_BAD_VALUE &lambda_error_InvalidParameterValueException
+
+/* --- functions ------------------------------------------------------------------------------ */
+
+/* observed */
+#define MSG_FUNCTION_EXISTS                                                                        \
+    &lambda_error_ResourceConflictException, "Function already exist: " STR_FMT
+/* observed */
+#define MSG_FUNCTION_NOT_FOUND                                                                     \
+    &lambda_error_ResourceNotFoundException, "Function not found: " STR_FMT
+/* observed */
+#define MSG_OTHER_REGION                                                                           \
+    &lambda_error_ResourceNotFoundException,                                                       \
+        "Functions from '" STR_FMT "' are not reachable in this region ('" STR_FMT "')"
+/* observed */
+#define MSG_OTHER_ACCOUNT                                                                          \
+    &aws_error_access_denied,                                                                      \
+        "User: " STR_FMT " is not authorized to perform: lambda:" STR_FMT " on resource: " STR_FMT \
+        " because no resource-based policy allows the lambda:" STR_FMT " action"
+/* observed */
+#define MSG_NAME_PATTERN                                                                           \
+    &aws_error_validation,                                                                         \
+        "1 validation error detected: Value '" STR_FMT                                             \
+        "' at 'functionName' failed to satisfy constraint: Member must satisfy regular "           \
+        "expression pattern: "                                                                     \
+        "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?"        \
+        "(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"
+/* observed */
+#define MSG_NAME_TOO_LONG                                                                          \
+    LAMBDA_BAD_VALUE, "1 validation error detected: Value '" STR_FMT                               \
+                      "' at 'functionName' failed to satisfy constraint: Member must have "        \
+                      "length less than or equal to 64"
+/* observed */
+#define MSG_QUALIFIER_MISMATCH                                                                     \
+    LAMBDA_BAD_VALUE, "The derived qualifier from the function name does not match the "           \
+                      "specified qualifier."
+/* observed */
+#define MSG_LATEST_ONLY                                                                            \
+    LAMBDA_BAD_VALUE, "Current operation does not support versions other than $LATEST. Please "    \
+                      "set the version to $LATEST or do not set a version in your request."
+/* observed */
+#define MSG_DELETE_LATEST                                                                          \
+    LAMBDA_BAD_VALUE, "$LATEST version cannot be deleted without deleting the function."
+/* observed */
+#define MSG_REVISION                                                                               \
+    &lambda_error_PreconditionFailedException,                                                     \
+        "The Revision Id provided does not match the latest Revision Id. Call the "                \
+        "GetFunction/GetAlias API to retrieve the latest Revision Id"
+/* documented: Marker comes from an earlier answer; the words are ours */
+#define MSG_MARKER LAMBDA_BAD_VALUE, "Invalid Marker: it is not one that ListFunctions returned."
+
+/* --- code ----------------------------------------------------------------------------------- */
+
+/* observed */
+#define MSG_UNZIP                                                                                  \
+    LAMBDA_BAD_VALUE, "Could not unzip uploaded file. Please check your file, then try to "        \
+                      "upload again."
+/* observed */
+#define MSG_ZIP_EMPTY LAMBDA_BAD_VALUE, "Uploaded file must be a non-empty zip"
+/* observed */
+#define MSG_UNZIPPED_SIZE LAMBDA_BAD_VALUE, "Unzipped size must be smaller than 262144000 bytes"
+/* observed */
+#define MSG_ZIPPED_SIZE LAMBDA_BAD_VALUE, "Zipped size must be smaller than 52428800 bytes"
+/* observed */
+#define MSG_NO_CODE LAMBDA_BAD_VALUE, "Please provide a source for function code."
+/* observed */
+#define MSG_IMAGE_FOR_ZIP                                                                          \
+    LAMBDA_BAD_VALUE, "Please don't provide ImageUri when updating a function with packageType "   \
+                      "Zip."
+/* ours: AWS's limit is the unzipped size alone */
+#define MSG_TOO_MANY_FILES LAMBDA_BAD_VALUE, "The package must hold fewer than %u files."
+/* documented: InvalidZipFileException */
+#define MSG_CODE_LOST                                                                              \
+    &lambda_error_InvalidZipFileException, "Lambda could not unzip the deployment package."
+
+/* --- configuration -------------------------------------------------------------------------- */
+
+/* observed */
+#define MSG_MANDATORY                                                                              \
+    LAMBDA_BAD_VALUE, "Runtime and Handler are mandatory parameters for functions created with "   \
+                      "deployment packages."
+/* observed */
+#define MSG_RUNTIME                                                                                \
+    LAMBDA_BAD_VALUE, "Value " STR_FMT " at 'runtime' failed to satisfy constraint: Member must "  \
+                      "satisfy enum value set: [" STR_FMT "] or be a valid ARN"
+/* observed */
+#define MSG_RUNTIME_OLD                                                                            \
+    LAMBDA_BAD_VALUE, "The runtime parameter of " STR_FMT " is no longer supported for creating "  \
+                      "or updating AWS Lambda functions. We recommend you use the new runtime "    \
+                      "(python3.12) while creating or updating functions."
+/* ours */
+#define MSG_RUNTIME_LATER                                                                          \
+    LAMBDA_BAD_VALUE, "Virga does not run " STR_FMT " functions yet: python3.8 and later are "     \
+                      "available, the other runtimes arrive later."
+/* observed */
+#define MSG_TIMEOUT                                                                                \
+    &aws_error_validation, "1 validation error detected: Value '%d' at 'timeout' failed to "       \
+                           "satisfy constraint: Member must have value less than or equal to 900"
+/* observed */
+#define MSG_MEMORY                                                                                 \
+    LAMBDA_BAD_VALUE, "'MemorySize' value failed to satisfy constraint: Member must have value "   \
+                      "less than or equal to 10240"
+/* observed */
+#define MSG_ENV_SIZE                                                                               \
+    LAMBDA_BAD_VALUE, "Lambda was unable to configure your environment variables because the "     \
+                      "environment variables you have provided exceeded the 4KB limit. String "    \
+                      "measured: " STR_FMT
+/* observed */
+#define MSG_ENV_RESERVED                                                                           \
+    LAMBDA_BAD_VALUE, "Lambda was unable to configure your environment variables because the "     \
+                      "environment variables you have provided contains reserved keys that are "   \
+                      "currently not supported for modification. Reserved keys used in this "      \
+                      "request: " STR_FMT
+/* ours */
+#define MSG_ENV_NUL LAMBDA_BAD_VALUE, "Environment variables cannot contain NUL characters."
+/* ours */
+#define MSG_ARCHITECTURE                                                                           \
+    LAMBDA_BAD_VALUE, "Virga runs functions on this machine's own architecture (%s) only, not "    \
+                      "on " STR_FMT "."
+/* ours; %s: the member of the request */
+#define MSG_UNSUPPORTED LAMBDA_BAD_VALUE, "Virga does not support %s yet."
+
+/* observed */
+#define MSG_TAGS LAMBDA_BAD_VALUE, "Number of tags exceeds resource tag limit."
+
+/* --- invocation ----------------------------------------------------------------------------- */
+
+/* observed, up to the reason, which follows AWS's parser only roughly */
+#define MSG_PAYLOAD                                                                                \
+    &lambda_error_InvalidRequestContentException,                                                  \
+        "Could not parse request body into json: Could not parse payload into json: " STR_FMT
+/* observed */
+#define MSG_PAYLOAD_SIZE                                                                           \
+    &lambda_error_entity_too_large,                                                                \
+        "Request must be smaller than %d bytes for the InvokeFunction operation"
+/* documented: "Up to 3,583 bytes of base64-encoded data", a JSON object; the words are ours */
+#define MSG_CLIENT_CONTEXT                                                                         \
+    &lambda_error_InvalidRequestContentException,                                                  \
+        "Client context must be a valid Base64-encoded JSON object of at most 3583 bytes."
+/* ours */
+#define MSG_EVENT                                                                                  \
+    LAMBDA_BAD_VALUE, "Virga does not support InvocationType Event (asynchronous invocation) "     \
+                      "yet; use RequestResponse."
+/* observed */
+#define MSG_THROTTLED &lambda_error_TooManyRequestsException, "Rate Exceeded."

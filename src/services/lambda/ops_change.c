@@ -1,0 +1,351 @@
+/* The operations that change a function: create, new code, new configuration, delete.
+ *
+ * Those that bring a package have a prepare step (worker), which decides everything that needs no
+ * database and unpacks; run (actor) writes the row. Package and blob are durable before the row can
+ * be: after any crash, a row that is there has its code. What run leaves in op->prepared goes to
+ * lambda_publish after the commit. */
+#include "base/log.h"
+#include "data/hash.h"
+#include "services/lambda/lambda_int.h"
+#include "services/lambda/messages.h"
+#include "services/lambda/rules.h"
+
+enum { DEFAULT_TIMEOUT_S = 3, DEFAULT_MEMORY_MB = 128, DEFAULT_TMP_MB = 512, TAGS_MAX = 50 };
+
+/* Unpacks into op->prepared. */
+static int prepare_package(struct op *op, struct str zip)
+{
+    struct lambda_state *state = op->state;
+    struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
+    struct err err;
+    int rc = code_package_make(state->code, zip, &work->package, &err);
+    if (rc == 0) {
+        op->prepared = work;
+        return 0;
+    }
+    struct log_text quoted;
+    log_info("lambda", "package refused", "req=" STR_FMT " reason=%s", STR_ARG(op->request_id),
+             log_quote(&quoted, str_from(err.text)));
+    switch (rc) {
+    case -EINVAL: return lambda_fail(op, MSG_UNZIP);
+    case -ENODATA: return lambda_fail(op, MSG_ZIP_EMPTY);
+    case -EFBIG: return lambda_fail(op, MSG_UNZIPPED_SIZE);
+    case -E2BIG: return lambda_fail(op, MSG_TOO_MANY_FILES, CODE_ENTRIES_MAX);
+    default: return svc_fail_internal(op, &err);
+    }
+}
+
+static struct lambda_settings create_settings(const struct lambda_CreateFunctionRequest *in)
+{
+    return (struct lambda_settings){
+        .runtime = in->Runtime,
+        .role = in->Role,
+        .handler = in->Handler,
+        .description = in->Description,
+        .kms_key = in->KMSKeyArn,
+        .has_timeout = in->has_Timeout,
+        .has_memory = in->has_MemorySize,
+        .timeout_s = in->Timeout,
+        .memory_mb = in->MemorySize,
+        .vpc = in->VpcConfig,
+        .dead_letter = in->DeadLetterConfig,
+        .environment = in->Environment,
+        .tracing = in->TracingConfig,
+        .storage = in->EphemeralStorage,
+        .snap_start = in->SnapStart,
+        .logging = in->LoggingConfig,
+        .capacity = in->CapacityProviderConfig,
+        .durable = in->DurableConfig,
+        .image = in->ImageConfig,
+        .layer_count = in->Layers.count,
+        .file_system_count = in->FileSystemConfigs.count,
+    };
+}
+
+/* The members that only CreateFunction has. */
+static int check_create_only(struct op *op, const struct lambda_CreateFunctionRequest *in)
+{
+    const char *unsupported = NULL;
+    if (str_eq(in->PackageType, STR("Image")))
+        unsupported = "PackageType Image (container images)";
+    else if (in->has_Publish && in->Publish)
+        unsupported = "Publish (function versions)";
+    else if (in->CodeSigningConfigArn.len > 0)
+        unsupported = "CodeSigningConfigArn";
+    else if (in->PublishTo.ptr != NULL)
+        unsupported = "PublishTo";
+    else if (in->TenancyConfig != NULL)
+        unsupported = "TenancyConfig";
+    if (unsupported != NULL)
+        return lambda_fail(op, MSG_UNSUPPORTED, unsupported);
+    if (in->Runtime.ptr == NULL || in->Handler.len == 0)
+        return lambda_fail(op, MSG_MANDATORY);
+    if (in->Tags.count > TAGS_MAX)
+        return lambda_fail(op, MSG_TAGS);
+    return lambda_check_architectures(op, in->Architectures.items, in->Architectures.count);
+}
+
+/* A name for a new function: no qualifier, and AWS's own limit. */
+static int resolve_new(struct op *op, struct str function_name, struct lambda_target *out)
+{
+    int rc = lambda_resolve(op, function_name, STR_NONE, out);
+    if (rc < 0)
+        return rc;
+    if (out->qualifier.ptr != NULL)
+        return lambda_fail(op, MSG_NAME_PATTERN, STR_ARG(function_name));
+    if (out->name.len > LAMBDA_NAME_MAX)
+        return lambda_fail(op, MSG_NAME_TOO_LONG, STR_ARG(out->name));
+    return 0;
+}
+
+int lambda_prepare_CreateFunction(struct op *op, const void *in_any)
+{
+    const struct lambda_CreateFunctionRequest *in = in_any;
+    const struct lambda_settings settings = create_settings(in);
+    struct lambda_target target;
+    int rc = resolve_new(op, in->FunctionName, &target);
+    if (rc == 0)
+        rc = check_create_only(op, in);
+    if (rc == 0)
+        rc = lambda_check_settings(op, &settings);
+    if (rc == 0)
+        rc = lambda_check_code(op, in->Code);
+    return rc < 0 ? rc : prepare_package(op, in->Code->ZipFile);
+}
+
+static struct str new_revision(struct op *op)
+{
+    unsigned char random[16];
+    char text[UUID_TEXT_SIZE];
+    rng_fill(op->rng, random, sizeof random);
+    uuid_format(random, text);
+    return arena_str(op->arena, str_from(text));
+}
+
+static int new_row(struct op *op, const struct lambda_CreateFunctionRequest *in,
+                   const struct lambda_target *target, struct lambda_row *row)
+{
+    const struct lambda_settings settings = create_settings(in);
+    *row = (struct lambda_row){
+        .account = op->caller.account,
+        .region = op->caller.region,
+        .name = target->name,
+        .description = STR(""),
+        .architecture = str_from(lambda_architecture()),
+        .tracing_mode = STR("PassThrough"),
+        .timeout_s = DEFAULT_TIMEOUT_S,
+        .memory_mb = DEFAULT_MEMORY_MB,
+        .tmp_mb = DEFAULT_TMP_MB,
+    };
+    if (in->Tags.count > 0 &&
+        lambda_map_format(op->arena, (const struct str_pair *) (const void *) in->Tags.items,
+                          in->Tags.count, &row->tags) < 0)
+        return svc_fail(op, &aws_error_request_too_large, "Request is too large.");
+    return lambda_apply_settings(op, &settings, row);
+}
+
+/* Puts package and revision of this operation into the row. */
+static void take_package(struct op *op, struct str zip, struct lambda_row *row)
+{
+    const struct lambda_work *work = op->prepared;
+    row->code_sha256 = str_from(work->package.sha256);
+    row->code_size = (int64_t) zip.len;
+    row->modified_at_ms = op->now_ms;
+    row->revision_id = new_revision(op);
+}
+
+static int finish(struct op *op, const struct lambda_row *row, void *out)
+{
+    if (lambda_show(op, row, false, LAMBDA_SHOW_ALL, out) < 0)
+        return svc_fail(op, &aws_error_request_too_large, "Request is too large.");
+    return 0;
+}
+
+int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
+{
+    const struct lambda_CreateFunctionRequest *in = in_any;
+    struct lambda_state *state = op->state;
+    struct lambda_work *work = op->prepared;
+    struct lambda_target target;
+    struct err err;
+    int rc = resolve_new(op, in->FunctionName, &target);
+    if (rc == 0)
+        rc = new_row(op, in, &target, &work->row);
+    if (rc < 0)
+        return rc;
+    take_package(op, in->Code->ZipFile, &work->row);
+    rc = lambda_db_insert(op->db, &work->row, &err);
+    if (rc == -EEXIST)
+        return lambda_fail(op, MSG_FUNCTION_EXISTS, STR_ARG(target.name));
+    if (rc == 0)
+        rc = code_package_ensure(state->code, &work->package, in->Code->ZipFile, &err);
+    if (rc < 0)
+        return svc_fail_internal(op, &err);
+    work->is_package_kept = true;
+    work->arn = target.arn;
+    return finish(op, &work->row, out);
+}
+
+int lambda_prepare_UpdateFunctionCode(struct op *op, const void *in_any)
+{
+    const struct lambda_UpdateFunctionCodeRequest *in = in_any;
+    const struct lambda_FunctionCode code = {
+        .ZipFile = in->ZipFile,
+        .S3Bucket = in->S3Bucket,
+        .S3Key = in->S3Key,
+        .S3ObjectVersion = in->S3ObjectVersion,
+        .SourceKMSKeyArn = in->SourceKMSKeyArn,
+    };
+    struct lambda_target target;
+    int rc = lambda_resolve(op, in->FunctionName, STR_NONE, &target);
+    if (rc == 0)
+        rc = lambda_check_latest(op, &target);
+    if (rc < 0)
+        return rc;
+    if (in->ImageUri.ptr != NULL)
+        return lambda_fail(op, MSG_IMAGE_FOR_ZIP);
+    if (in->has_Publish && in->Publish)
+        return lambda_fail(op, MSG_UNSUPPORTED, "Publish (function versions)");
+    if (in->PublishTo.ptr != NULL)
+        return lambda_fail(op, MSG_UNSUPPORTED, "PublishTo");
+    rc = lambda_check_architectures(op, in->Architectures.items, in->Architectures.count);
+    if (rc == 0)
+        rc = lambda_check_code(op, &code);
+    return rc < 0 ? rc : prepare_package(op, in->ZipFile);
+}
+
+/* The row that a change starts from; revision_id is the client's precondition. */
+static int find_for_update(struct op *op, struct str function_name, struct str revision_id,
+                           struct lambda_row *out_row, struct str *out_arn)
+{
+    struct lambda_target target;
+    struct err err;
+    int rc = lambda_resolve(op, function_name, STR_NONE, &target);
+    if (rc == 0)
+        rc = lambda_check_latest(op, &target);
+    if (rc < 0)
+        return rc;
+    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name,
+                        out_row, &err);
+    if (rc == -ENOENT)
+        return lambda_not_found(op, &(struct lambda_target){.arn = target.arn});
+    if (rc < 0)
+        return svc_fail_internal(op, &err);
+    if (revision_id.ptr != NULL && !str_eq(revision_id, out_row->revision_id))
+        return lambda_fail(op, MSG_REVISION);
+    *out_arn = target.arn;
+    return 0;
+}
+
+int lambda_run_UpdateFunctionCode(struct op *op, const void *in_any, void *out)
+{
+    const struct lambda_UpdateFunctionCodeRequest *in = in_any;
+    struct lambda_state *state = op->state;
+    struct lambda_work *work = op->prepared;
+    struct lambda_row *row = &work->row;
+    int rc = find_for_update(op, in->FunctionName, in->RevisionId, row, &work->arn);
+    if (rc < 0)
+        return rc;
+    struct str old_sha256 = row->code_sha256, old_revision = row->revision_id;
+    int64_t old_modified_at_ms = row->modified_at_ms;
+    take_package(op, in->ZipFile, row);
+    if (in->has_DryRun && in->DryRun) {
+        row->revision_id = old_revision;
+        row->modified_at_ms = old_modified_at_ms;
+        work->arn = STR_NONE;
+        return finish(op, row, out);
+    }
+    struct err err;
+    rc = lambda_db_update(op->db, row, &err);
+    if (rc == 0)
+        rc = code_package_ensure(state->code, &work->package, in->ZipFile, &err);
+    if (rc < 0)
+        return svc_fail_internal(op, &err);
+    work->is_package_kept = true;
+    if (!str_eq(old_sha256, row->code_sha256) && old_sha256.len < CODE_SHA_SIZE)
+        memcpy(work->old_sha256, old_sha256.ptr, old_sha256.len);
+    return finish(op, row, out);
+}
+
+static struct lambda_settings
+update_settings(const struct lambda_UpdateFunctionConfigurationRequest *in)
+{
+    return (struct lambda_settings){
+        .runtime = in->Runtime,
+        .role = in->Role,
+        .handler = in->Handler,
+        .description = in->Description,
+        .kms_key = in->KMSKeyArn,
+        .has_timeout = in->has_Timeout,
+        .has_memory = in->has_MemorySize,
+        .timeout_s = in->Timeout,
+        .memory_mb = in->MemorySize,
+        .vpc = in->VpcConfig,
+        .dead_letter = in->DeadLetterConfig,
+        .environment = in->Environment,
+        .tracing = in->TracingConfig,
+        .storage = in->EphemeralStorage,
+        .snap_start = in->SnapStart,
+        .logging = in->LoggingConfig,
+        .capacity = in->CapacityProviderConfig,
+        .durable = in->DurableConfig,
+        .image = in->ImageConfig,
+        .layer_count = in->Layers.count,
+        .file_system_count = in->FileSystemConfigs.count,
+    };
+}
+
+int lambda_run_UpdateFunctionConfiguration(struct op *op, const void *in_any, void *out)
+{
+    const struct lambda_UpdateFunctionConfigurationRequest *in = in_any;
+    const struct lambda_settings settings = update_settings(in);
+    struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
+    struct str revision_id = new_revision(op);
+    int rc = find_for_update(op, in->FunctionName, in->RevisionId, &work->row, &work->arn);
+    if (rc == 0)
+        rc = lambda_check_settings(op, &settings);
+    if (rc == 0)
+        rc = lambda_apply_settings(op, &settings, &work->row);
+    if (rc < 0)
+        return rc;
+    struct err err;
+    work->row.modified_at_ms = op->now_ms;
+    work->row.revision_id = revision_id;
+    rc = lambda_db_update(op->db, &work->row, &err);
+    if (rc < 0)
+        return svc_fail_internal(op, &err);
+    op->prepared = work;
+    return finish(op, &work->row, out);
+}
+
+int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)
+{
+    const struct lambda_DeleteFunctionRequest *in = in_any;
+    struct lambda_DeleteFunctionResponse *out = out_any;
+    struct lambda_target target;
+    int rc = lambda_resolve(op, in->FunctionName, in->Qualifier, &target);
+    if (rc < 0)
+        return rc;
+    if (str_eq(target.qualifier, STR("$LATEST")))
+        return lambda_fail(op, MSG_DELETE_LATEST);
+    if (target.qualifier.ptr != NULL) /* a version or an alias: there are none yet */
+        return lambda_not_found(op, &target);
+    struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
+    struct err err;
+    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name,
+                        &work->row, &err);
+    if (rc == 0)
+        rc = lambda_db_delete(op->db, op->caller.account, op->caller.region, target.name, &err);
+    if (rc == -ENOENT)
+        return lambda_not_found(op, &target);
+    if (rc < 0)
+        return svc_fail_internal(op, &err);
+    if (work->row.code_sha256.len < CODE_SHA_SIZE)
+        memcpy(work->old_sha256, work->row.code_sha256.ptr, work->row.code_sha256.len);
+    work->is_deleted = true;
+    work->arn = target.arn;
+    op->prepared = work;
+    out->has_StatusCode = true;
+    out->StatusCode = 204;
+    return 0;
+}

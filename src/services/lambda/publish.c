@@ -1,0 +1,157 @@
+/* From a committed row to what the loops run.
+ *
+ * Every loop has a directory from function ARN to struct lambda_spec, which it reads without a
+ * lock. publish hands a change to all of them and lets the answer go out when the last has taken
+ * it, so whoever was told "updated" meets the new function on his next call, on any loop.
+ *
+ * A specification is immutable and counted: instances that still run an older one keep it, and
+ * with it the directory of its code. Called on the actor, after the commit. */
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "services/lambda/lambda_int.h"
+#include "services/lambda/messages.h"
+
+const struct aws_error lambda_error_entity_too_large = {
+    .name = STR_INIT("RequestEntityTooLargeException"),
+    .code = STR_INIT("RequestEntityTooLargeException"),
+    .status = 413,
+    .side = AWS_SENDER,
+    .shape = &lambda_shape_RequestTooLargeException,
+};
+
+int lambda_fault_typed(struct op *op, int rc)
+{
+    const struct aws_shape *shape = op->fault.error == NULL ? NULL : op->fault.error->shape;
+    if (shape == NULL)
+        return rc;
+    char *detail = arena_alloc(op->arena, shape->size);
+    for (uint32_t i = 0; i < shape->member_count; i++) {
+        const struct aws_member *member = &shape->members[i];
+        struct str text = STR_NONE;
+        if (str_eq(member->name, STR("Type")))
+            text = STR("User");
+        else if (str_eq_nocase(member->name, STR("message")))
+            text = op->fault.message;
+        if (text.ptr != NULL)
+            memcpy(detail + member->offset, &text, sizeof text);
+    }
+    op->fault.detail = detail;
+    return rc;
+}
+
+static void spec_free(struct snapshot *snapshot)
+{
+    struct function_spec *spec = CONTAINER_OF(snapshot, struct function_spec, snapshot);
+    struct lambda_spec *own = CONTAINER_OF(spec, struct lambda_spec, spec);
+    if (own->code != NULL)
+        snapshot_unref(&own->code->snapshot);
+    arena_done(&own->arena);
+    free(own);
+}
+
+static void spec_environment(struct lambda_spec *own, struct str json)
+{
+    struct lambda_EnvironmentVariables vars;
+    if (json.ptr == NULL)
+        return;
+    int rc = lambda_map_parse(&own->arena, json, &vars);
+    assert(rc == 0); /* we wrote it; the arena has room for what was limited at the door */
+    own->spec.env = ARENA_ARRAY(&own->arena, typeof(*own->spec.env), vars.count);
+    assert(own->spec.env != NULL || vars.count == 0);
+    for (size_t i = 0; i < vars.count; i++) {
+        own->spec.env[i].name = vars.items[i].key;
+        own->spec.env[i].value = vars.items[i].value;
+    }
+    own->spec.env_count = vars.count;
+}
+
+/* Differs whenever anything changed: 60 random bits of the revision's UUID. */
+static uint64_t revision_number(struct str uuid)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < uuid.len && i < 18; i++) {
+        char c = uuid.ptr[i];
+        if (c != '-')
+            number = number << 4 | (unsigned) (c >= 'a' ? c - 'a' + 10 : c - '0');
+    }
+    return number;
+}
+
+struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn, struct code *code)
+{
+    struct lambda_spec *own = NEW(struct lambda_spec);
+    struct arena *arena = &own->arena;
+    struct function_spec *spec = &own->spec;
+    arena_init(arena, 1 << 20);
+    snapshot_init(&spec->snapshot, spec_free);
+    spec->account = arena_str(arena, row->account);
+    spec->region = arena_str(arena, row->region);
+    spec->name = arena_str(arena, row->name);
+    spec->version = STR("$LATEST");
+    spec->arn = arena_str(arena, arn);
+    spec->runtime_id = arena_str(arena, row->runtime);
+    spec->kind = RUNTIME_PYTHON;
+    spec->handler = arena_str(arena, row->handler);
+    spec->memory_mb = (uint32_t) row->memory_mb;
+    spec->timeout_ms = (uint32_t) row->timeout_s * 1000;
+    spec->tmp_bytes = (uint64_t) row->tmp_mb << 20;
+    spec->code_sha256 = arena_str(arena, row->code_sha256);
+    spec->revision = revision_number(row->revision_id);
+    spec->reserved_concurrency = -1;
+    spec->log_group = row->log_group.ptr != NULL
+                          ? arena_str(arena, row->log_group)
+                          : arena_printf(arena, "/aws/lambda/" STR_FMT, STR_ARG(row->name));
+    spec_environment(own, row->environment);
+    spec->code_fd = -1;
+    if (code != NULL) {
+        own->code = CONTAINER_OF(snapshot_ref(&code->snapshot), struct code, snapshot);
+        spec->code_fd = code->fd; /* the code's, which we hold */
+    }
+    assert(!arena_is_over(arena));
+    return own;
+}
+
+/* The function no longer uses the package old_sha256; perhaps nobody does. */
+static void release_old(struct lambda_state *state, const char *old_sha256)
+{
+    if (old_sha256[0] == '\0')
+        return;
+    struct err err;
+    int rc = lambda_db_uses_code(state->db, str_from(old_sha256), &err);
+    if (rc < 0) /* it stays until the next start */
+        log_warn("lambda", "cannot tell whether code is in use", "err=\"%s\"", err.text);
+    else if (rc == 0)
+        code_store_release(state->code, str_from(old_sha256));
+}
+
+void lambda_publish(struct op *op, struct task *then)
+{
+    struct lambda_state *state = op->state;
+    struct lambda_work *work = op->prepared;
+    struct code *code = NULL;
+    if (work->is_package_kept)
+        code = code_store_adopt(state->code, &work->package);
+    else
+        code_package_drop(state->code, &work->package);
+    if (work->arn.ptr == NULL) { /* nothing changed: a dry run */
+        then->run(then);
+        return;
+    }
+    struct snapshot *snapshot = NULL;
+    if (!work->is_deleted) {
+        if (code == NULL)
+            code = code_store_find(state->code, work->row.code_sha256);
+        snapshot = &lambda_spec_new(&work->row, work->arn, code)->spec.snapshot;
+    }
+    release_old(state, work->old_sha256);
+    directory_publish(state->directory, work->arn, snapshot, then);
+}
+
+void lambda_discard(struct op *op)
+{
+    struct lambda_state *state = op->state;
+    struct lambda_work *work = op->prepared;
+    if (work != NULL)
+        code_package_drop(state->code, &work->package);
+}

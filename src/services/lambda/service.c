@@ -1,0 +1,130 @@
+/* The lambda service: its operations, and how it starts.
+ *
+ * open brings the three things that describe functions into agreement, whatever a crash left:
+ * rows (the truth), packages and directories (found again or unpacked from the blob), and the
+ * loops' specifications. A function whose package is lost stays listed and answers
+ * InvalidZipFileException, so that a new package repairs it; everything else runs. */
+#include "services/lambda/lambda.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "services/lambda/lambda_int.h"
+#include "services/lambda/rules.h"
+
+#include <limits.h>
+
+static const struct service_op ops[] = {
+    {.model = &lambda_op_CreateFunction,
+     .prepare = lambda_prepare_CreateFunction,
+     .discard = lambda_discard,
+     .run = lambda_run_CreateFunction,
+     .publish = lambda_publish,
+     .body_max = LAMBDA_REQUEST_MAX},
+    {.model = &lambda_op_GetFunction, .run = lambda_run_GetFunction, .is_read_only = true},
+    {.model = &lambda_op_GetFunctionConfiguration,
+     .run = lambda_run_GetFunctionConfiguration,
+     .is_read_only = true},
+    {.model = &lambda_op_ListFunctions, .run = lambda_run_ListFunctions, .is_read_only = true},
+    {.model = &lambda_op_UpdateFunctionCode,
+     .prepare = lambda_prepare_UpdateFunctionCode,
+     .discard = lambda_discard,
+     .run = lambda_run_UpdateFunctionCode,
+     .publish = lambda_publish,
+     .body_max = LAMBDA_REQUEST_MAX},
+    {.model = &lambda_op_UpdateFunctionConfiguration,
+     .run = lambda_run_UpdateFunctionConfiguration,
+     .publish = lambda_publish},
+    {.model = &lambda_op_DeleteFunction,
+     .run = lambda_run_DeleteFunction,
+     .publish = lambda_publish},
+    {.model = &lambda_op_Invoke,
+     .start = lambda_start_Invoke,
+     .body_max = LAMBDA_PAYLOAD_MAX + 1024 * 1024}, /* beyond: our words, not the gateway's */
+};
+
+static void spec_changed(void *arg, size_t loop, struct str key, struct snapshot *snapshot)
+{
+    struct lambda_state *state = arg;
+    struct function_spec *spec =
+        snapshot == NULL ? NULL : CONTAINER_OF(snapshot, struct function_spec, snapshot);
+    runtime_function_changed(state->runtime, loop, key, spec);
+}
+
+static int load_row(void *arg, const struct lambda_row *row, struct err *err)
+{
+    (void) err;
+    struct lambda_state *state = arg;
+    struct code *code = NULL;
+    struct err why;
+    char arn[256];
+    int len = snprintf(arn, sizeof arn, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
+                       STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name));
+    if (len < 0 || (size_t) len >= sizeof arn)
+        return err_say(err, -EINVAL, "a function's name is too long");
+    if (code_store_restore(state->code, row->code_sha256, &code, &why) < 0)
+        log_error("lambda", "the code of a function is lost", "fn=%s err=\"%s\"", arn, why.text);
+    struct lambda_spec *own = lambda_spec_new(row, str_from(arn), code);
+    directory_publish(state->directory, str_from(arn), &own->spec.snapshot, NULL);
+    return 0;
+}
+
+static void lambda_close(void *state_any)
+{
+    struct lambda_state *state = state_any;
+    if (state == NULL)
+        return;
+    if (state->directory != NULL)
+        directory_free(state->directory);
+    code_store_close(state->code);
+    if (state->blobs != NULL)
+        blobs_close(state->blobs);
+    free(state);
+}
+
+static int open_files(struct lambda_state *state, const struct service_env *env, struct err *err)
+{
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s/packages", env->data_dir);
+    if (len < 0 || (size_t) len >= sizeof path)
+        return err_set(err, -ENAMETOOLONG, "'%s'", env->data_dir);
+    int rc = blobs_open(path, &state->blobs, err);
+    if (rc < 0)
+        return rc;
+    (void) snprintf(path, sizeof path, "%s/code", env->data_dir); /* shorter than the other */
+    rc = code_store_open(path, env->workers, env->rng, state->blobs, &state->code, err);
+    if (rc < 0)
+        return rc;
+    (void) snprintf(path, sizeof path, "%s/lambda.db", env->data_dir);
+    return lambda_db_open(path, env->is_in_memory, &state->db, err);
+}
+
+static int lambda_open(const struct service_env *env, void **out_state, struct db **out_db,
+                       struct err *err)
+{
+    struct lambda_state *state = NEW(struct lambda_state);
+    state->runtime = env->port;
+    state->directory = directory_new(env->loops, env->loop_count);
+    directory_on_change(state->directory, spec_changed, state);
+    int rc = open_files(state, env, err);
+    if (rc == 0)
+        rc = lambda_db_each(state->db, load_row, state, err);
+    if (rc == 0)
+        rc = code_store_sweep(state->code, err);
+    if (rc < 0) {
+        if (state->db != NULL)
+            db_close(state->db);
+        lambda_close(state);
+        return rc;
+    }
+    *out_state = state;
+    *out_db = state->db;
+    return 0;
+}
+
+const struct service lambda_room = {
+    .model = &lambda_service,
+    .ops = ops,
+    .op_count = ARRAY_LEN(ops),
+    .open = lambda_open,
+    .close = lambda_close,
+};

@@ -1,0 +1,137 @@
+/* A row as AWS shows it: FunctionConfiguration.
+ *
+ * What AWS returns although nobody asked for it (SnapStart, EphemeralStorage, LoggingConfig, …) is
+ * returned here, too, with the value that is true for us. A change is in force before its answer,
+ * so State is always Active and LastUpdateStatus Successful; AWS's clients wait for exactly that.
+ * Environment is left out when it was never given. Source: AWS's answers as recorded in public
+ * sources. */
+#include "base/assert.h"
+#include "data/base64.h"
+#include "data/hash.h"
+#include "data/json.h"
+#include "data/time.h"
+#include "services/lambda/lambda_int.h"
+#include "services/lambda/rules.h"
+
+static_assert(sizeof(struct lambda_EnvironmentVariables_entry) == sizeof(struct str_pair),
+              "entries of maps are pairs");
+
+int lambda_map_parse(struct arena *arena, struct str json,
+                     struct lambda_EnvironmentVariables *out_map)
+{
+    struct json_reader r;
+    enum json_token tok;
+    size_t count = 0, at = 0;
+    json_reader_init(&r, json, arena);
+    while ((tok = json_next(&r)) != JSON_END && tok != JSON_ERROR)
+        count += tok == JSON_KEY;
+    struct lambda_EnvironmentVariables_entry *items =
+        ARENA_ARRAY(arena, struct lambda_EnvironmentVariables_entry, count + 1);
+    if (tok == JSON_ERROR || items == NULL)
+        return tok == JSON_ERROR ? -EINVAL : -E2BIG;
+    json_reader_init(&r, json, arena);
+    while ((tok = json_next(&r)) != JSON_END && at < count + 1) {
+        if (tok == JSON_KEY)
+            items[at].key = r.text;
+        else if (tok == JSON_STRING)
+            items[at++].value = r.text;
+    }
+    *out_map = (struct lambda_EnvironmentVariables){items, count};
+    return 0;
+}
+
+/* Hex of the row -> base64 of the API. */
+static struct str sha256_base64(struct arena *arena, struct str hex)
+{
+    unsigned char hash[SHA256_SIZE];
+    struct buf text;
+    buf_init(&text, 64);
+    if (hex_decode(hex, hash, sizeof hash) == 0)
+        base64_encode(&text, str_of(hash, sizeof hash));
+    struct str copy = arena_str(arena, buf_str(&text));
+    buf_done(&text);
+    return copy;
+}
+
+static struct str lambda_time(struct arena *arena, int64_t utc_ms)
+{
+    struct buf text;
+    buf_init(&text, 64);
+    time_put_lambda(&text, utc_ms);
+    struct str copy = arena_str(arena, buf_str(&text));
+    buf_done(&text);
+    return copy;
+}
+
+/* AWS names the build of a runtime by a hash; ours is the hash of the runtime's name. */
+static struct lambda_RuntimeVersionConfig *runtime_version(struct arena *arena,
+                                                           const struct lambda_row *row)
+{
+    unsigned char hash[SHA256_SIZE];
+    char hex[2 * SHA256_SIZE + 1];
+    hash_sha256(row->runtime, hash);
+    hex_encode(hash, sizeof hash, hex);
+    struct lambda_RuntimeVersionConfig *config =
+        ARENA_NEW(arena, struct lambda_RuntimeVersionConfig);
+    config->RuntimeVersionArn =
+        arena_printf(arena, "arn:aws:lambda:" STR_FMT "::runtime:%s", STR_ARG(row->region), hex);
+    return config;
+}
+
+static void show_constants(struct arena *arena, const struct lambda_row *row,
+                           struct lambda_FunctionConfiguration *out)
+{
+    out->PackageType = STR("Zip");
+    out->Version = STR("$LATEST");
+    out->TracingConfig = ARENA_NEW(arena, struct lambda_TracingConfigResponse);
+    out->TracingConfig->Mode = row->tracing_mode;
+    out->EphemeralStorage = ARENA_NEW(arena, struct lambda_EphemeralStorage);
+    out->EphemeralStorage->has_Size = true;
+    out->EphemeralStorage->Size = row->tmp_mb;
+    out->SnapStart = ARENA_NEW(arena, struct lambda_SnapStartResponse);
+    out->SnapStart->ApplyOn = STR("None");
+    out->SnapStart->OptimizationStatus = STR("Off");
+    out->LoggingConfig = ARENA_NEW(arena, struct lambda_LoggingConfig);
+    out->LoggingConfig->LogFormat = STR("Text");
+    out->LoggingConfig->LogGroup =
+        row->log_group.ptr != NULL
+            ? row->log_group
+            : arena_printf(arena, "/aws/lambda/" STR_FMT, STR_ARG(row->name));
+    out->Architectures.items = ARENA_NEW(arena, struct str);
+    out->Architectures.items[0] = row->architecture;
+    out->Architectures.count = 1;
+}
+
+int lambda_show(struct op *op, const struct lambda_row *row, bool is_qualified,
+                enum lambda_shown shown, struct lambda_FunctionConfiguration *out)
+{
+    struct arena *arena = op->arena;
+    out->FunctionName = row->name;
+    out->FunctionArn =
+        arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT "%s",
+                     STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name),
+                     is_qualified ? ":$LATEST" : "");
+    out->Runtime = row->runtime;
+    out->Role = row->role;
+    out->Handler = row->handler;
+    out->has_CodeSize = out->has_Timeout = out->has_MemorySize = true;
+    out->CodeSize = row->code_size;
+    out->Timeout = row->timeout_s;
+    out->MemorySize = row->memory_mb;
+    out->Description = row->description;
+    out->LastModified = lambda_time(arena, row->modified_at_ms);
+    out->CodeSha256 = sha256_base64(arena, row->code_sha256);
+    out->RevisionId = row->revision_id;
+    show_constants(arena, row, out);
+    if (shown == LAMBDA_SHOW_ALL) {
+        out->State = STR("Active");
+        out->LastUpdateStatus = STR("Successful");
+        out->RuntimeVersionConfig = runtime_version(arena, row);
+    }
+    if (row->environment.ptr != NULL) {
+        out->Environment = ARENA_NEW(arena, struct lambda_EnvironmentResponse);
+        if (lambda_map_parse(arena, row->environment, &out->Environment->Variables) < 0)
+            return -E2BIG;
+    }
+    return arena_is_over(arena) ? -E2BIG : 0;
+}

@@ -1,0 +1,449 @@
+/* The whole service on one thread: operations are driven as the gateway drives them, loops and
+ * workers run tasks at once, the runtime is a stand-in that answers by itself. */
+#include "test.h"
+
+#include "base/mem.h"
+#include "data/zip.h"
+#include "os/file.h"
+#include "services/lambda/lambda.h"
+#include "services/lambda/lambda_int.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct place {
+    char path[64];
+    struct exec inline_exec;
+    struct exec *loops[1];
+    void *state;
+    struct db *db;
+    struct arena arena;
+    struct op op;      /* of the last call */
+    bool is_published; /* of the last call */
+    unsigned changes;  /* seen by the runtime */
+};
+
+static struct place *here;
+
+static void inline_post(struct exec *exec, struct task *task)
+{
+    (void) exec;
+    task->run(task);
+}
+
+static const struct exec_ops inline_ops = {.post = inline_post};
+
+/* --- the stand-in runtime --- */
+
+void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv)
+{
+    (void) runtime, (void) loop;
+    inv->result = INVOCATION_OK;
+    inv->answer = inv->payload;
+    inv->log_tail = STR("START\nEND\n");
+    if (str_eq(inv->payload, STR("\"fail\"")))
+        inv->result = INVOCATION_FUNCTION_ERROR;
+    inv->throttle = THROTTLE_CONCURRENT;
+    if (str_eq(inv->payload, STR("\"throttle\"")))
+        inv->result = INVOCATION_THROTTLED;
+    if (str_eq(inv->payload, STR("\"code\""))) { /* the code is where the specification says */
+        struct stat st;
+        if (fstatat(inv->spec->code_fd, "lambda_function.py", &st, 0) < 0)
+            inv->result = INVOCATION_FUNCTION_ERROR;
+        inv->answer = inv->spec->handler;
+    }
+    inv->done(inv);
+}
+
+void runtime_function_changed(struct runtime *runtime, size_t loop, struct str arn,
+                              const struct function_spec *spec)
+{
+    (void) runtime, (void) loop, (void) arn, (void) spec;
+    here->changes++;
+}
+
+/* --- the gateway's part --- */
+
+static void published(struct task *task)
+{
+    (void) task;
+    here->is_published = true;
+}
+
+static void finished(struct op *op, int rc)
+{
+    (void) op;
+    here->is_published = rc == 0;
+}
+
+static const struct service_op *op_find(const struct aws_operation *model)
+{
+    for (size_t i = 0; i < lambda_room.op_count; i++) {
+        if (lambda_room.ops[i].model == model)
+            return &lambda_room.ops[i];
+    }
+    fail_msg("no such operation");
+    return NULL;
+}
+
+/* 0 or OP_FAILED with here->op.fault. */
+static int call(const struct aws_operation *model, const void *in, void *out)
+{
+    static struct task then = {.run = published};
+    const struct service_op *def = op_find(model);
+    here->is_published = false;
+    here->op = (struct op){
+        .caller = {.account = STR("000000000000"),
+                   .region = STR("us-east-1"),
+                   .principal = STR("arn:aws:iam::000000000000:root")},
+        .request_id = STR("req-1"),
+        .arena = &here->arena,
+        .now_ms = 1795210800123,
+        .rng = &rng_real,
+        .state = here->state,
+        .def = def,
+        .in = in,
+        .out = out,
+        .finish = finished,
+    };
+    struct op *op = &here->op;
+    if (def->start != NULL) {
+        def->start(op, in, out);
+        return here->is_published ? 0 : OP_FAILED;
+    }
+    int rc = def->prepare == NULL ? 0 : def->prepare(op, in);
+    if (rc < 0)
+        return rc;
+    op->db = here->db;
+    assert_ok(db_begin(here->db, NULL));
+    rc = def->run(op, in, out);
+    if (rc < 0) {
+        db_rollback(here->db);
+        if (def->discard != NULL)
+            def->discard(op);
+        return rc;
+    }
+    assert_ok(db_commit(here->db, NULL));
+    if (def->publish != NULL) {
+        def->publish(op, &then);
+        assert_true(here->is_published);
+    }
+    return 0;
+}
+
+static void service_open(void)
+{
+    const struct service_env env = {
+        .data_dir = here->path,
+        .clock = &clock_real,
+        .rng = &rng_real,
+        .workers = &here->inline_exec,
+        .loops = here->loops,
+        .loop_count = 1,
+        .endpoint = "http://127.0.0.1:4566",
+    };
+    struct err err;
+    if (lambda_room.open(&env, &here->state, &here->db, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void service_close(void)
+{
+    db_close(here->db);
+    lambda_room.close(here->state);
+}
+
+static int setup(void **state)
+{
+    (void) state;
+    here = NEW(struct place);
+    (void) snprintf(here->path, sizeof here->path, "/tmp/virga-test-lambda-XXXXXX");
+    assert_non_null(mkdtemp(here->path));
+    here->inline_exec = (struct exec){.ops = &inline_ops, .clock = &clock_real};
+    here->loops[0] = &here->inline_exec;
+    arena_init(&here->arena, 64 << 20);
+    service_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void) state;
+    service_close();
+    arena_done(&here->arena);
+    assert_ok(dir_remove(AT_FDCWD, here->path, NULL));
+    free(here);
+    return 0;
+}
+
+static struct str package(const char *source)
+{
+    struct buf bytes;
+    AUTO_ZIP_WRITER struct zip_writer *w = NULL;
+    buf_init(&bytes, 1 << 20);
+    assert_ok(zip_writer_new(&bytes, &w, NULL));
+    assert_ok(zip_writer_file(w, STR("lambda_function.py"), str_from(source), false, NULL));
+    assert_ok(zip_writer_end(w, NULL));
+    struct str copy = arena_str(&here->arena, buf_str(&bytes));
+    buf_done(&bytes);
+    return copy;
+}
+
+static int create(const char *name, struct str zip, struct lambda_FunctionConfiguration *out)
+{
+    struct lambda_FunctionCode code = {.ZipFile = zip};
+    struct lambda_EnvironmentVariables_entry variable = {.key = STR("STAGE"), .value = STR("dev")};
+    struct lambda_Environment environment = {.Variables = {&variable, 1}};
+    struct lambda_Tags_entry tag = {.key = STR("team"), .value = STR("sky")};
+    const struct lambda_CreateFunctionRequest in = {
+        .FunctionName = str_from(name),
+        .Runtime = STR("python3.12"),
+        .Role = STR("arn:aws:iam::000000000000:role/r"),
+        .Handler = STR("lambda_function.handler"),
+        .Code = &code,
+        .Environment = &environment,
+        .Tags = {&tag, 1},
+    };
+    *out = (struct lambda_FunctionConfiguration){0};
+    return call(&lambda_op_CreateFunction, &in, out);
+}
+
+static int invoke(const char *name, const char *payload, struct lambda_InvocationResponse *out)
+{
+    const struct lambda_InvocationRequest in = {
+        .FunctionName = str_from(name), .Payload = str_from(payload), .LogType = STR("Tail")};
+    *out = (struct lambda_InvocationResponse){0};
+    return call(&lambda_op_Invoke, &in, out);
+}
+
+static int delete (const char *name)
+{
+    const struct lambda_DeleteFunctionRequest in = {.FunctionName = str_from(name)};
+    struct lambda_DeleteFunctionResponse out;
+    return call(&lambda_op_DeleteFunction, &in, &out);
+}
+
+static unsigned entries_in(const char *sub)
+{
+    char path[128];
+    (void) snprintf(path, sizeof path, "%s/%s", here->path, sub);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    unsigned count = 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        count += e->d_name[0] != '.';
+    (void) closedir(dir);
+    return count;
+}
+
+static void expect_fault(int rc, const char *code)
+{
+    assert_int_equal(rc, OP_FAILED);
+    assert_str(here->op.fault.error->code, code);
+}
+
+/* --- tests --- */
+
+static void a_function_lives(void **state)
+{
+    (void) state;
+    struct lambda_FunctionConfiguration made, seen = {0};
+    assert_ok(create("fn", package("v1"), &made));
+    assert_str(made.FunctionArn, "arn:aws:lambda:us-east-1:000000000000:function:fn");
+    assert_str(made.Version, "$LATEST");
+    assert_str(made.State, "Active");
+    assert_str(made.LastModified, "2026-11-20T21:40:00.123+0000");
+    assert_int_equal(made.CodeSha256.len, 44);
+    assert_int_equal(made.Timeout, 3);
+    assert_int_equal(made.MemorySize, 128);
+    assert_int_equal(made.RevisionId.len, 36);
+    assert_str(made.LoggingConfig->LogGroup, "/aws/lambda/fn");
+    assert_int_equal(made.Environment->Variables.count, 1);
+    assert_int_equal(here->changes, 1);
+
+    const struct lambda_GetFunctionConfigurationRequest get = {.FunctionName = STR("fn:$LATEST")};
+    assert_ok(call(&lambda_op_GetFunctionConfiguration, &get, &seen));
+    assert_str(seen.FunctionArn, "arn:aws:lambda:us-east-1:000000000000:function:fn:$LATEST");
+    assert_true(str_eq(seen.RevisionId, made.RevisionId));
+    assert_str(seen.Environment->Variables.items[0].value, "dev");
+
+    const struct lambda_GetFunctionRequest whole = {.FunctionName = STR("fn")};
+    struct lambda_GetFunctionResponse function = {0};
+    assert_ok(call(&lambda_op_GetFunction, &whole, &function));
+    assert_str(function.Code->RepositoryType, "S3");
+    assert_int_equal(function.Tags.count, 1);
+    assert_str(function.Tags.items[0].value, "sky");
+
+    expect_fault(create("fn", package("v2"), &made), "ResourceConflictException");
+    assert_int_equal(entries_in("code"), 1); /* the refused package is gone */
+    assert_ok(delete ("fn"));
+    expect_fault(delete ("fn"), "ResourceNotFoundException");
+    expect_fault(call(&lambda_op_GetFunctionConfiguration, &get, &seen),
+                 "ResourceNotFoundException");
+}
+
+static void calls_meet_the_newest_configuration(void **state)
+{
+    (void) state;
+    struct lambda_FunctionConfiguration made;
+    struct lambda_InvocationResponse out;
+    expect_fault(invoke("fn", "{}", &out), "ResourceNotFoundException");
+    assert_ok(create("fn", package("v1"), &made));
+    assert_ok(invoke("fn", "{\"a\":1}", &out));
+    assert_str(out.Payload, "{\"a\":1}");
+    assert_int_equal(out.StatusCode, 200);
+    assert_str(out.ExecutedVersion, "$LATEST");
+    assert_str(out.LogResult, "U1RBUlQKRU5ECg==");
+    assert_null(out.FunctionError.ptr);
+    assert_ok(invoke("fn", "", &out));
+    assert_str(out.Payload, "{}");
+    assert_ok(invoke("fn", "\"fail\"", &out));
+    assert_str(out.FunctionError, "Unhandled");
+    expect_fault(invoke("fn", "\"throttle\"", &out), "TooManyRequestsException");
+    const struct lambda_TooManyRequestsException *detail = here->op.fault.detail;
+    assert_str(detail->Reason, "ConcurrentInvocationLimitExceeded");
+    expect_fault(invoke("fn:7", "{}", &out), "ResourceNotFoundException");
+    assert_str(here->op.fault.message,
+               "Function not found: arn:aws:lambda:us-east-1:000000000000:function:fn:7");
+    expect_fault(invoke("fn", "{", &out), "InvalidRequestContentException");
+
+    const struct lambda_UpdateFunctionConfigurationRequest change = {
+        .FunctionName = STR("fn"), .Handler = STR("other.handler"), .RevisionId = made.RevisionId};
+    struct lambda_FunctionConfiguration changed = {0};
+    assert_ok(call(&lambda_op_UpdateFunctionConfiguration, &change, &changed));
+    assert_false(str_eq(changed.RevisionId, made.RevisionId));
+    assert_ok(invoke("fn", "\"code\"", &out));
+    assert_str(out.Payload, "other.handler");
+    assert_null(out.FunctionError.ptr);
+    expect_fault(call(&lambda_op_UpdateFunctionConfiguration, &change, &changed),
+                 "PreconditionFailedException");
+    assert_ok(delete ("fn"));
+    expect_fault(invoke("fn", "{}", &out), "ResourceNotFoundException");
+}
+
+static void invocation_types(void **state)
+{
+    (void) state;
+    struct lambda_FunctionConfiguration made;
+    struct lambda_InvocationResponse out = {0};
+    assert_ok(create("fn", package("v1"), &made));
+    struct lambda_InvocationRequest in = {.FunctionName = STR("fn"),
+                                          .InvocationType = STR("DryRun")};
+    assert_ok(call(&lambda_op_Invoke, &in, &out));
+    assert_int_equal(out.StatusCode, 204);
+    in.InvocationType = STR("Event");
+    expect_fault(call(&lambda_op_Invoke, &in, &out), "InvalidParameterValueException");
+    in = (struct lambda_InvocationRequest){.FunctionName = STR("fn"), .TenantId = STR("t")};
+    expect_fault(call(&lambda_op_Invoke, &in, &out), "InvalidParameterValueException");
+    assert_str(here->op.fault.message, "Virga does not support TenantId yet.");
+}
+
+static int update_code(struct str zip, bool is_dry_run, struct lambda_FunctionConfiguration *out)
+{
+    const struct lambda_UpdateFunctionCodeRequest in = {
+        .FunctionName = STR("a"), .ZipFile = zip, .has_DryRun = is_dry_run, .DryRun = is_dry_run};
+    *out = (struct lambda_FunctionConfiguration){0};
+    return call(&lambda_op_UpdateFunctionCode, &in, out);
+}
+
+/* As many packages and directories as there are different codes in use. */
+static void code_is_shared_and_removed(void **state)
+{
+    (void) state;
+    struct lambda_FunctionConfiguration one, two;
+    assert_ok(create("a", package("same"), &one));
+    assert_ok(create("b", package("same"), &two));
+    assert_true(str_eq(one.CodeSha256, two.CodeSha256));
+    assert_int_equal(entries_in("code"), 1);
+    assert_ok(update_code(package("new"), true, &two));
+    assert_false(str_eq(one.CodeSha256, two.CodeSha256));
+    assert_true(str_eq(one.RevisionId, two.RevisionId));
+    assert_int_equal(entries_in("code"), 1);
+    assert_ok(update_code(package("new"), false, &two));
+    assert_false(str_eq(one.RevisionId, two.RevisionId));
+    assert_int_equal(entries_in("code"), 2);
+    assert_ok(update_code(package("new"), false, &two)); /* the same again */
+    assert_int_equal(entries_in("code"), 2);
+    assert_ok(delete ("b"));
+    assert_int_equal(entries_in("code"), 1);
+    assert_ok(delete ("a"));
+    assert_int_equal(entries_in("code"), 0);
+    expect_fault(update_code(package("new"), false, &two), "ResourceNotFoundException");
+    assert_int_equal(entries_in("code"), 0);
+    expect_fault(create("c", STR("no zip"), &one), "InvalidParameterValueException");
+    assert_int_equal(entries_in("code"), 0);
+}
+
+static void everything_survives_a_restart(void **state)
+{
+    (void) state;
+    struct lambda_FunctionConfiguration made;
+    struct lambda_InvocationResponse out;
+    char path[128];
+    assert_ok(create("kept", package("kept"), &made));
+    assert_ok(create("lost", package("lost"), &made));
+    service_close();
+    /* The directories are gone, the packages of one function too; foreign things lie about. */
+    (void) snprintf(path, sizeof path, "%s/code", here->path);
+    assert_ok(dir_remove(AT_FDCWD, path, NULL));
+    (void) snprintf(path, sizeof path, "%s/code/half.0123456789abcdef.tmp/x", here->path);
+    assert_ok(dir_make(path, 0700, NULL));
+    service_open();
+    assert_int_equal(entries_in("code"), 2);
+    assert_ok(invoke("kept", "\"code\"", &out));
+    assert_null(out.FunctionError.ptr);
+
+    service_close();
+    (void) snprintf(path, sizeof path, "%s/code", here->path);
+    assert_ok(dir_remove(AT_FDCWD, path, NULL));
+    (void) snprintf(path, sizeof path, "%s/packages", here->path);
+    assert_ok(dir_remove(AT_FDCWD, path, NULL));
+    service_open();
+    expect_fault(invoke("lost", "{}", &out), "InvalidZipFileException");
+    assert_ok(delete ("lost"));
+    assert_ok(delete ("kept"));
+}
+
+static void lists_have_pages(void **state)
+{
+    (void) state;
+    struct lambda_FunctionConfiguration made;
+    char name[16];
+    for (int i = 0; i < 53; i++) {
+        (void) snprintf(name, sizeof name, "fn-%02d", i);
+        assert_ok(create(name, package("same"), &made));
+    }
+    struct lambda_ListFunctionsRequest in = {0};
+    struct lambda_ListFunctionsResponse out = {0};
+    assert_ok(call(&lambda_op_ListFunctions, &in, &out));
+    assert_int_equal(out.Functions.count, 50);
+    assert_str(out.Functions.items[0].FunctionName, "fn-00");
+    assert_null(out.Functions.items[0].State.ptr);
+    in.Marker = out.NextMarker;
+    in.FunctionVersion = STR("ALL");
+    out = (struct lambda_ListFunctionsResponse){0};
+    assert_ok(call(&lambda_op_ListFunctions, &in, &out));
+    assert_int_equal(out.Functions.count, 3);
+    assert_null(out.NextMarker.ptr);
+    assert_true(str_ends(out.Functions.items[2].FunctionArn, STR(":fn-52:$LATEST")));
+    in = (struct lambda_ListFunctionsRequest){.has_MaxItems = true, .MaxItems = 2};
+    assert_ok(call(&lambda_op_ListFunctions, &in, &out));
+    assert_int_equal(out.Functions.count, 2);
+    in.Marker = STR("?");
+    expect_fault(call(&lambda_op_ListFunctions, &in, &out), "InvalidParameterValueException");
+}
+
+int main(void)
+{
+#define WITH_SERVICE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WITH_SERVICE(a_function_lives),
+        WITH_SERVICE(calls_meet_the_newest_configuration),
+        WITH_SERVICE(invocation_types),
+        WITH_SERVICE(code_is_shared_and_removed),
+        WITH_SERVICE(everything_survives_a_restart),
+        WITH_SERVICE(lists_have_pages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
