@@ -1,0 +1,13 @@
+/* The table of commands, in the order in which help shows them. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+const struct cli_command cli_commands[] = {
+    {"deploy", "create or update a function from a folder or a ZIP file", cli_deploy_main},
+    {"invoke", "call a function and print its answer", cli_invoke_main},
+    {"list", "list the functions", cli_list_main},
+    {"delete", "delete a function", cli_delete_main},
+    {"version", "print the version", cli_version_main},
+};
+const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];

@@ -1,0 +1,186 @@
+/* virga invoke NAME: one synchronous call. The function's answer goes to standard output, and
+ * nothing else does; log and times go to standard error. */
+#include "cli/api.h"
+#include "cli/cli.h"
+#include "data/base64.h"
+#include "data/json.h"
+#include "os/clock.h"
+#include "os/file.h"
+
+#include <errno.h>
+
+enum { PAYLOAD_MAX = 64 * 1024 * 1024, TIMEOUT_MS = 1000 * 1000 };
+
+struct invoke {
+    struct cli_common common;
+    const char *name, *payload;
+    bool wants_tail, wants_timing;
+};
+
+/* "JSON", "@file" or "-". */
+static int read_payload(const char *text, struct buf *out)
+{
+    struct err err;
+    int rc;
+    if (text[0] != '@' && strcmp(text, "-") != 0) {
+        buf_put(out, str_from(text));
+        return 0;
+    }
+    rc = file_read(text[0] == '@' ? text + 1 : "/dev/stdin", out, &err);
+    if (rc < 0)
+        (void) fprintf(stderr, "virga invoke: %s\n", err.text);
+    return rc;
+}
+
+/* The number after `label` in the REPORT line, as text; "-" when it is not there. */
+static struct str report_value(struct str report, struct str label)
+{
+    struct str rest = str_skip(report, str_find_str(report, label));
+    if (rest.len == 0)
+        return STR("-");
+    rest = str_trim(str_skip(rest, label.len));
+    size_t end = 0;
+    while (end < rest.len && rest.ptr[end] != '\t' && rest.ptr[end] != '\n')
+        end++;
+    return str_head(rest, end);
+}
+
+static void print_timing(struct str log, int64_t client_us)
+{
+    struct str report = str_skip(log, str_find_str(log, STR("REPORT RequestId:")));
+    struct str init = report_value(report, STR("\tInit Duration:"));
+    (void) fprintf(stderr,
+                   "start     %s\ninit      " STR_FMT "\nrun       " STR_FMT "\nbilled    " STR_FMT
+                   "\nmemory    " STR_FMT " of " STR_FMT "\nclient    %.2f ms\n",
+                   init.len == 1 ? "warm" : "cold", STR_ARG(init),
+                   STR_ARG(report_value(report, STR("\tDuration:"))),
+                   STR_ARG(report_value(report, STR("\tBilled Duration:"))),
+                   STR_ARG(report_value(report, STR("\tMax Memory Used:"))),
+                   STR_ARG(report_value(report, STR("\tMemory Size:"))), (double) client_us / 1000);
+}
+
+/* {"errorMessage", "errorType", "stackTrace"} as a reader wants it. */
+static void print_function_error(struct str payload)
+{
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 64 << 20);
+    struct str type = cli_json_member(&arena, payload, STR("errorType"));
+    struct str text = cli_json_member(&arena, payload, STR("errorMessage"));
+    struct str trace = cli_json_member(&arena, payload, STR("stackTrace"));
+    if (text.ptr == NULL) {
+        (void) fprintf(stderr, "virga invoke: the function failed: " STR_FMT "\n",
+                       STR_ARG(payload));
+        return;
+    }
+    (void) fprintf(stderr, "virga invoke: the function failed: " STR_FMT "%s" STR_FMT "\n",
+                   STR_ARG(type), type.len == 0 ? "" : ": ", STR_ARG(text));
+    struct json_reader r;
+    json_reader_init(&r, trace.ptr == NULL ? STR("[]") : trace, &arena);
+    for (enum json_token tok; (tok = json_next(&r)) != JSON_END && tok != JSON_ERROR;) {
+        if (tok == JSON_STRING)
+            (void) fprintf(stderr, STR_FMT "%s", STR_ARG(r.text),
+                           r.text.len > 0 && r.text.ptr[r.text.len - 1] == '\n' ? "" : "\n");
+    }
+}
+
+static void print_json(const struct http_response *response, struct str error, struct str log,
+                       int64_t client_us)
+{
+    AUTO_BUF struct buf out;
+    struct json_writer w;
+    buf_init(&out, SIZE_MAX / 2);
+    json_writer_init(&w, &out);
+    json_object_begin(&w);
+    json_key(&w, STR("payload"));
+    if (json_is_valid(response->body, NULL))
+        json_raw(&w, response->body);
+    else
+        json_str(&w, response->body);
+    json_key(&w, STR("functionError"));
+    if (error.len > 0)
+        json_str(&w, error);
+    else
+        json_null(&w);
+    json_key(&w, STR("log"));
+    json_str(&w, log);
+    json_key(&w, STR("clientMs"));
+    json_double(&w, (double) client_us / 1000);
+    json_object_end(&w);
+    printf("%s\n", out.ptr);
+}
+
+static int show(const struct invoke *invoke, const struct http_response *response,
+                int64_t client_us)
+{
+    if (response->status != 200)
+        return cli_print_fault("invoke", response);
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 1 << 20);
+    struct str error = http_header_find(&response->head, STR("X-Amz-Function-Error"));
+    struct str log = STR("");
+    struct str encoded = http_header_find(&response->head, STR("X-Amz-Log-Result"));
+    if (encoded.len > 0 && base64_decode(&arena, encoded, &log) < 0)
+        log = STR("");
+    if (invoke->common.is_json)
+        print_json(response, error, log, client_us);
+    else if (error.len == 0)
+        printf(STR_FMT "\n", STR_ARG(response->body));
+    (void) fflush(stdout);
+    if (invoke->wants_tail)
+        (void) fprintf(stderr, STR_FMT, STR_ARG(log));
+    if (invoke->wants_timing)
+        print_timing(log, client_us);
+    if (error.len > 0 && !invoke->common.is_json)
+        print_function_error(response->body);
+    return error.len > 0 ? CLI_FUNCTION_ERROR : CLI_OK;
+}
+
+static int call(const struct invoke *invoke, struct str payload)
+{
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 1 << 20);
+    const struct http_header tail = {STR("X-Amz-Log-Type"), STR("Tail")};
+    const struct cli_request request = {
+        .method = "POST",
+        .target = cli_function_path(&arena, invoke->name, "/invocations"),
+        .headers = &tail,
+        .header_count = invoke->wants_tail || invoke->wants_timing || invoke->common.is_json,
+        .body = payload,
+        .timeout_ms = TIMEOUT_MS,
+    };
+    struct http_response response;
+    int64_t begin_us = clock_mono_us(&clock_real);
+    if (!cli_call(&invoke->common, "invoke", &request, &response))
+        return CLI_SERVER_ERROR;
+    int rc = show(invoke, &response, clock_mono_us(&clock_real) - begin_us);
+    http_response_done(&response);
+    return rc;
+}
+
+int cli_invoke_main(int argc, char **argv)
+{
+    struct invoke invoke = {.payload = "{}"};
+    static const char *const names[] = {"NAME"};
+    const struct cli_option options[] = {
+        {"--payload", OPTION_TEXT, &invoke.payload, "JSON|@FILE|-",
+         "the event; - reads standard input (default {})"},
+        {"--tail", OPTION_FLAG, &invoke.wants_tail, NULL, "print the end of the call's log"},
+        {"--timing", OPTION_FLAG, &invoke.wants_timing, NULL, "print where the time went"},
+    };
+    const struct cli_syntax syntax = {
+        .command = "invoke",
+        .summary = "Calls a function and prints its answer. Log and times go to standard error.",
+        .arguments = "NAME",
+        .names_of_arguments = names,
+        .argument_count = 1,
+        .options = options,
+        .option_count = ARRAY_LEN(options),
+    };
+    int rc = cli_parse(&syntax, argc, argv, &invoke.common, &invoke.name);
+    if (rc != CLI_PARSED)
+        return rc;
+    AUTO_BUF struct buf payload;
+    buf_init(&payload, PAYLOAD_MAX);
+    return read_payload(invoke.payload, &payload) < 0 ? CLI_USAGE
+                                                      : call(&invoke, buf_str(&payload));
+}
