@@ -27,12 +27,14 @@
 #include "os/file.h"
 #include "os/random.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 
 enum { SYNC_EACH_MAX = 8 };
+#define TEMPORARY ".tmp"
 
 struct unpacking {
     struct zip_reader *zip; /* borrowed */
@@ -111,7 +113,7 @@ static int copy_data(struct unpacking *u, int fd, struct err *err)
             return rc;
         u->stats.bytes += n;
         if (u->stats.bytes > u->limits->bytes_max)
-            return err_say(err, -E2BIG, "more than %llu bytes unpacked",
+            return err_say(err, -EFBIG, "more than %llu bytes unpacked",
                            (unsigned long long) u->limits->bytes_max);
         rc = fd_write_all(fd, str_of(u->step, n), err);
         if (rc < 0)
@@ -189,7 +191,7 @@ static int unpack_entries(struct unpacking *u, struct err *err)
         if (++u->stats.entries > u->limits->entries_max)
             return err_say(err, -E2BIG, "more than %u entries", u->limits->entries_max);
         if (entry.size > u->limits->bytes_max - declared)
-            return err_say(err, -E2BIG, "declares more than %llu bytes",
+            return err_say(err, -EFBIG, "declares more than %llu bytes",
                            (unsigned long long) u->limits->bytes_max);
         declared += entry.size;
         rc = make_entry(u, &entry, err);
@@ -221,17 +223,23 @@ static int fill_and_rename(int dir_fd, const char *temporary, const char *name, 
     return fsync(dir_fd) < 0 ? err_set(err, -errno, "sync directory of '%s'", name) : 0;
 }
 
+/* A name beside `name` that tree_sweep knows as unfinished. */
+static int temporary_name(char out[NAME_MAX + 1], const char *name, struct err *err)
+{
+    assert(strchr(name, '/') == NULL && name[0] != '\0');
+    int len = snprintf(out, NAME_MAX + 1, "%s.%016llx" TEMPORARY, name,
+                       (unsigned long long) rng_u64(&rng_real));
+    return len < 0 || len > NAME_MAX ? err_set(err, -ENAMETOOLONG, "'%s'", name) : 0;
+}
+
 int tree_unpack(const char *dir, const char *name, struct str zip, const struct tree_limits *limits,
                 struct tree_stats *out_stats, struct err *err)
 {
-    assert(strchr(name, '/') == NULL && name[0] != '\0');
     char temporary[NAME_MAX + 1];
-    int len = snprintf(temporary, sizeof temporary, "%s.%016llx.tmp", name,
-                       (unsigned long long) rng_u64(&rng_real));
-    if (len < 0 || (size_t) len >= sizeof temporary)
-        return err_set(err, -ENAMETOOLONG, "'%s'", name);
+    int rc = temporary_name(temporary, name, err);
     AUTO_ZIP_READER struct zip_reader *reader = NULL;
-    int rc = zip_open(zip, &reader, err);
+    if (rc == 0)
+        rc = zip_open(zip, &reader, err);
     if (rc < 0)
         return rc;
     AUTO_CLOSE int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -252,5 +260,55 @@ int tree_unpack(const char *dir, const char *name, struct str zip, const struct 
         (void) left; /* what stays is collected at start; the first failure is the one to report */
     }
     free(u);
+    return rc;
+}
+
+int tree_open(const char *dir, const char *name, int *out_fd, struct err *err)
+{
+    AUTO_CLOSE int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return err_set(err, -errno, "open directory '%s'", dir);
+    int fd = openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, -errno, "open '%s/%s'", dir, name);
+    *out_fd = fd;
+    return 0;
+}
+
+int tree_remove(const char *dir, const char *name, struct err *err)
+{
+    char temporary[NAME_MAX + 1];
+    int rc = temporary_name(temporary, name, err);
+    if (rc < 0)
+        return rc;
+    AUTO_CLOSE int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return err_set(err, -errno, "open directory '%s'", dir);
+    if (renameat(dir_fd, name, dir_fd, temporary) < 0)
+        return errno == ENOENT ? 0 : err_set(err, -errno, "rename '%s'", name);
+    return dir_remove(dir_fd, temporary, err);
+}
+
+static int sweep_one(int dir_fd, const char *name, bool (*fn)(void *arg, const char *name),
+                     void *arg, struct err *err)
+{
+    bool is_unfinished = str_ends(str_from(name), STR(TEMPORARY));
+    return !is_unfinished && fn(arg, name) ? 0 : dir_remove(dir_fd, name, err);
+}
+
+int tree_sweep(const char *dir, bool (*fn)(void *arg, const char *name), void *arg, struct err *err)
+{
+    DIR *stream = opendir(dir);
+    if (stream == NULL)
+        return err_set(err, -errno, "open directory '%s'", dir);
+    int rc = 0;
+    struct dirent *entry;
+    while (rc == 0 && (errno = 0, entry = readdir(stream)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            rc = sweep_one(dirfd(stream), entry->d_name, fn, arg, err);
+    }
+    if (rc == 0 && errno != 0)
+        rc = err_set(err, -errno, "read directory '%s'", dir);
+    (void) closedir(stream); /* it was only read */
     return rc;
 }

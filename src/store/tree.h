@@ -20,11 +20,21 @@ struct tree_stats {
 
 /* Unpacks `zip` into the new directory dir/name. A crash leaves at most dir/name.<random>.tmp,
  * which the owner of dir removes at start.
- * errors: -EINVAL not a usable ZIP archive or unsafe content, -E2BIG beyond the limits, -EEXIST the
- * name is taken; other codes are the file system's. */
+ * errors: -EINVAL not a usable ZIP archive or unsafe content, -EFBIG too many bytes, -E2BIG too
+ * many entries, -EEXIST the name is taken; other codes are the file system's. */
 CHECK_RESULT int tree_unpack(const char *dir, const char *name, struct str zip,
                              const struct tree_limits *limits, struct tree_stats *out_stats,
                              struct err *err);
+
+/* Opens a tree with O_PATH: a handle to mount or to look up from, that cannot be read. -ENOENT. */
+CHECK_RESULT int tree_open(const char *dir, const char *name, int *out_fd, struct err *err);
+/* Removes a tree: out of the way at once (no crash leaves half of it under its name), then entry by
+ * entry. Missing is success. */
+CHECK_RESULT int tree_remove(const char *dir, const char *name, struct err *err);
+/* Calls fn for the name of each tree in dir and removes those for which it returns false, besides
+ * what a crash left unfinished. At start, while nobody else uses dir. */
+CHECK_RESULT int tree_sweep(const char *dir, bool (*fn)(void *arg, const char *name), void *arg,
+                            struct err *err);
 
 /* True when a symbolic link that lies `depth` directories below the top of a tree cannot lead out
  * of it. Exposed for its tests. */

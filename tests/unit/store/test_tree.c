@@ -173,12 +173,12 @@ static void bombs_are_stopped(void **state)
     zip_make_init(&z);
     zip_make_file(&z, "a", kilobyte);
     zip_make_file(&z, "b", kilobyte);
-    expect_refused(&z, -E2BIG, "1000 bytes");
+    expect_refused(&z, -EFBIG, "1000 bytes");
 
     zip_make_init(&z); /* declares far more than it has: refused before it is read */
     zip_make_add(&z, &(struct zip_make_entry){
                          .name = "a", .data = STR("x"), .mode = 0100644, .size_add = 1 << 30});
-    expect_refused(&z, -E2BIG, "1000 bytes");
+    expect_refused(&z, -EFBIG, "1000 bytes");
 
     zip_make_init(&z);
     for (unsigned i = 0; i <= limits.entries_max; i++) {
@@ -213,6 +213,37 @@ static void what_is_no_zip_is_refused(void **state)
     assert_int_equal(entries_in("code"), 0);
 }
 
+static bool keeps_b(void *arg, const char *name)
+{
+    (*(unsigned *) arg)++;
+    return strcmp(name, "b") == 0;
+}
+
+static void trees_are_opened_removed_and_swept(void **state)
+{
+    (void) state;
+    assert_ok(dir_make("code/a/x", 0700, NULL));
+    assert_ok(dir_make("code/b/y", 0700, NULL));
+    assert_ok(dir_make("code/c.0123456789abcdef.tmp/z", 0700, NULL));
+    assert_ok(dir_make("code/d", 0700, NULL));
+    int fd = -1;
+    assert_ok(tree_open("code", "a", &fd, NULL));
+    assert_int_equal(faccessat(fd, "x", F_OK, 0), 0);
+    (void) close(fd);
+    assert_int_equal(tree_open("code", "none", &fd, NULL), -ENOENT);
+    assert_int_equal(symlink("a", "code/link"), 0);
+    assert_int_equal(tree_open("code", "link", &fd, NULL), -ENOTDIR);
+
+    assert_ok(tree_remove("code", "a", NULL));
+    assert_ok(tree_remove("code", "a", NULL));
+    assert_int_equal(tree_open("code", "a", &fd, NULL), -ENOENT);
+    unsigned asked = 0;
+    assert_ok(tree_sweep("code", keeps_b, &asked, NULL));
+    assert_int_equal(asked, 3); /* b, d, link; the unfinished one is not asked for */
+    assert_int_equal(entries_in("code"), 1);
+    assert_int_equal(mode_of("code/b/y") & S_IFMT, S_IFDIR);
+}
+
 int main(void)
 {
 #define IN_PLACE(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
@@ -223,6 +254,7 @@ int main(void)
         IN_PLACE(bombs_are_stopped),
         IN_PLACE(links_are_judged),
         IN_PLACE(what_is_no_zip_is_refused),
+        IN_PLACE(trees_are_opened_removed_and_swept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
