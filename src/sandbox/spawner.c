@@ -83,7 +83,7 @@ struct spawner_process {
     struct outbox outbox;
     bool is_writable_awaited;
     struct slot *slots; /* config->slot_count */
-    unsigned used_count, ending_count;
+    unsigned used_count, building_count, ending_count;
     unsigned next_slot; /* where the search for a free one begins: oldest uid first */
     struct kit *kits;   /* a stack of kit_count */
     unsigned kit_count;
@@ -99,9 +99,12 @@ static int64_t now_us(void)
     return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void slot_move(struct slot *slot, enum slot_state to)
+static void slot_move(struct spawner_process *sp, struct slot *slot, enum slot_state to)
 {
     sm_check(slot_rules, slot->state, to);
+    sp->used_count += (to != SLOT_FREE) - (slot->state != SLOT_FREE);
+    sp->building_count += (to == SLOT_BUILDING) - (slot->state == SLOT_BUILDING);
+    sp->ending_count += (to == SLOT_ENDING) - (slot->state == SLOT_ENDING);
     slot->state = to;
 }
 
@@ -159,16 +162,13 @@ static bool slot_finish(struct spawner_process *sp, struct slot *slot)
         return false; /* Busy for a moment; asked again by the loop. */
     tmp_release(&sp->parts.tmp, &slot->tmp);
     outbox_put(&sp->outbox, &slot->last, NULL);
-    slot_move(slot, SLOT_FREE);
-    sp->used_count--;
-    sp->ending_count--;
+    slot_move(sp, slot, SLOT_FREE);
     return true;
 }
 
 static void slot_end(struct spawner_process *sp, struct slot *slot)
 {
-    slot_move(slot, SLOT_ENDING);
-    sp->ending_count++;
+    slot_move(sp, slot, SLOT_ENDING);
     close_slot_fd(&slot->pidfd);
     close_slot_fd(&slot->status_fd);
     close_slot_fd(&slot->control_fd);
@@ -232,7 +232,7 @@ static void slot_made(struct spawner_process *sp, struct slot *slot)
                                .pid = slot->pid,
                                .build_us = (uint32_t) (now_us() - slot->asked_us)};
     slot->was_live = true;
-    slot_move(slot, SLOT_LIVE);
+    slot_move(sp, slot, SLOT_LIVE);
     outbox_put(&sp->outbox, &event, fds);
 }
 
@@ -477,8 +477,7 @@ static void spawn(struct spawner_process *sp, const struct wire_request *request
         refuse(sp, request->id, &err);
         return;
     }
-    slot_move(slot, SLOT_BUILDING);
-    sp->used_count++;
+    slot_move(sp, slot, SLOT_BUILDING);
     sp->next_slot = (unsigned) (slot - sp->slots) + 1;
 }
 
@@ -609,10 +608,13 @@ static bool refill(struct spawner_process *sp)
 
 static void loop(struct spawner_process *sp)
 {
-    bool can_refill = true; /* Then the loop does not sleep: idle moments fill the pools. */
+    bool can_refill = true;
     while (sp->socket_fd >= 0) {
         struct epoll_event events[EVENTS_AT_ONCE];
-        int timeout_ms = can_refill ? 0 : sp->ending_count > 0 ? REMOVE_RETRY_MS : -1;
+        /* Idle moments fill the pools, except while a child is building: both need the kernel's
+         * locks of cgroups, mounts and namespaces, and the child is in a hurry. */
+        bool is_idle = can_refill && sp->building_count == 0;
+        int timeout_ms = is_idle ? 0 : sp->ending_count > 0 ? REMOVE_RETRY_MS : -1;
         int n = epoll_wait(sp->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
         for (int i = 0; i < n; i++)
             dispatch(sp, &events[i]);
@@ -621,7 +623,7 @@ static void loop(struct spawner_process *sp)
         socket_update(sp);
         if (n > 0)
             can_refill = true;
-        else if (can_refill)
+        else if (is_idle)
             can_refill = refill(sp);
     }
 }

@@ -315,6 +315,22 @@ static void attack_tmp(char **argv)
     must_be("the number of files is bounded", files >= 900 && files < 1200);
 }
 
+/* Writes and reads back more than the memory limit: the cache must give way, not the process. */
+static void attack_fill(char **argv)
+{
+    unsigned long long size = strtoull(argv[2], NULL, 10), at = 0;
+    static char block[65536];
+    int fd = open("/tmp/fill", O_RDWR | O_CREAT, 0600);
+    for (ssize_t n = 1; at < size && n > 0; at += n > 0 ? (unsigned long long) n : 0)
+        n = write(fd, block, sizeof block);
+    must_be("all was written", at >= size);
+    must_be("rewound", lseek(fd, 0, SEEK_SET) == 0);
+    unsigned long long back = 0;
+    for (ssize_t n; (n = read(fd, block, sizeof block)) > 0;)
+        back += (unsigned long long) n;
+    must_be("all was read back", back == at);
+}
+
 static void attack_forks(char **argv)
 {
     int limit = (int) strtoul(argv[2], NULL, 10), forks = 0;
@@ -400,6 +416,8 @@ int main(int argc, char **argv)
         attack_others();
     else if (strcmp(attack, "tmp") == 0)
         attack_tmp(argv);
+    else if (strcmp(attack, "fill") == 0)
+        attack_fill(argv);
     else if (strcmp(attack, "forks") == 0)
         attack_forks(argv);
     else if (strcmp(attack, "memory") == 0)

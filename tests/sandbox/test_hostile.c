@@ -108,6 +108,19 @@ static void tmp_is_limited_in_bytes_and_files(void **state)
     contained(TENANT("others")); /* and nothing of it remains */
 }
 
+static void tmp_is_not_limited_by_memory(void **state)
+{
+    (void) state;
+    struct sandbox_spec spec = harness_spec(&h);
+    spec.memory_mb = 64;
+    spec.tmp_bytes = UINT64_C(256) << 20;
+    struct outcome out;
+    harness_run(&h, &spec, TENANT("fill", "251658240"), &out); /* 240 MB */
+    if (out.gone.status != 0 || out.gone.oom_kills != 0)
+        fail_msg("status %d, %llu oom kills\n%s", out.gone.status,
+                 (unsigned long long) out.gone.oom_kills, out.log);
+}
+
 static void a_fork_bomb_stays_below_its_limit(void **state)
 {
     (void) state;
@@ -188,6 +201,7 @@ int main(void)
         cmocka_unit_test(nothing_is_inherited),
         cmocka_unit_test(others_are_invisible_and_tmp_is_empty),
         cmocka_unit_test(tmp_is_limited_in_bytes_and_files),
+        cmocka_unit_test(tmp_is_not_limited_by_memory),
         cmocka_unit_test(a_fork_bomb_stays_below_its_limit),
         cmocka_unit_test(memory_bombs_end_with_the_kernels_verdict),
         cmocka_unit_test(an_endless_loop_keeps_to_its_share),
