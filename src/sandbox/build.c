@@ -10,8 +10,9 @@
  *     → network namespace → host name → descriptors 0..4 → file system, pivot → all other
  *     descriptors closed → limits → groups, gid, uid → capabilities → parent-death signal
  *     → seccomp → exec of virga-init.
- * The bounding set is already empty and no_new_privs already set: both are inherited from the
- * spawner. Between clone and exec no heap, no stdio, no lock is used.
+ * The bounding set is already empty, no_new_privs set, umask and the smaller limits are as they
+ * should be: all of that is inherited from the spawner. Between clone and exec no heap, no stdio,
+ * no lock is used.
  *
  * No user namespace: these namespaces belong to the host's, in which the tenant's uid has no
  * capability and can get none. A rootless mode would add CLONE_NEWUSER to the flags and its map
@@ -36,7 +37,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-enum { NOFILE_MAX = 1024, MEMLOCK_MAX = 64 * 1024 };
+enum { NOFILE_MAX = 1024 }; /* as on AWS */
 
 _Noreturn static void fail(int status_fd, const char *step, int code)
 {
@@ -68,32 +69,20 @@ static int namespaces_finish(const struct build *build)
     return netns_loopback_up();
 }
 
+/* 0 is /dev/null already, as in the spawner. */
 static int descriptors_place(const struct build *build)
 {
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(build->log_fd, 1) < 0 || dup2(build->log_fd, 2) < 0 ||
-        dup2(build->control_fd, 3) < 0 || dup3(build->status_fd, 4, O_CLOEXEC) < 0)
+    if (dup2(build->log_fd, 1) < 0 || dup2(build->log_fd, 2) < 0 ||
+        dup2(build->control_fd, 3) < 0 || dup2(build->status_fd, 4) < 0)
         return -errno;
-    /* virga-init keeps the status pipe and closes it for the program. */
-    return as_rc(fcntl(4, F_SETFD, 0));
+    return 0;
 }
 
+/* The other limits are the spawner's own, inherited (spawner_init.c); it needs more files. */
 static int limits_set(void)
 {
-    static const struct {
-        __rlimit_resource_t resource;
-        rlim_t value;
-    } limits[] = {{RLIMIT_NOFILE, NOFILE_MAX}, /* as on AWS */
-                  {RLIMIT_CORE, 0},
-                  {RLIMIT_MEMLOCK, MEMLOCK_MAX},
-                  {RLIMIT_MSGQUEUE, 0},
-                  {RLIMIT_RTPRIO, 0}};
-    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
-        struct rlimit limit = {limits[i].value, limits[i].value};
-        if (setrlimit(limits[i].resource, &limit) < 0)
-            return -errno;
-    }
-    return 0;
+    struct rlimit limit = {NOFILE_MAX, NOFILE_MAX};
+    return as_rc(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 static int identity_drop(uid_t uid)
@@ -132,7 +121,6 @@ _Noreturn static void child_run(const struct build *build)
     must(status_fd, rc, step);
     must(status_fd, as_rc(close_range(BUILD_FD_FIRST, UINT_MAX, 0)), "close descriptors");
     must(status_fd, limits_set(), "set limits");
-    umask(022);
     must(status_fd, identity_drop(build->uid), "drop identity");
     must(status_fd, death_follow(status_fd), "follow the spawner");
     must(status_fd, filter_load(build->filter), "load seccomp program");

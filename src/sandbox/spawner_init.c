@@ -25,7 +25,7 @@
 enum { FD_SOCKET = BUILD_FD_FIRST, LOCK_WAIT_MS = 15000, LOCK_RETRY_MS = 10 };
 /* Descriptors per slot: four cgroup directories, pidfd, status, control, log, /tmp; and while its
  * MADE event waits three more. Per kit: four and a namespace. */
-enum { FDS_PER_SLOT = 14, FDS_PER_KIT = 5, FDS_OTHER = 64 };
+enum { FDS_PER_SLOT = 14, FDS_PER_KIT = 5, FDS_OTHER = 64, MEMLOCK_BYTES = 64 * 1024 };
 
 static void on_signal(int number)
 {
@@ -50,9 +50,10 @@ static int signals_set(struct err *err)
     return 0;
 }
 
-/* 0, 1, 3, 4 become /dev/null: the numbers that build.c gives away. 2 stays for last words. The
+/* 0, 1, 3, 4 become /dev/null: 0 as what sandboxes read, the others because build.c gives these
+ * numbers away. 2 stays for last words. The
  * socket moves to 5, all of main's other descriptors are closed. */
-static int descriptors_set(int *socket_fd, const struct spawner_config *config, struct err *err)
+static int descriptors_set(int *socket_fd, struct err *err)
 {
     int moved = fcntl(*socket_fd, F_DUPFD_CLOEXEC, FD_SOCKET + 1);
     if (moved < 0 || dup3(moved, FD_SOCKET, O_CLOEXEC) < 0)
@@ -63,12 +64,34 @@ static int descriptors_set(int *socket_fd, const struct spawner_config *config, 
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         return err_set(err, -errno, "open /dev/null");
-    static const int reserved[] = {0, 1, 3, 4};
+    static const int reserved[] = {1, 3, 4};
     for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
         if (null != reserved[i] && dup3(null, reserved[i], O_CLOEXEC) < 0)
             return err_set(err, -errno, "reserve descriptors");
+    /* 0 is inherited by every sandbox, where it should not be written to. */
+    AUTO_CLOSE int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (input < 0 || dup2(input, 0) < 0)
+        return err_set(err, -errno, "open /dev/null");
     if (null > FD_SOCKET)
         (void) close(null);
+    return 0;
+}
+
+/* Open files for all slots; the limits that sandboxes inherit as they are. */
+static int limits_set(const struct spawner_config *config, struct err *err)
+{
+    static const struct {
+        __rlimit_resource_t resource;
+        rlim_t value;
+    } inherited[] = {{RLIMIT_CORE, 0},
+                     {RLIMIT_MEMLOCK, MEMLOCK_BYTES},
+                     {RLIMIT_MSGQUEUE, 0},
+                     {RLIMIT_RTPRIO, 0}};
+    for (size_t i = 0; i < ARRAY_LEN(inherited); i++) {
+        struct rlimit limit = {inherited[i].value, inherited[i].value};
+        if (setrlimit(inherited[i].resource, &limit) < 0)
+            return err_set(err, -errno, "set limit %d", (int) inherited[i].resource);
+    }
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return err_set(err, -errno, "read the limit of open files");
@@ -202,8 +225,8 @@ int spawner_parts_init(struct spawner_parts *parts, const struct spawner_config 
     (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* Cannot fail with these arguments. */
     (void) prctl(PR_SET_NAME, "virga-spawner", 0, 0, 0);
     umask(022);
-    int rc = descriptors_set(socket_fd, config, err);
-    if (rc < 0 || (rc = signals_set(err)) < 0 ||
+    int rc = descriptors_set(socket_fd, err);
+    if (rc < 0 || (rc = limits_set(config, err)) < 0 || (rc = signals_set(err)) < 0 ||
         (rc = lock_take(config->state_dir, &parts->lock_fd, err)) < 0 ||
         (rc = mounts_set(parts, config, err)) < 0 || (rc = cgroups_set(parts, config, err)) < 0 ||
         (rc = filter_init(&parts->filter, err)) < 0 ||

@@ -30,7 +30,8 @@ void harness_copy(const char *from, const char *to)
 
 void harness_init(struct harness *h)
 {
-    *h = (struct harness){.next_id = 1, .code_fd = -1};
+    *h = (struct harness){
+        .next_id = 1, .code_fd = -1, .uid_base = 1000000 + (uid_t) (getpid() % 1000) * 1000};
     (void) snprintf(h->dir, sizeof h->dir, "/tmp/virga-sandbox-XXXXXX");
     assert_non_null(mkdtemp(h->dir));
     (void) snprintf(h->code, sizeof h->code, "%s/code", h->dir);
@@ -50,7 +51,7 @@ void harness_spawner(struct harness *h, unsigned slots, unsigned pool)
     (void) mkdir(state, 0700);
     struct spawner_config config = {.state_dir = state,
                                     .main_uid = 0,
-                                    .uid_base = 870000,
+                                    .uid_base = h->uid_base,
                                     .slot_count = slots,
                                     .pool_size = pool};
     if (spawner_start(&config, &h->spawner, &err) < 0)

@@ -9,6 +9,7 @@ struct harness {
     char dir[64];  /* temporary, removed at the end */
     char code[80]; /* dir/code, holds `tenant` */
     int code_fd;
+    uid_t uid_base; /* differs between test processes that run at a time */
     uint64_t next_id;
     struct spawner *spawner;
 };
