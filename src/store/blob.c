@@ -114,7 +114,7 @@ static int remove_temps(int dir_fd, struct err *err)
 {
     AUTO_DIR DIR *dir = NULL;
     int rc = dir_list(dir_fd, "tmp", &dir, err);
-    const char *name;
+    const char *name = NULL; /* gcc does not see that err_set is always negative */
     while (rc >= 0 && (rc = dir_next(dir, "tmp", &name, err)) > 0)
         if (unlinkat(dirfd(dir), name, 0) < 0)
             rc = err_set(err, -errno, "remove unfinished blob '%s'", name);
@@ -289,7 +289,7 @@ static int sweep_shard(int dir_fd, const char *shard, bool (*fn)(void *arg, cons
 {
     AUTO_DIR DIR *dir = NULL;
     int rc = dir_list(dir_fd, shard, &dir, err);
-    const char *name;
+    const char *name = NULL; /* gcc does not see that err_set is always negative */
     while (rc >= 0 && (rc = dir_next(dir, shard, &name, err)) > 0) {
         if (!is_name(name) || fn(arg, name)) /* What we did not write we do not remove. */
             continue;

@@ -113,8 +113,7 @@ static void names_are_not_paths(void **state)
     (void) state;
     static const char *const bad[] = {
         "", "../../../etc/passwd", "ab", ABC_NAME "0",
-        "BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015a"
-        "d"};
+        "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"};
     struct blobs *blobs = open_blobs();
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         int fd = -1;
