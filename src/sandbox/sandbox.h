@@ -24,7 +24,7 @@ struct spawner;
 enum { SPAWNER_SLOTS_MAX = 4096 };
 
 struct spawner_config {
-    const char *state_dir; /* absolute; the spawner keeps its files (tmp images) below it */
+    const char *state_dir; /* absolute, root's alone; the spawner keeps its files below it */
     uid_t main_uid;        /* who main becomes; directories offered must belong to it */
     uid_t uid_base;        /* first host uid of instances; uid_base + slot, slot < slot_count */
     unsigned slot_count;   /* greatest number of sandboxes at a time: 1..SPAWNER_SLOTS_MAX */

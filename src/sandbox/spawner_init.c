@@ -105,6 +105,20 @@ static int limits_set(const struct spawner_config *config, struct err *err)
     return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? err_set(err, -errno, "raise open files") : 0;
 }
 
+/* Whoever may write here could lead mounts and files elsewhere, so that must be root alone. */
+static int state_check(const char *state_dir, struct err *err)
+{
+    struct stat st;
+    if (lstat(state_dir, &st) < 0)
+        return err_set(err, -errno, "look at '%s'", state_dir);
+    if (!S_ISDIR(st.st_mode))
+        return err_say(err, -ENOTDIR, "'%s' is not a directory", state_dir);
+    if (st.st_uid != 0 || (st.st_mode & 022) != 0)
+        return err_say(err, -EPERM, "'%s' must belong to root and be writable by it alone",
+                       state_dir);
+    return 0;
+}
+
 /* One spawner per state directory. One that is just leaving is waited for. */
 static int lock_take(const char *state_dir, int *out_fd, struct err *err)
 {
@@ -227,6 +241,7 @@ int spawner_parts_init(struct spawner_parts *parts, const struct spawner_config 
     umask(022);
     int rc = descriptors_set(socket_fd, err);
     if (rc < 0 || (rc = limits_set(config, err)) < 0 || (rc = signals_set(err)) < 0 ||
+        (rc = state_check(config->state_dir, err)) < 0 ||
         (rc = lock_take(config->state_dir, &parts->lock_fd, err)) < 0 ||
         (rc = mounts_set(parts, config, err)) < 0 || (rc = cgroups_set(parts, config, err)) < 0 ||
         (rc = filter_init(&parts->filter, err)) < 0 ||

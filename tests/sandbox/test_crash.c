@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -182,6 +183,33 @@ static void killing_the_spawner_ends_instances_and_the_next_cleans_up(void **sta
     h.spawner = NULL;
 }
 
+static void a_state_directory_of_others_is_refused(void **state)
+{
+    (void) state;
+    struct err err;
+    struct spawner *spawner = NULL;
+    struct spawner_config config = {.state_dir = "/tmp", .uid_base = h.uid_base, .slot_count = 1};
+    assert_int_equal(spawner_start(&config, &spawner, &err), -EPERM);
+    assert_non_null(strstr(err.text, "/tmp"));
+    config.state_dir = "relative";
+    assert_int_equal(spawner_start(&config, &spawner, &err), -EINVAL);
+    assert_null(spawner);
+}
+
+static void two_spawners_do_not_share_a_directory(void **state)
+{
+    (void) state;
+    harness_spawner(&h, 8, 0);
+    char lock[128];
+    (void) snprintf(lock, sizeof lock, "%s/state/spawner.lock", h.dir);
+    AUTO_CLOSE int fd = open(lock, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
+    spawner_stop(h.spawner);
+    h.spawner = NULL;
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+}
+
 static void without_root_it_says_so(void **state)
 {
     (void) state;
@@ -212,6 +240,8 @@ int main(void)
         cmocka_unit_test(two_hundred_leave_nothing),
         cmocka_unit_test(killing_main_ends_everything),
         cmocka_unit_test(killing_the_spawner_ends_instances_and_the_next_cleans_up),
+        cmocka_unit_test(a_state_directory_of_others_is_refused),
+        cmocka_unit_test(two_spawners_do_not_share_a_directory),
         cmocka_unit_test(without_root_it_says_so),
     };
     /* Orphaned spawners come to us, not to the machine's init. */
