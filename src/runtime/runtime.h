@@ -36,7 +36,7 @@ struct function_spec {
     size_t env_count;
     int code_fd;                  /* O_PATH directory of the unpacked code, owned */
     struct str code_sha256;       /* hex */
-    uint64_t revision;            /* differs whenever instances of an older one must not be used */
+    uint64_t revision;            /* differs whenever instances of another must not be used */
     int64_t reserved_concurrency; /* -1: none */
     struct str log_group;
 };
@@ -74,6 +74,7 @@ struct invocation {
     uint64_t memory_peak_bytes;
 
     /* The runtime's own. */
+    struct runtime *runtime;
     struct sched_function *function; /* while it is in flight */
     int64_t created_us, sent_us;
     bool is_reserved;   /* counts against its function's reservation, not the account */
@@ -92,7 +93,14 @@ struct runtime_config {
     unsigned instances_max;       /* hard bound of this host */
     unsigned queue_max;           /* waiting invocations per home */
     int64_t keep_alive_ms;        /* idle time before an instance is removed */
-    const char *endpoint;         /* for AWS_ENDPOINT_URL */
+    int64_t init_limit_ms;        /* 0: AWS's 10 s */
+    const char *endpoint;         /* for AWS_ENDPOINT_URL, once a sandbox can reach it */
+
+    /* Gets all output of functions and the platform's lines about them as it comes, on the loop of
+     * the function; request_id is absent during init. NULL: output goes to log tails only. */
+    void (*log_sink)(void *arg, const struct function_spec *spec, struct str log_stream,
+                     struct str request_id, struct str bytes);
+    void *log_arg;
 };
 
 CHECK_RESULT int runtime_new(const struct runtime_config *config, struct runtime **out_runtime,
@@ -109,7 +117,7 @@ void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv
 /* A function changed or went away: idle instances of older revisions are removed, busy ones finish.
  * Called on every loop after the new specification is visible there. */
 void runtime_function_changed(struct runtime *runtime, size_t loop, struct str arn,
-                              const struct function_spec *spec_or_null);
+                              struct function_spec *spec_or_null);
 
 /* Numbers for health and tests: instances alive, busy, queued. thread: any. */
 struct runtime_counts {

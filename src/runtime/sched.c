@@ -316,10 +316,8 @@ void sched_invoke(struct sched *sched, struct invocation *inv)
     struct sched_function *function = map_find(&sched->functions, key);
     if (function == NULL)
         function = function_new(sched, key, inv->spec);
-    else if (function->is_removed || inv->spec->revision > function->spec->revision) {
+    else if (function->is_removed) /* made again; any other change comes by function_changed */
         set_spec(function, inv->spec);
-        stop_old_idle(sched, function);
-    }
     if (!admit(sched, function, inv)) {
         function_release(sched, function);
         sched->config.effects->done(sched->config.arg, inv);
@@ -343,6 +341,12 @@ struct invocation *sched_take_waiting(struct sched *sched, struct slot *slot)
         return NULL;
     sched->queued--;
     return CONTAINER_OF(node, struct invocation, node);
+}
+
+const struct invocation *sched_first_waiting(const struct slot *slot)
+{
+    const struct list_node *node = list_first(&slot->function->waiting);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct invocation, node);
 }
 
 void sched_return_waiting(struct sched *sched, struct invocation *inv)

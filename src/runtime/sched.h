@@ -101,6 +101,8 @@ void sched_slot_gone(struct sched *sched, struct slot *slot);
 /* The oldest invocation that waits for the slot's function, to be failed by the caller through
  * sched_end (a starting instance that fails takes one along); NULL: none waits. */
 struct invocation *sched_take_waiting(struct sched *sched, struct slot *slot);
+/* The same, left where it is. */
+const struct invocation *sched_first_waiting(const struct slot *slot);
 /* Puts it back as the oldest. */
 void sched_return_waiting(struct sched *sched, struct invocation *inv);
 /* Ends an invocation got from sched_take_waiting; results are set. */

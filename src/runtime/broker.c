@@ -1,0 +1,227 @@
+/* The spawner's socket, which loop 0 owns: requests of all homes go in, events come out and are
+ * taken to the home that asked.
+ *
+ * A request is one allocation that holds a reference of the specification, whose directory
+ * descriptors it names, until it is sent. A full socket keeps requests in order until the spawner
+ * has answered something. The end of the spawner is final: all that it had built has ended with it,
+ * and every further request fails; the homes are told in the spawner's own words (FAILED, GONE). */
+#include "runtime/runtime_int.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+
+enum { EVENTS_PER_TURN = 64, CPU_MILLI_PER_VCPU_MB = 1769, PIDS_MAX = 1024 };
+
+struct broker {
+    struct runtime *runtime;
+    struct loop *loop; /* borrowed; loop 0 */
+    struct spawner *spawner;
+    struct watch *watch;
+    struct list waiting; /* requests that the socket did not take */
+    bool is_dead;
+};
+
+struct request {
+    struct task task;      /* on its way to loop 0 */
+    struct list_node node; /* broker.waiting */
+    struct home *home;
+    uint64_t id;
+    struct function_spec *spec; /* counted; NULL: kill */
+};
+
+struct delivery {
+    struct task task;
+    struct home *home;
+    struct sandbox_event event;
+};
+
+/* ---- events out ---- */
+
+static void run_delivery(struct task *task)
+{
+    struct delivery *delivery = CONTAINER_OF(task, struct delivery, task);
+    home_event(delivery->home, &delivery->event);
+    free(delivery);
+}
+
+/* To the home's loop, always as a task of its own: callers are in the middle of something. */
+static void deliver_later(struct home *home, const struct sandbox_event *event)
+{
+    struct delivery *delivery = NEW(struct delivery);
+    *delivery = (struct delivery){.task = {.run = run_delivery}, .home = home, .event = *event};
+    exec_post(home->exec, &delivery->task);
+}
+
+/* The home is part of the id, see runtime_new. */
+static struct home *home_of(const struct broker *broker, uint64_t id)
+{
+    return &broker->runtime->homes[id % broker->runtime->config.loop_count];
+}
+
+static void deliver(struct broker *broker, const struct sandbox_event *event)
+{
+    struct home *home = home_of(broker, event->id);
+    if (home->loop == broker->loop)
+        home_event(home, event);
+    else
+        deliver_later(home, event);
+}
+
+static void fail_request(const struct request *request, const struct err *err)
+{
+    struct sandbox_event event = {.type = SANDBOX_FAILED, .id = request->id, .error = err->code};
+    (void) snprintf(event.reason, sizeof event.reason, "%.*s", (int) sizeof event.reason - 1,
+                    err->text);
+    deliver_later(request->home, &event);
+}
+
+/* ---- requests in ---- */
+
+static int send_request(struct broker *broker, const struct request *request, struct err *err)
+{
+    if (broker->is_dead)
+        return err_say(err, -EPIPE, "the spawner is gone");
+    if (request->spec == NULL)
+        return spawner_kill(broker->spawner, request->id, err);
+    const struct function_spec *spec = request->spec;
+    const struct sandbox_spec sandbox = {
+        .id = request->id,
+        .memory_mb = spec->memory_mb,
+        .cpu_milli = (uint32_t) ((uint64_t) spec->memory_mb * 1000 / CPU_MILLI_PER_VCPU_MB),
+        .pids_max = PIDS_MAX,
+        .tmp_bytes = spec->tmp_bytes,
+        .network = SANDBOX_NETWORK_NONE,
+        .code_fd = spec->code_fd};
+    return spawner_spawn(broker->spawner, &sandbox, err);
+}
+
+static void request_free(struct request *request)
+{
+    if (request->spec != NULL)
+        snapshot_unref(&request->spec->snapshot);
+    free(request);
+}
+
+/* False: the socket is full, the request is still to be sent. */
+static bool handle(struct broker *broker, struct request *request)
+{
+    struct err err;
+    int rc = send_request(broker, request, &err);
+    if (rc == -EAGAIN)
+        return false;
+    if (rc < 0 && request->spec != NULL)
+        fail_request(request, &err);
+    else if (rc < 0) /* its sandbox has ended with the spawner, which is told by itself */
+        log_debug("runtime", "kill not sent", "err=\"%s\"", err.text);
+    request_free(request);
+    return true;
+}
+
+static void handle_waiting(struct broker *broker)
+{
+    for (struct list_node *node; (node = list_first(&broker->waiting)) != NULL;) {
+        list_remove(&broker->waiting, node);
+        struct request *request = CONTAINER_OF(node, struct request, node);
+        if (handle(broker, request))
+            continue;
+        list_push_front(&broker->waiting, node);
+        return;
+    }
+}
+
+static void submit(struct broker *broker, struct request *request)
+{
+    if (!list_is_empty(&broker->waiting) || !handle(broker, request))
+        list_push_back(&broker->waiting, &request->node);
+}
+
+static void run_request(struct task *task)
+{
+    struct request *request = CONTAINER_OF(task, struct request, task);
+    submit(request->home->runtime->broker, request);
+}
+
+static void request(struct home *home, uint64_t id, struct function_spec *spec_or_null)
+{
+    struct broker *broker = home->runtime->broker;
+    struct request *request = NEW(struct request);
+    *request = (struct request){
+        .task = {.run = run_request}, .home = home, .id = id, .spec = spec_or_null};
+    if (spec_or_null != NULL)
+        (void) snapshot_ref(&spec_or_null->snapshot);
+    if (home->loop == broker->loop)
+        submit(broker, request);
+    else
+        exec_post(loop_exec(broker->loop), &request->task);
+}
+
+void broker_spawn(struct home *home, uint64_t id, struct function_spec *spec)
+{
+    request(home, id, spec);
+}
+
+void broker_kill(struct home *home, uint64_t id)
+{
+    request(home, id, NULL);
+}
+
+/* ---- the socket ---- */
+
+static void spawner_died(struct broker *broker, const struct err *err)
+{
+    log_error("runtime", "the spawner is gone, functions cannot run", "err=\"%s\"", err->text);
+    broker->is_dead = true;
+    watch_free(take_ptr(&broker->watch));
+    handle_waiting(broker);
+    const struct sandbox_event all = {.type = SANDBOX_NONE};
+    for (size_t i = 0; i < broker->runtime->config.loop_count; i++)
+        deliver_later(&broker->runtime->homes[i], &all);
+}
+
+static void on_readable(void *arg, int events)
+{
+    struct broker *broker = arg;
+    (void) events;
+    for (int i = 0; i < EVENTS_PER_TURN; i++) {
+        struct sandbox_event event;
+        struct err err;
+        int rc = spawner_next(broker->spawner, &event, &err);
+        if (rc < 0) {
+            spawner_died(broker, &err);
+            return;
+        }
+        if (event.type == SANDBOX_NONE)
+            break;
+        deliver(broker, &event);
+    }
+    handle_waiting(broker);
+}
+
+int broker_new(struct runtime *runtime, struct broker **out_broker, struct err *err)
+{
+    struct broker *broker = NEW(struct broker);
+    *broker = (struct broker){
+        .runtime = runtime, .loop = runtime->config.loops[0], .spawner = runtime->config.spawner};
+    list_init(&broker->waiting);
+    int rc = watch_new(broker->loop, spawner_fd(broker->spawner), on_readable, broker,
+                       &broker->watch, err);
+    if (rc < 0) {
+        free(broker);
+        return err_wrap(err, "watch the spawner");
+    }
+    watch_set(broker->watch, WATCH_READ);
+    *out_broker = broker;
+    return 0;
+}
+
+void broker_free(struct broker *broker)
+{
+    if (broker == NULL)
+        return;
+    watch_free(broker->watch);
+    for (struct list_node *node; (node = list_pop_front(&broker->waiting)) != NULL;)
+        request_free(CONTAINER_OF(node, struct request, node));
+    free(broker);
+}

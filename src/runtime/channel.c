@@ -1,0 +1,227 @@
+/* The bytes of an instance: the control socket (frames) and the log pipe, both non-blocking.
+ *
+ * Writing is optimistic: a frame goes out with one sendmsg from where it lies, and only what did
+ * not fit waits for the socket. Reading takes whatever is there into the home's scratch buffer;
+ * once a large payload is under way it is read straight into the answer.
+ *
+ * The log pipe is read whenever it has something, and emptied before an answer is passed on: all
+ * that the function wrote before it answered is in the pipe by then. Output nobody wants is read
+ * and dropped, so that a function never waits for its own log. One callback reads a bounded amount,
+ * so that a flood of output does not stop the loop. */
+#include "runtime/runtime_int.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum { READS_PER_TURN = 16, DRAIN_READS_MAX = 32 };
+
+/* ---- out ---- */
+
+bool channel_is_sent(const struct instance *inst)
+{
+    return inst->sent == inst->out.len + inst->event.len;
+}
+
+/* Sends what the socket takes. A broken socket is not reported here: it is readable as well, and
+ * the reader finds the end. */
+void channel_send(struct instance *inst)
+{
+    while (!channel_is_sent(inst)) {
+        struct str head = str_skip(buf_str(&inst->out), inst->sent);
+        size_t event_sent = inst->sent > inst->out.len ? inst->sent - inst->out.len : 0;
+        struct str event = str_skip(inst->event, event_sent);
+        struct iovec iov[2] = {{(void *) (uintptr_t) head.ptr, head.len},
+                               {(void *) (uintptr_t) event.ptr, event.len}};
+        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = event.len > 0 ? 2 : 1};
+        ssize_t n = sendmsg(inst->control_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        inst->sent += (size_t) n;
+    }
+    bool waits = !channel_is_sent(inst) && errno == EAGAIN;
+    watch_set(inst->control_watch, waits ? WATCH_READ | WATCH_WRITE : WATCH_READ);
+}
+
+/* ---- in ---- */
+
+/* Hands out the frames in bytes; false: the instance is not to be read from any more. */
+static bool feed(struct instance *inst, struct str bytes)
+{
+    while (bytes.len > 0) {
+        struct err err;
+        int rc = frame_feed(&inst->reader, &bytes, &err);
+        if (rc < 0) {
+            log_debug("runtime", "instance violates the protocol", "id=%" PRIu64 " err=\"%s\"",
+                      inst->id, err.text);
+            instance_violated(inst);
+            return false;
+        }
+        if (rc == FRAME_NEEDS_MORE)
+            return true;
+        instance_frame(inst, &inst->reader.frame, inst->reader.is_oversize);
+        if (inst->control_fd < 0)
+            return false;
+        buf_reset(&inst->answer);
+    }
+    return true;
+}
+
+/* One read; false: nothing more to do now. */
+static bool read_some(struct instance *inst)
+{
+    size_t size;
+    char *room = frame_room(&inst->reader, &size);
+    bool is_direct = room != NULL && size > SCRATCH_SIZE;
+    if (!is_direct) {
+        room = inst->home->scratch;
+        size = SCRATCH_SIZE;
+    }
+    ssize_t n = recv(inst->control_fd, room, size, MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EINTR || (errno != EAGAIN && (instance_lost(inst), false));
+    if (n == 0) {
+        instance_lost(inst);
+        return false;
+    }
+    if (is_direct) {
+        if (frame_fed(&inst->reader, (size_t) n) == FRAME_IS_WHOLE) {
+            instance_frame(inst, &inst->reader.frame, false);
+            if (inst->control_fd < 0)
+                return false;
+            buf_reset(&inst->answer);
+        }
+    } else if (!feed(inst, str_of(room, (size_t) n))) {
+        return false;
+    }
+    return (size_t) n == size; /* less than asked for: the socket is empty */
+}
+
+void channel_read(struct instance *inst)
+{
+    for (int i = 0; i < READS_PER_TURN && inst->control_fd >= 0; i++)
+        if (!read_some(inst))
+            return;
+}
+
+static void on_control(void *arg, int events)
+{
+    struct instance *inst = arg;
+    if ((events & WATCH_WRITE) != 0)
+        channel_send(inst);
+    if ((events & WATCH_READ) != 0)
+        channel_read(inst);
+}
+
+/* ---- the log ---- */
+
+/* Keeps the end of the output; the buffer holds at most twice what is wanted. */
+void channel_keep(struct instance *inst, struct str text)
+{
+    struct buf *log = &inst->log;
+    if (text.len > LOG_TAIL_SIZE)
+        text = str_skip(text, text.len - LOG_TAIL_SIZE);
+    if (log->len + text.len > log->limit)
+        buf_consume(log, log->len - LOG_TAIL_SIZE);
+    buf_put(log, text);
+}
+
+void channel_log(struct instance *inst, struct str text)
+{
+    const struct runtime_config *config = &inst->home->runtime->config;
+    const struct invocation *inv = inst->slot.invocation;
+    if (inv == NULL || inv->wants_log_tail)
+        channel_keep(inst, text);
+    if (config->log_sink != NULL)
+        config->log_sink(config->log_arg, inst->slot.spec, str_from(inst->log_stream),
+                         inv == NULL ? STR_NONE : inv->request_id, text);
+    if (log_is_on(LOG_DEBUG)) {
+        struct log_text quoted;
+        log_debug("function", "output", "fn=" STR_FMT " text=%s", STR_ARG(inst->slot.spec->name),
+                  log_quote(&quoted, text));
+    }
+}
+
+/* Returns false at the end of what is there. */
+static bool read_log(struct instance *inst)
+{
+    char *scratch = inst->home->scratch;
+    ssize_t n = read(inst->log_fd, scratch, SCRATCH_SIZE);
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n > 0)
+        channel_log(inst, str_of(scratch, (size_t) n));
+    if (n == 0) /* every writer has gone; the instance's end comes from elsewhere */
+        watch_set(inst->log_watch, 0);
+    return n > 0;
+}
+
+void channel_drain_log(struct instance *inst)
+{
+    for (int i = 0; i < DRAIN_READS_MAX && inst->log_fd >= 0; i++)
+        if (!read_log(inst))
+            return;
+}
+
+static void on_log(void *arg, int events)
+{
+    (void) events;
+    struct instance *inst = arg;
+    (void) read_log(inst); /* the rest in the next turn */
+}
+
+/* ---- descriptors ---- */
+
+int channel_open(struct instance *inst, struct err *err)
+{
+    int rc =
+        watch_new(inst->home->loop, inst->control_fd, on_control, inst, &inst->control_watch, err);
+    if (rc == 0)
+        rc = watch_new(inst->home->loop, inst->log_fd, on_log, inst, &inst->log_watch, err);
+    if (rc < 0)
+        return err_wrap(err, "watch an instance");
+    watch_set(inst->control_watch, WATCH_READ);
+    watch_set(inst->log_watch, WATCH_READ);
+    return 0;
+}
+
+static void close_fd(int *fd)
+{
+    AUTO_CLOSE int closed = take_fd(fd);
+}
+
+void channel_close_control(struct instance *inst)
+{
+    watch_free(take_ptr(&inst->control_watch));
+    close_fd(&inst->control_fd);
+}
+
+void channel_close(struct instance *inst)
+{
+    channel_close_control(inst);
+    watch_free(take_ptr(&inst->log_watch));
+    close_fd(&inst->log_fd);
+    close_fd(&inst->freeze_fd);
+    close_fd(&inst->kill_fd);
+    close_fd(&inst->memory_fd);
+}
+
+uint64_t channel_memory_peak(const struct instance *inst)
+{
+    char text[24];
+    if (inst->memory_fd < 0)
+        return 0;
+    ssize_t n = pread(inst->memory_fd, text, sizeof text, 0);
+    if (n <= 0)
+        return 0;
+    struct str digits = str_of(text, (size_t) n);
+    if (text[n - 1] == '\n')
+        digits.len--;
+    uint64_t bytes;
+    return parse_u64(digits, UINT64_MAX, &bytes) == 0 ? bytes : 0;
+}

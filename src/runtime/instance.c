@@ -1,0 +1,482 @@
+/* One instance: from the request for a sandbox to the last that is heard of it.
+ *
+ *     start ──spawn──> BUILDING ──made──> INITIALISING ──READY──> IDLE <──> BUSY ──> ...
+ *                         │ failed            │ INIT_ERROR           answer, timeout
+ *                         v                   v end of stream        end of stream
+ *                       (gone)             STOPPING ──────────────────── gone
+ *
+ * The control socket's end is only a hint that the program has ended; why it ended, the spawner
+ * says a moment later (exit status, signal, out of memory). Until then the instance is stopping,
+ * not killed (that would falsify the status), and holds on to the invocation that the verdict is
+ * for: the one it ran, or, when it fails while starting, the oldest that waited. One timer serves
+ * all phases: what takes too long is killed and answered for.
+ *
+ * Init has AWS's ten seconds; past them the instance is killed and another one is started for the
+ * invocation that waits longest, whose init then may take the function's own timeout and counts
+ * towards it. A second expiry is a timeout of the invocation. An init that *fails* is answered at
+ * once (AWS tries once more inside the invocation, which runs the user's side effects twice). */
+#include "runtime/runtime_int.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+
+enum {
+    BUILD_LIMIT_US = 30 * 1000 * 1000, /* the spawner takes milliseconds */
+    INIT_LIMIT_US = 10 * 1000 * 1000,
+    ENDING_LIMIT_US = 500 * 1000, /* between the end of the stream and the end of the process */
+    GONE_LIMIT_US = 10 * 1000 * 1000,
+};
+
+static int64_t now_us(const struct instance *inst)
+{
+    return exec_now_us(inst->home->exec);
+}
+
+static struct sched *sched_of(struct instance *inst)
+{
+    return &inst->home->sched;
+}
+
+static void set_timer(struct instance *inst, int64_t after_us)
+{
+    timer_set(inst->home->exec, &inst->timer, now_us(inst) + after_us);
+}
+
+/* ---- effects of the scheduler ---- */
+
+static void timer_fired(struct timer *timer);
+
+static void start(void *arg, struct function_spec *spec)
+{
+    struct home *home = arg;
+    struct instance *inst = NEW(struct instance);
+    *inst = (struct instance){.home = home,
+                              .id = home->next_id,
+                              .control_fd = -1,
+                              .log_fd = -1,
+                              .freeze_fd = -1,
+                              .kill_fd = -1,
+                              .memory_fd = -1,
+                              .reader = {.payload = &inst->answer},
+                              .timer = {.fire = timer_fired},
+                              .asked_us = exec_now_us(home->exec)};
+    home->next_id += home->runtime->config.loop_count;
+    buf_init(&inst->answer, ANSWER_SIZE_MAX);
+    buf_init(&inst->out, SANDBOX_START_MAX);
+    buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
+    sched_slot_init(&home->sched, &inst->slot, spec);
+    (void) map_put(&home->instances, str_of(&inst->id, sizeof inst->id), inst);
+    set_timer(inst, BUILD_LIMIT_US);
+    broker_spawn(home, inst->id, spec);
+}
+
+/* The time that the invocation has left on this instance. */
+static int64_t time_allowed_us(const struct instance *inst, const struct invocation *inv)
+{
+    int64_t allowed = (int64_t) inv->spec->timeout_ms * 1000;
+    if (inst->is_retry && !inst->is_used)
+        allowed -= inst->ready_us - inst->made_us;
+    return allowed > 0 ? allowed : 0;
+}
+
+static void note_cold_start(struct instance *inst, struct invocation *inv)
+{
+    inv->is_cold = true;
+    inv->sandbox_us = inst->build_us;
+    inv->boot_us = inst->booted_us - inst->made_us;
+    inv->init_us = inst->ready_us - inst->booted_us;
+    inv->queue_us -= inv->sandbox_us + inv->boot_us + inv->init_us;
+    if (inv->queue_us < 0)
+        inv->queue_us = 0; /* the instance was started for another one */
+}
+
+static void send(void *arg, struct slot *slot, struct invocation *inv)
+{
+    struct instance *inst = CONTAINER_OF(slot, struct instance, slot);
+    (void) arg;
+    int64_t allowed_us = time_allowed_us(inst, inv);
+    inv->sent_us = now_us(inst);
+    inv->queue_us = inv->sent_us - inv->created_us;
+    if (!inst->is_used)
+        note_cold_start(inst, inv);
+    inst->is_used = true;
+    buf_reset(&inst->log); /* what was said before is not the invocation's */
+    inst->seq = inst->seq == UINT32_MAX ? 1 : inst->seq + 1;
+    const struct frame_invoke invoke = {.deadline_ms = clock_utc_ms(inst->home->exec->clock) +
+                                                       allowed_us / 1000,
+                                        .request_id = inv->request_id,
+                                        .invoked_arn = inv->invoked_arn,
+                                        .trace_id = inv->trace_id,
+                                        .client_context = inv->client_context,
+                                        .cognito_identity = inv->cognito_identity,
+                                        .event_size = inv->payload.len};
+    buf_reset(&inst->out);
+    int rc = frame_invoke_put(&inst->out, &invoke, inst->seq, NULL);
+    assert(rc == 0 && !buf_is_over(&inst->out)); /* runtime_invoke checked the sizes */
+    inst->event = inv->payload;
+    inst->sent = 0;
+    set_timer(inst, allowed_us);
+    if (report_is_wanted(inst, inv))
+        report_start(inst, inv);
+    channel_send(inst);
+}
+
+static void kill_now(struct instance *inst)
+{
+    if (inst->is_killed)
+        return;
+    inst->is_killed = true;
+    broker_kill(inst->home, inst->id);
+}
+
+static void stop(void *arg, struct slot *slot)
+{
+    struct instance *inst = CONTAINER_OF(slot, struct instance, slot);
+    (void) arg;
+    channel_close_control(inst);
+    inst->event = STR_NONE;
+    buf_reset(&inst->out);
+    inst->sent = 0;
+    if (inst->is_ending) {
+        set_timer(inst, ENDING_LIMIT_US);
+        return;
+    }
+    kill_now(inst);
+    set_timer(inst, GONE_LIMIT_US);
+}
+
+static void done(void *arg, struct invocation *inv)
+{
+    home_done(arg, inv);
+}
+
+static void drained(void *arg)
+{
+    home_drained(arg);
+}
+
+const struct sched_effects instance_effects = {start, send, stop, done, drained};
+
+/* ---- the end of an invocation ---- */
+
+/* Durations, memory, the last lines; the answer is in inv->output already. */
+static void conclude(struct instance *inst, struct invocation *inv, const struct verdict *verdict)
+{
+    int64_t billed_us = inv->run_us + (inv->is_cold ? inv->boot_us + inv->init_us : 0);
+    inv->billed_ms = (billed_us + 999) / 1000;
+    if (inv->memory_peak_bytes == 0)
+        inv->memory_peak_bytes = channel_memory_peak(inst);
+    inv->answer = buf_str(&inv->output);
+    if (!report_is_wanted(inst, inv))
+        return;
+    report_end(inst, inv, verdict);
+    report_tail(inst, inv);
+}
+
+static void fail(struct invocation *inv)
+{
+    inv->result = INVOCATION_FUNCTION_ERROR;
+    buf_init(&inv->output, ANSWER_SIZE_MAX);
+}
+
+/* The invocation of an instance that did not get to run it: init's time counts as its run. */
+static void begin_unsent(struct instance *inst, struct invocation *inv)
+{
+    fail(inv);
+    inv->run_us = inst->made_us == 0 ? 0 : now_us(inst) - inst->made_us;
+    inv->queue_us = now_us(inst) - inv->created_us - inv->run_us;
+    if (!report_is_wanted(inst, inv))
+        return;
+    struct buf init_output = inst->log; /* START belongs before what init said */
+    buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
+    report_start(inst, inv);
+    channel_keep(inst, buf_str(&init_output));
+    buf_done(&init_output);
+}
+
+static void end_by_timeout(struct instance *inst, struct invocation *inv)
+{
+    char message[64];
+    (void) snprintf(message, sizeof message, "Task timed out after %.2f seconds",
+                    (double) inv->spec->timeout_ms / 1000);
+    report_error(&inv->output, &verdict_timeout, inv->request_id, message);
+    if (report_is_wanted(inst, inv))
+        report_timeout(inst, inv);
+    conclude(inst, inv, &verdict_timeout);
+}
+
+static void end_by_exit(struct instance *inst, struct invocation *inv,
+                        const struct sandbox_event *event)
+{
+    bool is_oom = event->oom_kills > 0;
+    const struct verdict *verdict = is_oom ? &verdict_out_of_memory : &verdict_exit;
+    const struct sandbox_event killed = {.is_signalled = true, .status = SIGKILL};
+    char message[96];
+    report_exit_text(message, sizeof message, is_oom ? &killed : event);
+    inv->memory_peak_bytes = event->memory_peak_bytes;
+    report_error(&inv->output, verdict, inv->request_id, message);
+    if (report_is_wanted(inst, inv))
+        report_exit(inst, inv, message);
+    conclude(inst, inv, verdict);
+}
+
+static void answered(struct instance *inst, enum invocation_result result, bool is_oversize)
+{
+    struct invocation *inv = inst->slot.invocation;
+    timer_clear(inst->home->exec, &inst->timer);
+    inv->run_us = now_us(inst) - inv->sent_us;
+    channel_drain_log(inst);
+    inv->result = is_oversize ? INVOCATION_FUNCTION_ERROR : result;
+    inv->output = inst->answer;
+    buf_init(&inst->answer, ANSWER_SIZE_MAX);
+    if (is_oversize)
+        report_oversize(&inv->output);
+    inst->event = STR_NONE;
+    conclude(inst, inv, &verdict_none);
+    sched_slot_answered(sched_of(inst), &inst->slot);
+}
+
+/* ---- starting ---- */
+
+/* What waits longest for this function, in the hands of a start that fails. */
+static void take_victim(struct instance *inst)
+{
+    if (inst->victim == NULL)
+        inst->victim = sched_take_waiting(sched_of(inst), &inst->slot);
+}
+
+static void refuse_victim(struct instance *inst, const struct err *err)
+{
+    struct invocation *inv = take_ptr(&inst->victim);
+    if (inv == NULL)
+        return;
+    inv->result = INVOCATION_REFUSED;
+    inv->error = *err;
+    sched_end(sched_of(inst), inv);
+}
+
+static void init_failed(struct instance *inst, bool is_oversize)
+{
+    take_victim(inst);
+    channel_drain_log(inst);
+    sched_slot_stop(sched_of(inst), &inst->slot);
+    struct invocation *inv = take_ptr(&inst->victim);
+    if (inv == NULL)
+        return;
+    begin_unsent(inst, inv);
+    if (is_oversize)
+        report_oversize(&inv->output);
+    else
+        buf_put(&inv->output, buf_str(&inst->answer));
+    conclude(inst, inv, &verdict_none);
+    sched_end(sched_of(inst), inv);
+}
+
+static void init_timed_out(struct instance *inst)
+{
+    take_victim(inst);
+    struct invocation *inv = take_ptr(&inst->victim);
+    if (inv != NULL && !inv->is_init_retry) {
+        inv->is_init_retry = true;
+        sched_return_waiting(sched_of(inst), inv);
+        inv = NULL;
+    }
+    channel_drain_log(inst);
+    sched_slot_stop(sched_of(inst), &inst->slot);
+    if (inv == NULL)
+        return;
+    begin_unsent(inst, inv);
+    end_by_timeout(inst, inv);
+    sched_end(sched_of(inst), inv);
+}
+
+static int64_t init_limit_us(const struct instance *inst)
+{
+    if (inst->is_retry)
+        return (int64_t) inst->slot.spec->timeout_ms * 1000;
+    int64_t limit_ms = inst->home->runtime->config.init_limit_ms;
+    return limit_ms > 0 ? limit_ms * 1000 : INIT_LIMIT_US;
+}
+
+void instance_made(struct instance *inst, const struct sandbox_event *event)
+{
+    inst->control_fd = event->control_fd;
+    inst->log_fd = event->log_fd;
+    inst->freeze_fd = event->freeze_fd;
+    inst->kill_fd = event->kill_fd;
+    inst->memory_fd = event->memory_fd;
+    if (inst->slot.state != SLOT_BUILDING)
+        return; /* stopped meanwhile: it was killed, or is now */
+    inst->build_us = event->build_us;
+    inst->made_us = inst->booted_us = now_us(inst);
+    sched_slot_made(sched_of(inst), &inst->slot);
+    start_log_stream(inst->log_stream, sizeof inst->log_stream, inst->slot.spec,
+                     clock_utc_ms(inst->home->exec->clock));
+    struct err err;
+    int rc = start_block(&inst->out, inst->slot.spec, inst->log_stream, &err);
+    if (rc == 0)
+        rc = channel_open(inst, &err);
+    if (rc < 0) {
+        take_victim(inst);
+        sched_slot_stop(sched_of(inst), &inst->slot);
+        refuse_victim(inst, &err);
+        return;
+    }
+    const struct invocation *first = sched_first_waiting(&inst->slot);
+    inst->is_retry = first != NULL && first->is_init_retry;
+    set_timer(inst, init_limit_us(inst));
+    channel_send(inst);
+}
+
+/* ---- what the instance says ---- */
+
+static void ready(struct instance *inst)
+{
+    inst->ready_us = now_us(inst);
+    timer_clear(inst->home->exec, &inst->timer);
+    channel_drain_log(inst);
+    buf_done(&inst->out); /* the START block was large */
+    inst->sent = 0;
+    sched_slot_ready(sched_of(inst), &inst->slot);
+}
+
+void instance_violated(struct instance *inst)
+{
+    if (inst->slot.state == SLOT_INITIALISING)
+        take_victim(inst);
+    sched_slot_stop(sched_of(inst), &inst->slot);
+}
+
+void instance_lost(struct instance *inst)
+{
+    inst->is_ending = inst->slot.state != SLOT_IDLE; /* nobody asks why an idle one ends */
+    instance_violated(inst);
+}
+
+void instance_frame(struct instance *inst, const struct frame *frame, bool is_oversize)
+{
+    enum slot_state state = inst->slot.state;
+    bool is_answer = state == SLOT_BUSY && frame->seq == inst->seq && channel_is_sent(inst);
+    bool is_starting = state == SLOT_INITIALISING && channel_is_sent(inst);
+    if (frame->type == FRAME_RESPONSE && is_answer)
+        answered(inst, INVOCATION_OK, is_oversize);
+    else if (frame->type == FRAME_ERROR && is_answer)
+        answered(inst, INVOCATION_FUNCTION_ERROR, is_oversize);
+    else if (frame->type == FRAME_BOOTED && is_starting)
+        inst->booted_us = now_us(inst);
+    else if (frame->type == FRAME_READY && is_starting)
+        ready(inst);
+    else if (frame->type == FRAME_INIT_ERROR && is_starting)
+        init_failed(inst, is_oversize);
+    else
+        instance_violated(inst);
+}
+
+/* ---- the end ---- */
+
+static void instance_free(struct instance *inst)
+{
+    assert(inst->victim == NULL);
+    timer_clear(inst->home->exec, &inst->timer);
+    channel_close(inst);
+    (void) map_remove(&inst->home->instances, str_of(&inst->id, sizeof inst->id));
+    buf_done(&inst->answer);
+    buf_done(&inst->out);
+    buf_done(&inst->log);
+    free(inst);
+}
+
+void instance_failed(struct instance *inst, const struct sandbox_event *event)
+{
+    struct err err;
+    (void) err_say(&err, event->error < 0 ? event->error : -EIO, "build a sandbox: %s",
+                   event->reason);
+    log_warn("runtime", "sandbox not built", "fn=" STR_FMT " err=\"%s\"",
+             STR_ARG(inst->slot.spec->name), event->reason);
+    if (inst->slot.state == SLOT_BUILDING)
+        take_victim(inst);
+    refuse_victim(inst, &err);
+    sched_slot_gone(sched_of(inst), &inst->slot);
+    instance_free(inst);
+}
+
+/* Ends what the instance still holds, for the reason that the spawner gives. */
+static void end_held(struct instance *inst, const struct sandbox_event *event)
+{
+    channel_drain_log(inst);
+    struct invocation *inv = take_ptr(&inst->victim);
+    if (inv != NULL) {
+        begin_unsent(inst, inv);
+        end_by_exit(inst, inv, event);
+        sched_end(sched_of(inst), inv);
+    }
+    inv = inst->slot.invocation;
+    if (inv != NULL) {
+        fail(inv);
+        inv->run_us = now_us(inst) - inv->sent_us;
+        end_by_exit(inst, inv, event);
+        sched_slot_failed(sched_of(inst), &inst->slot);
+    }
+}
+
+void instance_gone(struct instance *inst, const struct sandbox_event *event)
+{
+    if (inst->control_fd >= 0 && inst->control_watch != NULL)
+        channel_read(inst); /* an answer may have come just before the end */
+    if (inst->slot.state != SLOT_STOPPING) {
+        inst->is_killed = true; /* nothing is left to be killed */
+        if (inst->slot.state == SLOT_INITIALISING || inst->slot.state == SLOT_BUILDING)
+            take_victim(inst);
+        sched_slot_stop(sched_of(inst), &inst->slot);
+    }
+    end_held(inst, event);
+    sched_slot_gone(sched_of(inst), &inst->slot);
+    instance_free(inst);
+}
+
+/* ---- time ---- */
+
+static void invocation_timed_out(struct instance *inst)
+{
+    struct invocation *inv = inst->slot.invocation;
+    fail(inv);
+    inv->run_us = (int64_t) inv->spec->timeout_ms * 1000;
+    channel_drain_log(inst);
+    end_by_timeout(inst, inv);
+    sched_slot_failed(sched_of(inst), &inst->slot);
+}
+
+/* It was to end and does not, or the spawner does not say so: nobody waits any longer. */
+static void stopping_timed_out(struct instance *inst)
+{
+    if (!inst->is_killed) {
+        kill_now(inst);
+        set_timer(inst, GONE_LIMIT_US);
+        return;
+    }
+    log_error("runtime", "instance was killed and is not gone", "id=%" PRIu64, inst->id);
+    const struct sandbox_event killed = {.is_signalled = true, .status = SIGKILL};
+    end_held(inst, &killed);
+}
+
+static void timer_fired(struct timer *timer)
+{
+    struct instance *inst = CONTAINER_OF(timer, struct instance, timer);
+    struct err err;
+    switch (inst->slot.state) {
+    case SLOT_BUILDING:
+        (void) err_say(&err, -ETIMEDOUT, "the sandbox is not built in time");
+        take_victim(inst);
+        sched_slot_stop(sched_of(inst), &inst->slot);
+        refuse_victim(inst, &err);
+        break;
+    case SLOT_INITIALISING: init_timed_out(inst); break;
+    case SLOT_BUSY: invocation_timed_out(inst); break;
+    case SLOT_STOPPING: stopping_timed_out(inst); break;
+    case SLOT_IDLE: assert(!"an idle instance has no timer"); break;
+    }
+}

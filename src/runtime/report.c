@@ -1,0 +1,161 @@
+/* What the platform says to callers in the function's place, in AWS's words: the error objects of
+ * timeouts, exits and oversize answers, and the START, END and REPORT lines of the log.
+ *
+ *     START RequestId: <id> Version: $LATEST
+ *     ... the function's own output ...
+ *     END RequestId: <id>
+ *     REPORT RequestId: <id>\tDuration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\t
+ *         Max Memory Used: 33 MB\tInit Duration: 12.34 ms\t[Status: timeout]
+ *
+ * Billed is the run rounded up to a millisecond; the first invocation of an instance pays for its
+ * init too (AWS, since August 2025). Init Duration covers the boot of the language and the user's
+ * init. Texts: observed in public logs of Lambda, 2024 to 2026; "Status" appears where the platform
+ * ended the invocation, not for errors that the function reported itself. */
+#include "runtime/runtime_int.h"
+
+#include "data/json.h"
+#include "data/time.h"
+
+#include <signal.h>
+
+const struct verdict verdict_none = {NULL, NULL};
+const struct verdict verdict_timeout = {"Sandbox.Timedout", "timeout"};
+const struct verdict verdict_exit = {"Runtime.ExitError", "error"};
+const struct verdict verdict_out_of_memory = {"Runtime.OutOfMemory", "error"};
+
+/* ---- error objects ---- */
+
+void report_error(struct buf *out, const struct verdict *verdict, struct str request_id,
+                  const char *message)
+{
+    struct json_writer w;
+    char text[256];
+    (void) snprintf(text, sizeof text, "RequestId: " STR_FMT " Error: %s", STR_ARG(request_id),
+                    message);
+    json_writer_init(&w, out);
+    json_object_begin(&w);
+    json_key(&w, STR("errorType"));
+    json_str(&w, str_from(verdict->type));
+    json_key(&w, STR("errorMessage"));
+    json_str(&w, str_from(text));
+    json_object_end(&w);
+}
+
+void report_oversize(struct buf *out)
+{
+    buf_reset(out); /* it says that it was too small */
+    buf_printf(out,
+               "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size "
+               "(%d bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}",
+               ANSWER_SIZE_MAX);
+}
+
+/* Names as Go's syscall package has them, since Lambda's supervisor prints those. */
+static const char *signal_text(int number)
+{
+    switch (number) {
+    case SIGHUP: return "hangup";
+    case SIGINT: return "interrupt";
+    case SIGQUIT: return "quit";
+    case SIGILL: return "illegal instruction";
+    case SIGTRAP: return "trace/breakpoint trap";
+    case SIGABRT: return "aborted";
+    case SIGBUS: return "bus error";
+    case SIGFPE: return "floating point exception";
+    case SIGKILL: return "killed";
+    case SIGUSR1: return "user defined signal 1";
+    case SIGSEGV: return "segmentation fault";
+    case SIGUSR2: return "user defined signal 2";
+    case SIGPIPE: return "broken pipe";
+    case SIGALRM: return "alarm clock";
+    case SIGTERM: return "terminated";
+    default: return NULL;
+    }
+}
+
+void report_exit_text(char *out, size_t size, const struct sandbox_event *event)
+{
+    const char *name = event->is_signalled ? signal_text(event->status) : NULL;
+    if (name != NULL)
+        (void) snprintf(out, size, "Runtime exited with error: signal: %s", name);
+    else if (event->is_signalled)
+        (void) snprintf(out, size, "Runtime exited with error: signal %d", event->status);
+    else if (event->status > 0)
+        (void) snprintf(out, size, "Runtime exited with error: exit status %d", event->status);
+    else
+        (void) snprintf(out, size, "Runtime exited without providing a reason");
+}
+
+/* ---- lines ---- */
+
+bool report_is_wanted(const struct instance *inst, const struct invocation *inv)
+{
+    return inv->wants_log_tail || inst->home->runtime->config.log_sink != NULL;
+}
+
+void report_start(struct instance *inst, const struct invocation *inv)
+{
+    char line[256];
+    int n = snprintf(line, sizeof line, "START RequestId: " STR_FMT " Version: " STR_FMT "\n",
+                     STR_ARG(inv->request_id), STR_ARG(inv->spec->version));
+    channel_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+}
+
+/* Rounded up to whole MB as AWS shows it, never above what the function may use. */
+static unsigned memory_used_mb(const struct invocation *inv)
+{
+    uint64_t mb = (inv->memory_peak_bytes + (1 << 20) - 1) >> 20;
+    return (unsigned) (mb < inv->spec->memory_mb ? mb : inv->spec->memory_mb);
+}
+
+void report_end(struct instance *inst, const struct invocation *inv, const struct verdict *verdict)
+{
+    struct buf line;
+    buf_init(&line, 1024);
+    buf_printf(&line, "END RequestId: " STR_FMT "\n", STR_ARG(inv->request_id));
+    buf_printf(&line,
+               "REPORT RequestId: " STR_FMT "\tDuration: %.2f ms\tBilled Duration: %lld ms\t"
+               "Memory Size: %u MB\tMax Memory Used: %u MB\t",
+               STR_ARG(inv->request_id), (double) inv->run_us / 1000, (long long) inv->billed_ms,
+               inv->spec->memory_mb, memory_used_mb(inv));
+    if (inv->is_cold)
+        buf_printf(&line, "Init Duration: %.2f ms\t",
+                   (double) (inv->boot_us + inv->init_us) / 1000);
+    if (verdict->status != NULL)
+        buf_printf(&line, "Status: %s", verdict->status);
+    if (verdict->status != NULL && verdict != &verdict_timeout)
+        buf_printf(&line, "\tError Type: %s", verdict->type);
+    buf_put_char(&line, '\n');
+    channel_log(inst, buf_str(&line));
+    buf_done(&line);
+}
+
+void report_timeout(struct instance *inst, const struct invocation *inv)
+{
+    struct buf line;
+    buf_init(&line, 512);
+    time_put_iso8601(&line, clock_utc_ms(inst->home->exec->clock), true);
+    buf_printf(&line, " " STR_FMT " Task timed out after %.2f seconds\n\n",
+               STR_ARG(inv->request_id), (double) inv->spec->timeout_ms / 1000);
+    channel_log(inst, buf_str(&line));
+    buf_done(&line);
+}
+
+void report_exit(struct instance *inst, const struct invocation *inv, const char *message)
+{
+    char line[320];
+    int n = snprintf(line, sizeof line, "RequestId: " STR_FMT " Error: %s\nRuntime.ExitError\n",
+                     STR_ARG(inv->request_id), message);
+    channel_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+}
+
+/* The last 4 KB of the instance's log go with the invocation. */
+void report_tail(struct instance *inst, struct invocation *inv)
+{
+    if (!inv->wants_log_tail)
+        return;
+    inv->tail = inst->log;
+    buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
+    struct str tail = buf_str(&inv->tail);
+    inv->log_tail = str_skip(tail, tail.len > LOG_TAIL_SIZE ? tail.len - LOG_TAIL_SIZE : 0);
+}

@@ -1,0 +1,293 @@
+/* The runtime: homes, and the way to them.
+ *
+ * Each loop has a home; a function belongs to the home that the hash of its ARN and version names.
+ * A call that starts on another loop travels there as a task inside the invocation and back the
+ * same way, so `done` runs where the call came from. With one loop nothing is posted at all.
+ *
+ * The account's concurrency is divided between the homes; with one home it is exact. */
+#include "runtime/runtime.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "runtime/runtime_int.h"
+
+#include <errno.h>
+
+enum { TEXT_MAX = 16 * 1024, PAYLOAD_MAX = 64 << 20 };
+
+static void publish_counts(struct home *home)
+{
+    const struct sched *sched = &home->sched;
+    __atomic_store_n(&home->counts.instances, sched->instances, __ATOMIC_RELAXED);
+    __atomic_store_n(&home->counts.busy, sched->busy, __ATOMIC_RELAXED);
+    __atomic_store_n(&home->counts.queued, sched->queued, __ATOMIC_RELAXED);
+}
+
+struct runtime_counts runtime_counts(const struct runtime *runtime)
+{
+    struct runtime_counts sum = {0};
+    for (size_t i = 0; i < runtime->config.loop_count; i++) {
+        const struct runtime_counts *counts = &runtime->homes[i].counts;
+        sum.instances += __atomic_load_n(&counts->instances, __ATOMIC_RELAXED);
+        sum.busy += __atomic_load_n(&counts->busy, __ATOMIC_RELAXED);
+        sum.queued += __atomic_load_n(&counts->queued, __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+/* ---- invocations ---- */
+
+static void finish(struct invocation *inv)
+{
+    struct buf output = inv->output, tail = inv->tail; /* done may free the invocation */
+    inv->done(inv);
+    buf_done(&output);
+    buf_done(&tail);
+}
+
+static void run_finish(struct task *task)
+{
+    finish(CONTAINER_OF(task, struct invocation, task));
+}
+
+void home_done(struct home *home, struct invocation *inv)
+{
+    publish_counts(home);
+    struct loop *origin = home->runtime->config.loops[inv->origin];
+    if (origin == home->loop) {
+        finish(inv);
+        return;
+    }
+    inv->task.run = run_finish;
+    exec_post(loop_exec(origin), &inv->task);
+}
+
+static struct home *home_of(const struct runtime *runtime, const struct function_spec *spec)
+{
+    size_t count = runtime->config.loop_count;
+    if (count == 1)
+        return &runtime->homes[0];
+    uint64_t hash = hash_bytes(spec->arn) ^ 31 * hash_bytes(spec->version);
+    return &runtime->homes[hash % count];
+}
+
+static void begin(struct home *home, struct invocation *inv)
+{
+    sched_invoke(&home->sched, inv);
+    publish_counts(home);
+}
+
+static void run_begin(struct task *task)
+{
+    struct invocation *inv = CONTAINER_OF(task, struct invocation, task);
+    begin(home_of(inv->runtime, inv->spec), inv);
+}
+
+static bool fits(const struct invocation *inv)
+{
+    return inv->request_id.len <= TEXT_MAX && inv->invoked_arn.len <= TEXT_MAX &&
+           inv->trace_id.len <= TEXT_MAX && inv->client_context.len <= TEXT_MAX &&
+           inv->cognito_identity.len <= TEXT_MAX && inv->payload.len <= PAYLOAD_MAX;
+}
+
+/* Everything that is not the caller's to fill. */
+static void reset(struct invocation *inv)
+{
+    const struct invocation given = *inv;
+    *inv = (struct invocation){.spec = given.spec,
+                               .request_id = given.request_id,
+                               .invoked_arn = given.invoked_arn,
+                               .trace_id = given.trace_id,
+                               .client_context = given.client_context,
+                               .cognito_identity = given.cognito_identity,
+                               .payload = given.payload,
+                               .wants_log_tail = given.wants_log_tail,
+                               .done = given.done};
+}
+
+void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv)
+{
+    assert(loop < runtime->config.loop_count);
+    assert(loop_is_current(runtime->config.loops[loop]));
+    reset(inv);
+    inv->runtime = runtime;
+    inv->origin = loop;
+    if (!fits(inv)) {
+        inv->result = INVOCATION_REFUSED;
+        (void) err_say(&inv->error, -E2BIG, "the invocation is too large");
+        inv->done(inv);
+        return;
+    }
+    struct home *home = home_of(runtime, inv->spec);
+    if (home->index == loop) {
+        begin(home, inv);
+        return;
+    }
+    inv->task.run = run_begin;
+    exec_post(home->exec, &inv->task);
+}
+
+void runtime_function_changed(struct runtime *runtime, size_t loop, struct str arn,
+                              struct function_spec *spec_or_null)
+{
+    struct home *home = &runtime->homes[loop];
+    if (spec_or_null != NULL && home_of(runtime, spec_or_null) != home)
+        return;
+    sched_function_changed(&home->sched, arn, spec_or_null);
+    publish_counts(home);
+}
+
+/* ---- events of the spawner ---- */
+
+/* The spawner has ended, and with it everything that it had built. */
+static void all_gone(struct home *home)
+{
+    size_t at = 0;
+    for (struct instance *inst; (inst = map_next(&home->instances, &at, NULL)) != NULL; at = 0) {
+        struct sandbox_event event = {.id = inst->id, .status = -1, .error = -EPIPE};
+        (void) snprintf(event.reason, sizeof event.reason, "the spawner is gone");
+        if (inst->made_us == 0)
+            instance_failed(inst, &event);
+        else
+            instance_gone(inst, &event);
+    }
+}
+
+static void close_made(const struct sandbox_event *event)
+{
+    const int fds[] = {event->control_fd, event->log_fd, event->freeze_fd, event->kill_fd,
+                       event->memory_fd};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        AUTO_CLOSE int fd = fds[i];
+    }
+}
+
+void home_event(struct home *home, const struct sandbox_event *event)
+{
+    struct instance *inst = map_find(&home->instances, str_of(&event->id, sizeof event->id));
+    switch (event->type) {
+    case SANDBOX_NONE: all_gone(home); break;
+    case SANDBOX_MADE:
+        if (inst != NULL)
+            instance_made(inst, event);
+        else
+            close_made(event);
+        break;
+    case SANDBOX_FAILED:
+        if (inst != NULL)
+            instance_failed(inst, event);
+        break;
+    case SANDBOX_GONE:
+        if (inst != NULL)
+            instance_gone(inst, event);
+        break;
+    }
+    publish_counts(home);
+}
+
+/* ---- draining ---- */
+
+static void home_is_drained(struct task *task)
+{
+    struct home *home = CONTAINER_OF(task, struct home, done_task);
+    struct runtime *runtime = home->runtime;
+    assert(runtime->homes_left > 0);
+    if (--runtime->homes_left == 0)
+        exec_post(loop_exec(runtime->config.loops[0]), take_ptr(&runtime->drained));
+}
+
+void home_drained(struct home *home)
+{
+    timer_clear(home->exec, &home->drain_timer);
+    publish_counts(home);
+    home->done_task.run = home_is_drained;
+    exec_post(loop_exec(home->runtime->config.loops[0]), &home->done_task);
+}
+
+static void drain_is_over(struct timer *timer)
+{
+    struct home *home = CONTAINER_OF(timer, struct home, drain_timer);
+    log_warn("runtime", "functions did not end in time", "busy=%u queued=%u", home->sched.busy,
+             home->sched.queued);
+    sched_refuse(&home->sched);
+    size_t at = 0;
+    for (struct instance *inst; (inst = map_next(&home->instances, &at, NULL)) != NULL;)
+        sched_slot_stop(&home->sched, &inst->slot); /* busy ones end when they are gone */
+}
+
+static void drain_home(struct task *task)
+{
+    struct home *home = CONTAINER_OF(task, struct home, drain_task);
+    home->drain_timer.fire = drain_is_over;
+    timer_set(home->exec, &home->drain_timer,
+              exec_now_us(home->exec) + home->runtime->drain_ms * 1000);
+    sched_drain(&home->sched);
+}
+
+void runtime_drain(struct runtime *runtime, int64_t timeout_ms, struct task *done)
+{
+    assert(runtime->drained == NULL && timeout_ms >= 0);
+    runtime->drained = done;
+    runtime->drain_ms = timeout_ms;
+    runtime->homes_left = runtime->config.loop_count;
+    for (size_t i = 0; i < runtime->config.loop_count; i++) {
+        struct home *home = &runtime->homes[i];
+        home->drain_task.run = drain_home;
+        exec_post(home->exec, &home->drain_task);
+    }
+}
+
+/* ---- making and freeing ---- */
+
+static void home_init(struct home *home, struct runtime *runtime, size_t index)
+{
+    const struct runtime_config *config = &runtime->config;
+    unsigned homes = (unsigned) config->loop_count;
+    *home = (struct home){.runtime = runtime,
+                          .index = index,
+                          .loop = config->loops[index],
+                          .exec = loop_exec(config->loops[index]),
+                          .next_id = config->loop_count + index,
+                          .scratch = mem_new(SCRATCH_SIZE)};
+    map_init(&home->instances);
+    const struct sched_config sched = {.exec = home->exec,
+                                       .effects = &instance_effects,
+                                       .arg = home,
+                                       .account_concurrency = config->account_concurrency / homes,
+                                       .instances_max = config->instances_max / homes,
+                                       .queue_max = config->queue_max,
+                                       .keep_alive_us = config->keep_alive_ms * 1000};
+    sched_init(&home->sched, &sched);
+}
+
+int runtime_new(const struct runtime_config *config, struct runtime **out_runtime, struct err *err)
+{
+    assert(config->loop_count > 0 && config->instances_max >= config->loop_count);
+    struct runtime *runtime = NEW(struct runtime);
+    runtime->config = *config;
+    runtime->homes = NEW_ARRAY(struct home, config->loop_count);
+    for (size_t i = 0; i < config->loop_count; i++)
+        home_init(&runtime->homes[i], runtime, i);
+    int rc = broker_new(runtime, &runtime->broker, err);
+    if (rc < 0) {
+        runtime_free(runtime);
+        return rc;
+    }
+    *out_runtime = runtime;
+    return 0;
+}
+
+void runtime_free(struct runtime *runtime)
+{
+    if (runtime == NULL)
+        return;
+    for (size_t i = 0; i < runtime->config.loop_count; i++) {
+        struct home *home = &runtime->homes[i];
+        sched_done(&home->sched);
+        map_done(&home->instances);
+        free(home->scratch);
+    }
+    broker_free(runtime->broker);
+    free(runtime->homes);
+    free(runtime);
+}

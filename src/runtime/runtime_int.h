@@ -1,0 +1,132 @@
+#pragma once
+/* What the files of src/runtime share: a home, an instance, and who tells whom what.
+ *
+ *   runtime.c   homes, the public interface, from and to other loops
+ *   sched.c     who runs what (pure)
+ *   instance.c  one instance: its life, timers and verdicts
+ *   channel.c   its bytes: frames out and in, the log pipe
+ *   report.c    what callers read: error objects, START/END/REPORT lines
+ *   start.c     what it is started with: arguments and environment
+ *   broker.c    the spawner's socket, on loop 0 */
+#include "base/assert.h"
+#include "net/loop.h"
+#include "runtime/frame.h"
+#include "runtime/sched.h"
+#include "sandbox/sandbox.h"
+
+enum {
+    /* AWS: 6 MB and a bit for the wrapping, the number that its error message names. */
+    ANSWER_SIZE_MAX = 6291556,
+    LOG_TAIL_SIZE = 4096,
+    SCRATCH_SIZE = 64 * 1024,
+};
+
+struct home {
+    struct runtime *runtime;
+    size_t index;
+    struct loop *loop; /* borrowed */
+    struct exec *exec; /* the loop's */
+    struct sched sched;
+    struct map instances; /* by id */
+    uint64_t next_id;
+    char *scratch; /* owned, SCRATCH_SIZE: what is read goes through here when it is small */
+    struct task drain_task, done_task;
+    struct timer drain_timer;
+    struct runtime_counts counts; /* atomic: a copy for other threads */
+};
+
+struct runtime {
+    struct runtime_config config;
+    struct broker *broker;
+    struct home *homes;   /* owned, config.loop_count */
+    size_t homes_left;    /* draining; loop 0's */
+    struct task *drained; /* the caller's, run on loop 0 */
+    int64_t drain_ms;
+};
+
+/*  An instance; its state is slot.state, see sched.h. Owned by its home from the effect `start`
+ *  until the spawner says that nothing of it is left. */
+struct instance {
+    struct slot slot; /* first */
+    struct home *home;
+    uint64_t id;
+
+    int control_fd, log_fd, freeze_fd, kill_fd, memory_fd; /* owned; -1 before it is made */
+    struct watch *control_watch, *log_watch;
+
+    /* In: see frame.h. answer is the reader's buffer. */
+    struct frame_reader reader;
+    struct buf answer;
+    uint32_t seq; /* of the last INVOKE */
+
+    /* Out: the START block or the head of an INVOKE, then the event. */
+    struct buf out;
+    struct str event; /* borrowed from the invocation */
+    size_t sent;      /* of out and event together */
+
+    struct buf log; /* the last LOG_TAIL_SIZE bytes at least, of init or of the invocation */
+    char log_stream[64];
+
+    struct timer timer;        /* building, init, invocation, then the end */
+    struct invocation *victim; /* taken from the queue: fails with this instance's start */
+    int64_t asked_us, made_us, booted_us, ready_us;
+    uint32_t build_us;
+    bool is_used;   /* had its first invocation */
+    bool is_retry;  /* init runs inside an invocation's time, see instance.c */
+    bool is_ending; /* ends on its own: the verdict needs its exit status, do not kill yet */
+    bool is_killed; /* the spawner was asked */
+};
+
+/* instance.c */
+extern const struct sched_effects instance_effects;
+void instance_made(struct instance *inst, const struct sandbox_event *event);
+void instance_failed(struct instance *inst, const struct sandbox_event *event);
+void instance_gone(struct instance *inst, const struct sandbox_event *event);
+void instance_frame(struct instance *inst, const struct frame *frame, bool is_oversize);
+void instance_lost(struct instance *inst);     /* end of stream */
+void instance_violated(struct instance *inst); /* bytes that are no frame */
+
+/* channel.c */
+CHECK_RESULT int channel_open(struct instance *inst, struct err *err);
+void channel_close_control(struct instance *inst);
+void channel_close(struct instance *inst);
+void channel_send(struct instance *inst); /* out, then event; goes on by itself */
+bool channel_is_sent(const struct instance *inst);
+void channel_read(struct instance *inst);
+void channel_drain_log(struct instance *inst);
+void channel_log(struct instance *inst, struct str text);  /* to whoever wants it */
+void channel_keep(struct instance *inst, struct str text); /* to the tail only */
+uint64_t channel_memory_peak(const struct instance *inst);
+
+/* report.c */
+struct verdict {
+    const char *type;   /* "Runtime.ExitError"; NULL: none */
+    const char *status; /* "error", "timeout" for the REPORT line; NULL: none */
+};
+extern const struct verdict verdict_none, verdict_timeout, verdict_exit, verdict_out_of_memory;
+void report_error(struct buf *out, const struct verdict *verdict, struct str request_id,
+                  const char *message);
+void report_oversize(struct buf *out);
+void report_exit_text(char *out, size_t size, const struct sandbox_event *event);
+bool report_is_wanted(const struct instance *inst, const struct invocation *inv);
+void report_start(struct instance *inst, const struct invocation *inv);
+void report_end(struct instance *inst, const struct invocation *inv, const struct verdict *verdict);
+void report_timeout(struct instance *inst, const struct invocation *inv);
+void report_exit(struct instance *inst, const struct invocation *inv, const char *message);
+void report_tail(struct instance *inst, struct invocation *inv);
+
+/* start.c */
+void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms);
+CHECK_RESULT int start_block(struct buf *out, const struct function_spec *spec,
+                             const char *log_stream, struct err *err);
+
+/* broker.c; requests and answers may cross loops */
+CHECK_RESULT int broker_new(struct runtime *runtime, struct broker **out_broker, struct err *err);
+void broker_free(struct broker *broker);
+void broker_spawn(struct home *home, uint64_t id, struct function_spec *spec);
+void broker_kill(struct home *home, uint64_t id);
+
+/* runtime.c */
+void home_event(struct home *home, const struct sandbox_event *event); /* from the broker */
+void home_done(struct home *home, struct invocation *inv);
+void home_drained(struct home *home);

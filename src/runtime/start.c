@@ -1,0 +1,154 @@
+/* What an instance is started with: the program and the environment, as AWS documents them
+ * (Lambda developer guide, "Defined runtime environment variables").
+ *
+ * The function's own variables come after the ones that may be overridden (PATH, LANG, ...) and
+ * never replace a reserved one: the API refuses those, and what slips through is dropped here. The
+ * credentials are placeholders of development: inside the sandbox there is no network yet that they
+ * could be sent over; a signed-in role comes with the IAM service. */
+#include "runtime/runtime_int.h"
+
+#include "base/mem.h"
+#include "data/time.h"
+#include "os/random.h"
+
+#include <errno.h>
+
+enum { OWN_VARIABLES_MAX = 32 };
+
+/* "2026/11/20/[$LATEST]0123456789abcdef0123456789abcdef" */
+void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms)
+{
+    struct civil day;
+    time_civil(utc_ms, &day);
+    (void) snprintf(out, size, "%04d/%02d/%02d/[" STR_FMT "]%016llx%016llx", (int) day.year,
+                    day.month, day.day, STR_ARG(spec->version),
+                    (unsigned long long) rng_u64(&rng_real),
+                    (unsigned long long) rng_u64(&rng_real));
+}
+
+struct environment {
+    struct buf text; /* the strings, each with its NUL */
+    size_t count;
+};
+
+static void set(struct environment *env, const char *name, struct str value)
+{
+    buf_printf(&env->text, "%s=", name);
+    buf_put(&env->text, value);
+    buf_put_char(&env->text, '\0');
+    env->count++;
+}
+
+static const char *const reserved[] = {"_HANDLER",
+                                       "_X_AMZN_TRACE_ID",
+                                       "AWS_DEFAULT_REGION",
+                                       "AWS_REGION",
+                                       "AWS_EXECUTION_ENV",
+                                       "AWS_LAMBDA_FUNCTION_NAME",
+                                       "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+                                       "AWS_LAMBDA_FUNCTION_VERSION",
+                                       "AWS_LAMBDA_INITIALIZATION_TYPE",
+                                       "AWS_LAMBDA_LOG_GROUP_NAME",
+                                       "AWS_LAMBDA_LOG_STREAM_NAME",
+                                       "AWS_ACCESS_KEY",
+                                       "AWS_ACCESS_KEY_ID",
+                                       "AWS_SECRET_ACCESS_KEY",
+                                       "AWS_SESSION_TOKEN",
+                                       "AWS_LAMBDA_RUNTIME_API",
+                                       "LAMBDA_TASK_ROOT",
+                                       "LAMBDA_RUNTIME_DIR"};
+
+static const struct {
+    const char *name, *value;
+} overridable[] = {
+    {"LANG", "en_US.UTF-8"},
+    {"PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin"},
+    {"LD_LIBRARY_PATH", "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:"
+                        "/opt/lib"},
+    {"PYTHONPATH", "/var/runtime"},
+    {"TZ", ":UTC"},
+};
+
+static bool is_reserved(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+        if (str_eq(name, str_from(reserved[i])))
+            return true;
+    return false;
+}
+
+static bool is_given(const struct function_spec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->env_count; i++)
+        if (str_eq(spec->env[i].name, str_from(name)))
+            return true;
+    return false;
+}
+
+static void put_reserved(struct environment *env, const struct function_spec *spec,
+                         const char *log_stream)
+{
+    char memory[16], execution[80];
+    (void) snprintf(memory, sizeof memory, "%u", spec->memory_mb);
+    (void) snprintf(execution, sizeof execution, "AWS_Lambda_" STR_FMT, STR_ARG(spec->runtime_id));
+    set(env, "_HANDLER", spec->handler);
+    set(env, "AWS_REGION", spec->region);
+    set(env, "AWS_DEFAULT_REGION", spec->region);
+    set(env, "AWS_EXECUTION_ENV", str_from(execution));
+    set(env, "AWS_LAMBDA_FUNCTION_NAME", spec->name);
+    set(env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str_from(memory));
+    set(env, "AWS_LAMBDA_FUNCTION_VERSION", spec->version);
+    set(env, "AWS_LAMBDA_INITIALIZATION_TYPE", STR("on-demand"));
+    set(env, "AWS_LAMBDA_LOG_GROUP_NAME", spec->log_group);
+    set(env, "AWS_LAMBDA_LOG_STREAM_NAME", str_from(log_stream));
+    set(env, "AWS_LAMBDA_RUNTIME_API", STR("127.0.0.1:9001"));
+    set(env, "AWS_ACCESS_KEY_ID", spec->account);
+    set(env, "AWS_SECRET_ACCESS_KEY", STR("test"));
+    set(env, "AWS_SESSION_TOKEN", STR("test"));
+    set(env, "LAMBDA_TASK_ROOT", STR("/var/task"));
+    set(env, "LAMBDA_RUNTIME_DIR", STR("/var/runtime"));
+}
+
+static void put_own(struct environment *env, const struct function_spec *spec)
+{
+    for (size_t i = 0; i < spec->env_count; i++) {
+        struct str name = spec->env[i].name, value = spec->env[i].value;
+        if (is_reserved(name) || name.len == 0 || str_find(name, '=') < name.len ||
+            str_find(name, '\0') < name.len || str_find(value, '\0') < value.len)
+            continue; /* nothing that an environment can hold */
+        buf_put(&env->text, name);
+        buf_put_char(&env->text, '=');
+        buf_put(&env->text, value);
+        buf_put_char(&env->text, '\0');
+        env->count++;
+    }
+}
+
+/* -S: without site, which costs a third of the start; the bootstrap does its part. -s: no user
+ * folder. -B: /var/task is read-only. */
+static const char *const python_argv[] = {"/usr/bin/python3", "-S", "-s", "-B",
+                                          "/var/runtime/bootstrap.py"};
+
+int start_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
+                struct err *err)
+{
+    struct environment env = {.count = 0};
+    buf_init(&env.text, SANDBOX_START_MAX);
+    put_reserved(&env, spec, log_stream);
+    for (size_t i = 0; i < ARRAY_LEN(overridable); i++)
+        if (!is_given(spec, overridable[i].name))
+            set(&env, overridable[i].name, str_from(overridable[i].value));
+    put_own(&env, spec);
+    if (buf_is_over(&env.text)) {
+        buf_done(&env.text);
+        return err_say(err, -E2BIG, "the environment of " STR_FMT " is too large",
+                       STR_ARG(spec->name));
+    }
+    AUTO_FREE const char **envp = NEW_ARRAY(const char *, env.count);
+    const char *at = env.text.ptr;
+    for (size_t i = 0; i < env.count; i++, at += strlen(at) + 1)
+        envp[i] = at;
+    int rc = sandbox_start_block(out, python_argv, ARRAY_LEN(python_argv), envp, env.count, err);
+    buf_done(&env.text);
+    return rc;
+}

@@ -1,0 +1,710 @@
+/* Python functions in real sandboxes through the whole runtime, on one real loop. Needs root; says
+ * so with exit code 77 otherwise. Each test has a runtime of its own and drains it, and after each
+ * one the process has the descriptors it had before. */
+#include "test.h"
+
+#include "base/err.h"
+#include "bootstraps.h"
+#include "net/loop.h"
+#include "runtime/runtime.h"
+#include "sandbox/sandbox.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATIENCE_US = 60 * 1000 * 1000 };
+
+static const char app_py[] = "import os, sys, time\n"
+                             "count = 0\n"
+                             "def hello(event, context):\n"
+                             "    global count\n"
+                             "    count += 1\n"
+                             "    print('hello', context.aws_request_id)\n"
+                             "    return {'event': event, 'count': count}\n"
+                             "def echo(event, context): return event\n"
+                             "def fails(event, context): raise ValueError('no ' + event)\n"
+                             "def sleeps(event, context):\n"
+                             "    print('asleep')\n"
+                             "    time.sleep(event)\n"
+                             "    return event\n"
+                             "def exits(event, context):\n"
+                             "    print('going')\n"
+                             "    os._exit(event)\n"
+                             "def killed(event, context): os.kill(os.getpid(), event)\n"
+                             "def eats(event, context): return len(bytearray(b'x') * (1 << 30))\n"
+                             "def big(event, context): return 'x' * event\n"
+                             "def floods(event, context):\n"
+                             "    for i in range(event): print('%06d' % i, 'y' * 92)\n"
+                             "def environ(event, context): return dict(os.environ)\n"
+                             "def closes(event, context): os.close(3); time.sleep(60)\n"
+                             "def lies(event, context): os.write(3, b'x' * 12); time.sleep(60)\n"
+                             "def dies_later(event, context):\n"
+                             "    import threading\n"
+                             "    threading.Timer(event, lambda: os._exit(0)).start()\n"
+                             "    return os.getpid()\n"
+                             "def image(event, context):\n"
+                             "    from PIL import Image\n"
+                             "    import boto3\n"
+                             "    return Image.new('RGB', (4, 2)).size\n";
+
+struct live {
+    char dir[64], code[80];
+    int code_fd;
+    struct spawner *spawner;
+    struct loop *loop;
+    struct runtime *runtime;
+    unsigned waiting; /* calls that have not ended */
+    struct timer patience;
+    size_t fds_before;
+};
+
+struct call {
+    struct invocation inv; /* first */
+    struct live *live;
+    struct task task;
+    struct function_spec *spec;
+    struct buf answer, tail;
+    bool is_done;
+};
+
+static struct live live;
+
+/* ---- the world ---- */
+
+static size_t count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    size_t count = 0;
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    int fd = openat(live.code_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static int group_setup(void **state)
+{
+    (void) state;
+    (void) snprintf(live.dir, sizeof live.dir, "/tmp/virga-runtime-XXXXXX");
+    assert_non_null(mkdtemp(live.dir));
+    assert_int_equal(chmod(live.dir, 0755), 0);
+    (void) snprintf(live.code, sizeof live.code, "%s/code", live.dir);
+    assert_int_equal(mkdir(live.code, 0755), 0);
+    live.code_fd = open(live.code, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    write_file("app.py", app_py);
+    write_file("broken.py", "import nothing_like_this\n");
+    write_file("slow.py", "import time\ntime.sleep(1.6)\ndef f(e, c): return 1\n");
+    write_file("quits.py", "import sys\nprint('bye')\nsys.exit(4)\n");
+    for (size_t i = 0; i < bootstrap_file_count; i++)
+        spawner_add_runtime_file(bootstrap_files[i].name, bootstrap_files[i].bytes,
+                                 *bootstrap_files[i].size, false);
+    char state_dir[80];
+    (void) snprintf(state_dir, sizeof state_dir, "%s/state", live.dir);
+    assert_int_equal(mkdir(state_dir, 0700), 0);
+    const struct spawner_config config = {
+        .state_dir = state_dir, .uid_base = 880000, .slot_count = 64, .pool_size = 8};
+    struct err err;
+    if (spawner_start(&config, &live.spawner, &err) < 0)
+        fail_msg("spawner_start: %s", err.text);
+    assert_ok(loop_new(&clock_real, &live.loop, &err)); /* libuv keeps some descriptors for good */
+    loop_free(live.loop);
+    return 0;
+}
+
+static void remove_tree(const char *dir)
+{
+    char command[128];
+    (void) snprintf(command, sizeof command, "rm -rf %s", dir);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    assert_int_equal(pclose(pipe), 0);
+}
+
+static int group_teardown(void **state)
+{
+    (void) state;
+    spawner_stop(live.spawner);
+    close(live.code_fd);
+    remove_tree(live.dir);
+    return 0;
+}
+
+static void out_of_patience(struct timer *timer)
+{
+    (void) timer;
+    fail_msg("%u calls did not end", live.waiting);
+}
+
+static void run_loop(void)
+{
+    struct exec *exec = loop_exec(live.loop);
+    live.patience.fire = out_of_patience;
+    timer_set(exec, &live.patience, exec_now_us(exec) + PATIENCE_US);
+    loop_run(live.loop);
+    timer_clear(exec, &live.patience);
+}
+
+static void runtime_up_with_init_limit(unsigned instances_max, int64_t keep_alive_ms,
+                                       int64_t init_limit_ms)
+{
+    struct err err;
+    live.fds_before = count_fds();
+    assert_ok(loop_new(&clock_real, &live.loop, &err));
+    const struct runtime_config config = {.loops = &live.loop,
+                                          .loop_count = 1,
+                                          .spawner = live.spawner,
+                                          .account_concurrency = 1000,
+                                          .instances_max = instances_max,
+                                          .queue_max = 1000,
+                                          .keep_alive_ms = keep_alive_ms,
+                                          .init_limit_ms = init_limit_ms};
+    assert_ok(runtime_new(&config, &live.runtime, &err));
+}
+
+static void runtime_up(unsigned instances_max, int64_t keep_alive_ms)
+{
+    runtime_up_with_init_limit(instances_max, keep_alive_ms, 0);
+}
+
+static void stop_loop(struct task *task)
+{
+    (void) task;
+    loop_stop(live.loop);
+}
+
+static void runtime_down(void)
+{
+    struct task drained = {.run = stop_loop};
+    runtime_drain(live.runtime, 5000, &drained);
+    run_loop();
+    const struct runtime_counts counts = runtime_counts(live.runtime);
+    assert_int_equal(counts.instances + counts.busy + counts.queued, 0);
+    runtime_free(live.runtime);
+    loop_free(live.loop);
+    assert_int_equal(count_fds(), live.fds_before);
+}
+
+/* ---- functions and calls ---- */
+
+static void spec_free(struct snapshot *snapshot)
+{
+    free(CONTAINER_OF(snapshot, struct function_spec, snapshot));
+}
+
+static struct function_spec *function(const char *handler, uint32_t timeout_ms)
+{
+    struct function_spec *spec = calloc(1, sizeof *spec);
+    *spec = (struct function_spec){.account = STR("000000000000"),
+                                   .region = STR("eu-west-1"),
+                                   .name = str_from(handler),
+                                   .version = STR("$LATEST"),
+                                   .arn = str_from(handler),
+                                   .runtime_id = STR("python3.12"),
+                                   .handler = str_from(handler),
+                                   .memory_mb = 256,
+                                   .timeout_ms = timeout_ms,
+                                   .tmp_bytes = UINT64_C(64) << 20,
+                                   .code_fd = live.code_fd,
+                                   .revision = 1,
+                                   .reserved_concurrency = -1,
+                                   .log_group = STR("/aws/lambda/f")};
+    snapshot_init(&spec->snapshot, spec_free);
+    return spec;
+}
+
+static void call_done(struct invocation *inv)
+{
+    struct call *call = CONTAINER_OF(inv, struct call, inv);
+    buf_put(&call->answer, inv->answer);
+    buf_put(&call->tail, inv->log_tail);
+    call->is_done = true;
+    snapshot_unref(&inv->spec->snapshot);
+    if (--live.waiting == 0)
+        loop_stop(live.loop);
+}
+
+static void begin_call(struct task *task)
+{
+    struct call *call = CONTAINER_OF(task, struct call, task);
+    runtime_invoke(live.runtime, 0, &call->inv);
+}
+
+static void call_post(struct call *call, struct function_spec *spec, struct str payload)
+{
+    (void) snapshot_ref(&spec->snapshot);
+    *call = (struct call){.inv = {.spec = spec,
+                                  .request_id = STR("11111111-2222-3333-4444-555555555555"),
+                                  .invoked_arn = spec->arn,
+                                  .payload = payload,
+                                  .wants_log_tail = true,
+                                  .done = call_done},
+                          .task = {.run = begin_call}};
+    buf_init(&call->answer, 16 << 20);
+    buf_init(&call->tail, 16 << 10);
+    live.waiting++;
+    exec_post(loop_exec(live.loop), &call->task);
+}
+
+static void call_free(struct call *call)
+{
+    buf_done(&call->answer);
+    buf_done(&call->tail);
+}
+
+/* One call; what it gave is in *call, to be freed with call_free. */
+static void run_call(struct call *call, struct function_spec *spec, const char *payload)
+{
+    call_post(call, spec, str_from(payload));
+    run_loop();
+    assert_true(call->is_done);
+    if (call->inv.result == INVOCATION_REFUSED)
+        fail_msg("refused: %s", call->inv.error.text);
+}
+
+static void assert_has(const struct buf *text, const char *needle)
+{
+    if (str_find_str(buf_str(text), str_from(needle)) == text->len && needle[0] != '\0')
+        fail_msg("\"" STR_FMT "\" lacks \"%s\"", STR_ARG(buf_str(text)), needle);
+}
+
+/* ---- tests ---- */
+
+static void cold_then_warm(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *f = function("app.hello", 3000);
+    f->memory_mb = 1769; /* a whole CPU */
+    struct call call;
+    run_call(&call, f, "{\"a\": [1, 2.50]}");
+    assert_int_equal(call.inv.result, INVOCATION_OK);
+    assert_str(buf_str(&call.answer), "{\"event\": {\"a\": [1, 2.5]}, \"count\": 1}");
+    assert_true(call.inv.is_cold);
+    assert_true(call.inv.sandbox_us > 0 && call.inv.boot_us + call.inv.init_us > 0);
+    assert_true(call.inv.billed_ms >= (call.inv.boot_us + call.inv.init_us) / 1000);
+    assert_true(call.inv.memory_peak_bytes > 1 << 20);
+    assert_has(&call.tail, "START RequestId: 11111111-2222-3333-4444-555555555555 Version: "
+                           "$LATEST\nhello 11111111-2222-3333-4444-555555555555\nEND RequestId: "
+                           "11111111-2222-3333-4444-555555555555\nREPORT RequestId: "
+                           "11111111-2222-3333-4444-555555555555\tDuration: ");
+    assert_has(&call.tail, "\tMemory Size: 1769 MB\tMax Memory Used: ");
+    assert_has(&call.tail, "\tInit Duration: ");
+    print_message("cold: queue %ld sandbox %ld boot %ld init %ld run %ld us\n",
+                  (long) call.inv.queue_us, (long) call.inv.sandbox_us, (long) call.inv.boot_us,
+                  (long) call.inv.init_us, (long) call.inv.run_us);
+    call_free(&call);
+    run_call(&call, f, "1");
+    assert_str(buf_str(&call.answer), "{\"event\": 1, \"count\": 2}");
+    assert_false(call.inv.is_cold);
+    assert_int_equal(call.inv.boot_us, 0);
+    assert_int_equal(str_find_str(buf_str(&call.tail), STR("Init Duration")), call.tail.len);
+    print_message("warm: run %ld us\n", (long) call.inv.run_us);
+    call_free(&call);
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+static void a_function_error_leaves_the_instance_usable(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *f = function("app.fails", 3000);
+    struct call call;
+    for (int i = 0; i < 2; i++) {
+        run_call(&call, f, "\"way\"");
+        assert_int_equal(call.inv.result, INVOCATION_FUNCTION_ERROR);
+        assert_has(&call.answer, "{\"errorMessage\": \"no way\", \"errorType\": \"ValueError\", "
+                                 "\"requestId\": \"11111111-2222-3333-4444-555555555555\", "
+                                 "\"stackTrace\": [\"  File \\\"/var/task/app.py\\\", line ");
+        assert_has(&call.tail, "[ERROR] ValueError: no way\nTraceback");
+        assert_int_equal(call.inv.is_cold, i == 0);
+        call_free(&call);
+    }
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+/* A call that ends with the platform's error object and takes the instance along; the next one
+ * starts afresh. */
+static void check_end(const char *handler, uint32_t timeout_ms, const char *event,
+                      const char *answer, const char *tail, const char *status)
+{
+    runtime_up(4, 60000);
+    struct function_spec *f = function(handler, timeout_ms);
+    for (int i = 0; i < 2; i++) {
+        struct call call;
+        run_call(&call, f, event);
+        assert_int_equal(call.inv.result, INVOCATION_FUNCTION_ERROR);
+        assert_str(buf_str(&call.answer), answer);
+        assert_has(&call.tail, tail);
+        assert_has(&call.tail, status);
+        assert_has(&call.tail, "START RequestId: ");
+        call_free(&call);
+    }
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+#define ID "RequestId: 11111111-2222-3333-4444-555555555555 Error: "
+
+static void a_timeout_is_answered_as_aws_does(void **state)
+{
+    (void) state;
+    check_end("app.sleeps", 300, "30",
+              "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"" ID
+              "Task timed out after 0.30 seconds\"}",
+              "11111111-2222-3333-4444-555555555555 Task timed out after 0.30 seconds\n\nEND",
+              "\tDuration: 300.00 ms\t");
+}
+
+static void exits_and_signals_are_told_apart(void **state)
+{
+    (void) state;
+    check_end("app.exits", 5000, "3",
+              "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"" ID
+              "Runtime exited with error: exit status 3\"}",
+              "going\n" ID "Runtime exited with error: exit status 3\nRuntime.ExitError\nEND",
+              "Status: error\tError Type: Runtime.ExitError\n");
+    check_end("app.exits", 5000, "0",
+              "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"" ID
+              "Runtime exited without providing a reason\"}",
+              "going\n", "Runtime.ExitError\n");
+    check_end("app.killed", 5000, "11",
+              "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"" ID
+              "Runtime exited with error: signal: segmentation fault\"}",
+              "", "Runtime.ExitError\n");
+}
+
+static void out_of_memory_is_recognised(void **state)
+{
+    (void) state;
+    check_end("app.eats", 20000, "0",
+              "{\"errorType\":\"Runtime.OutOfMemory\",\"errorMessage\":\"" ID
+              "Runtime exited with error: signal: killed\"}",
+              "\tMax Memory Used: 256 MB\t", "Status: error\tError Type: Runtime.OutOfMemory\n");
+}
+
+static void init_errors_end_the_instance(void **state)
+{
+    (void) state;
+    check_end("broken.f", 5000, "0",
+              "{\"errorMessage\": \"Unable to import module 'broken': No module named "
+              "'nothing_like_this'\", \"errorType\": \"Runtime.ImportModuleError\", "
+              "\"requestId\": \"\", \"stackTrace\": []}",
+              "[ERROR] Runtime.ImportModuleError: Unable to import", "REPORT");
+    check_end("quits.f", 5000, "0",
+              "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"" ID
+              "Runtime exited with error: exit status 4\"}",
+              "Version: $LATEST\nbye\n", "Runtime.ExitError\n");
+}
+
+static void a_slow_init_is_tried_again_within_the_timeout(void **state)
+{
+    (void) state;
+    runtime_up_with_init_limit(4, 60000, 1200);
+    struct function_spec *slow = function("slow.f", 500), *patient = function("slow.f", 20000);
+    patient->arn = STR("patient");
+    struct call calls[2];
+    call_post(&calls[0], slow, STR("0"));
+    call_post(&calls[1], patient, STR("0"));
+    run_loop();
+    assert_int_equal(calls[0].inv.result, INVOCATION_FUNCTION_ERROR);
+    assert_has(&calls[0].answer, "Task timed out after 0.50 seconds");
+    assert_int_equal(calls[1].inv.result, INVOCATION_OK);
+    assert_str(buf_str(&calls[1].answer), "1");
+    assert_true(calls[1].inv.init_us > 1500000);
+    call_free(&calls[0]);
+    call_free(&calls[1]);
+    runtime_down();
+    snapshot_unref(&slow->snapshot);
+    snapshot_unref(&patient->snapshot);
+}
+
+static void violations_end_the_instance(void **state)
+{
+    (void) state;
+    check_end("app.closes", 10000, "0",
+              "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"" ID
+              "Runtime exited with error: signal: killed\"}",
+              "END", "Runtime.ExitError\n");
+    check_end("app.lies", 10000, "0",
+              "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"" ID
+              "Runtime exited with error: signal: killed\"}",
+              "END", "Runtime.ExitError\n");
+}
+
+static void six_megabytes_go_both_ways(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *echo = function("app.echo", 20000), *big = function("app.big", 20000);
+    size_t size = 6 << 20;
+    char *event = malloc(size + 1);
+    memset(event, 'z', size);
+    event[0] = event[size - 1] = '"';
+    event[size] = '\0';
+    struct call call;
+    for (int i = 0; i < 3; i++) {
+        run_call(&call, echo, event);
+        assert_int_equal(call.answer.len, size);
+        assert_memory_equal(call.answer.ptr, event, size);
+        call_free(&call);
+    }
+    free(event);
+    run_call(&call, big, "6291554"); /* and two quotes: exactly the limit */
+    assert_int_equal(call.inv.result, INVOCATION_OK);
+    assert_int_equal(call.answer.len, 6291556);
+    call_free(&call);
+    run_call(&call, big, "6291555");
+    assert_int_equal(call.inv.result, INVOCATION_FUNCTION_ERROR);
+    assert_str(buf_str(&call.answer),
+               "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size "
+               "(6291556 bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}");
+    call_free(&call);
+    run_call(&call, big, "3");
+    assert_str(buf_str(&call.answer), "\"xxx\"");
+    assert_false(call.inv.is_cold);
+    call_free(&call);
+    runtime_down();
+    snapshot_unref(&echo->snapshot);
+    snapshot_unref(&big->snapshot);
+}
+
+static void a_burst_of_fifty(void **state)
+{
+    (void) state;
+    runtime_up(16, 60000);
+    struct function_spec *f = function("app.sleeps", 20000);
+    struct call calls[50];
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        call_post(&calls[i], f, STR("0.05"));
+    run_loop();
+    unsigned cold = 0;
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        assert_int_equal(calls[i].inv.result, INVOCATION_OK);
+        assert_str(buf_str(&calls[i].answer), "0.05");
+        cold += calls[i].inv.is_cold;
+        call_free(&calls[i]);
+    }
+    assert_in_range(cold, 1, 16);
+    assert_in_range(runtime_counts(live.runtime).instances, 1, 16);
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+static void the_tail_is_the_last_four_kilobytes(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *f = function("app.floods", 20000);
+    struct call call;
+    run_call(&call, f, "20000");
+    assert_int_equal(call.inv.result, INVOCATION_OK);
+    assert_int_equal(call.tail.len, 4096);
+    assert_has(&call.tail, "019999 yyy");
+    assert_has(&call.tail, "yyy\nEND RequestId: ");
+    call_free(&call);
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+static void the_environment_is_awss(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *f = function("app.environ", 20000);
+    struct {
+        struct str name, value;
+    } env[] = {{STR("MINE"), STR("v=1")},
+               {STR("TZ"), STR("Europe/Rome")},
+               {STR("AWS_REGION"), STR("never")}};
+    f->env = (void *) env;
+    f->env_count = ARRAY_LEN(env);
+    struct call call;
+    run_call(&call, f, "0");
+    assert_int_equal(call.inv.result, INVOCATION_OK);
+    static const char *const expected[] = {"\"_HANDLER\": \"app.environ\"",
+                                           "\"AWS_REGION\": \"eu-west-1\"",
+                                           "\"AWS_DEFAULT_REGION\": \"eu-west-1\"",
+                                           "\"AWS_LAMBDA_FUNCTION_MEMORY_SIZE\": \"256\"",
+                                           "\"LAMBDA_TASK_ROOT\": \"/var/task\"",
+                                           "\"LAMBDA_RUNTIME_DIR\": \"/var/runtime\"",
+                                           "\"MINE\": \"v=1\"",
+                                           "\"TZ\": \"Europe/Rome\"",
+                                           "\"AWS_LAMBDA_LOG_STREAM_NAME\": \"20",
+                                           "/[$LATEST]",
+                                           "\"AWS_EXECUTION_ENV\": \"AWS_Lambda_python3.12\"",
+                                           "\"AWS_LAMBDA_INITIALIZATION_TYPE\": \"on-demand\""};
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++)
+        assert_has(&call.answer, expected[i]);
+    call_free(&call);
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+static void check_for_idle(struct timer *timer)
+{
+    struct exec *exec = loop_exec(live.loop);
+    if (runtime_counts(live.runtime).instances == 0)
+        loop_stop(live.loop);
+    else
+        timer_set(exec, timer, exec_now_us(exec) + 2000);
+}
+
+/* Turns the loop until no instance is left. */
+static void wait_for_none(void)
+{
+    struct timer poll = {.fire = check_for_idle};
+    struct exec *exec = loop_exec(live.loop);
+    timer_set(exec, &poll, exec_now_us(exec));
+    run_loop();
+}
+
+static void an_idle_instance_goes_by_itself_or_by_time(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *f = function("app.dies_later", 20000);
+    struct call call;
+    run_call(&call, f, "0.01");
+    assert_int_equal(call.inv.result, INVOCATION_OK);
+    call_free(&call);
+    wait_for_none();
+    run_call(&call, f, "10");
+    assert_true(call.inv.is_cold);
+    call_free(&call);
+    runtime_down();
+    runtime_up(4, 50);
+    run_call(&call, f, "10");
+    call_free(&call);
+    wait_for_none(); /* scaled to zero */
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+static void an_update_takes_effect_at_once(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *old = function("app.hello", 20000), *new = function("app.echo", 20000);
+    new->arn = old->arn;
+    new->revision = 2;
+    struct call call;
+    run_call(&call, old, "1");
+    call_free(&call);
+    runtime_function_changed(live.runtime, 0, new->arn, new);
+    run_call(&call, new, "7");
+    assert_str(buf_str(&call.answer), "7");
+    assert_true(call.inv.is_cold);
+    call_free(&call);
+    runtime_function_changed(live.runtime, 0, new->arn, NULL);
+    wait_for_none();
+    runtime_down();
+    snapshot_unref(&old->snapshot);
+    snapshot_unref(&new->snapshot);
+}
+
+static void begin_drain(struct timer *timer)
+{
+    (void) timer;
+    static struct task drained = {.run = stop_loop};
+    runtime_drain(live.runtime, 300, &drained);
+}
+
+static void a_drain_ends_what_does_not_finish(void **state)
+{
+    (void) state;
+    runtime_up(1, 60000);
+    struct function_spec *f = function("app.sleeps", 60000);
+    struct call calls[2];
+    call_post(&calls[0], f, STR("50"));
+    call_post(&calls[1], f, STR("50"));
+    live.waiting++; /* the calls' ends do not stop the loop: the drain's end does */
+    struct exec *exec = loop_exec(live.loop);
+    struct timer later = {.fire = begin_drain};
+    timer_set(exec, &later, exec_now_us(exec) + 400000);
+    run_loop();
+    assert_int_equal(--live.waiting, 0);
+    assert_int_equal(calls[0].inv.result, INVOCATION_FUNCTION_ERROR);
+    assert_has(&calls[0].answer, "Runtime.ExitError");
+    assert_int_equal(calls[1].inv.result, INVOCATION_REFUSED);
+    call_free(&calls[0]);
+    call_free(&calls[1]);
+    runtime_free(live.runtime);
+    loop_free(live.loop);
+    assert_int_equal(count_fds(), live.fds_before);
+    snapshot_unref(&f->snapshot);
+}
+
+static void two_functions_share_a_small_host(void **state)
+{
+    (void) state;
+    runtime_up(2, 60000);
+    struct function_spec *f[3] = {function("app.echo", 20000), function("app.hello", 20000),
+                                  function("app.sleeps", 20000)};
+    struct call calls[30];
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+        call_post(&calls[i], f[i % 3], STR("0.01"));
+    run_loop();
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        assert_int_equal(calls[i].inv.result, INVOCATION_OK);
+        call_free(&calls[i]);
+    }
+    runtime_down();
+    for (size_t i = 0; i < 3; i++)
+        snapshot_unref(&f[i]->snapshot);
+}
+
+static void debians_packages_can_be_imported(void **state)
+{
+    (void) state;
+    if (access("/usr/lib/python3/dist-packages/PIL", F_OK) < 0 ||
+        access("/usr/lib/python3/dist-packages/boto3", F_OK) < 0)
+        skip();
+    runtime_up(4, 60000);
+    struct function_spec *f = function("app.image", 20000);
+    struct call call;
+    run_call(&call, f, "0");
+    assert_str(buf_str(&call.answer), "[4, 2]");
+    call_free(&call);
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+int main(void)
+{
+    if (geteuid() != 0) {
+        fprintf(stderr, "needs root\n");
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cold_then_warm),
+        cmocka_unit_test(a_function_error_leaves_the_instance_usable),
+        cmocka_unit_test(a_timeout_is_answered_as_aws_does),
+        cmocka_unit_test(exits_and_signals_are_told_apart),
+        cmocka_unit_test(out_of_memory_is_recognised),
+        cmocka_unit_test(init_errors_end_the_instance),
+        cmocka_unit_test(a_slow_init_is_tried_again_within_the_timeout),
+        cmocka_unit_test(violations_end_the_instance),
+        cmocka_unit_test(six_megabytes_go_both_ways),
+        cmocka_unit_test(a_burst_of_fifty),
+        cmocka_unit_test(the_tail_is_the_last_four_kilobytes),
+        cmocka_unit_test(the_environment_is_awss),
+        cmocka_unit_test(an_idle_instance_goes_by_itself_or_by_time),
+        cmocka_unit_test(an_update_takes_effect_at_once),
+        cmocka_unit_test(a_drain_ends_what_does_not_finish),
+        cmocka_unit_test(two_functions_share_a_small_host),
+        cmocka_unit_test(debians_packages_can_be_imported),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
