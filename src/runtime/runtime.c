@@ -128,12 +128,14 @@ void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv
 }
 
 void runtime_function_changed(struct runtime *runtime, size_t loop, struct str arn,
-                              struct function_spec *spec_or_null)
+                              const struct function_spec *spec_or_null)
 {
     struct home *home = &runtime->homes[loop];
     if (spec_or_null != NULL && home_of(runtime, spec_or_null) != home)
         return;
-    sched_function_changed(&home->sched, arn, spec_or_null);
+    /* Immutable for all but its reference count, which is what is needed here. */
+    struct function_spec *counted = (struct function_spec *) (uintptr_t) spec_or_null;
+    sched_function_changed(&home->sched, arn, counted);
     publish_counts(home);
 }
 

@@ -117,7 +117,7 @@ void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv
 /* A function changed or went away: idle instances of older revisions are removed, busy ones finish.
  * Called on every loop after the new specification is visible there. */
 void runtime_function_changed(struct runtime *runtime, size_t loop, struct str arn,
-                              struct function_spec *spec_or_null);
+                              const struct function_spec *spec_or_null);
 
 /* Numbers for health and tests: instances alive, busy, queued. thread: any. */
 struct runtime_counts {
