@@ -192,7 +192,8 @@ int channel_open(struct instance *inst, struct err *err)
 
 static void close_fd(int *fd)
 {
-    AUTO_CLOSE int closed = take_fd(fd);
+    cleanup_close(fd);
+    *fd = -1;
 }
 
 void channel_close_control(struct instance *inst)

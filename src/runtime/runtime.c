@@ -159,9 +159,8 @@ static void close_made(const struct sandbox_event *event)
 {
     const int fds[] = {event->control_fd, event->log_fd, event->freeze_fd, event->kill_fd,
                        event->memory_fd};
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-        AUTO_CLOSE int fd = fds[i];
-    }
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        cleanup_close(&fds[i]);
 }
 
 void home_event(struct home *home, const struct sandbox_event *event)
