@@ -19,6 +19,6 @@ def lambda_handler(event, context):
         'body': json.dumps({
             'message': greeting,
             'executionTime': context.get_remaining_time_in_millis(),
-            'requestId': context.aws_request_id
+            'requestId': context.request_id
         })
     }
