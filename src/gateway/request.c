@@ -491,7 +491,11 @@ static void request_go(struct request *request)
         exec_post(request->home->gateway->config.workers, &request->task);
     } else if (def->start != NULL) {
         request_start(request);
-    } else if ((request->rc = request_post(request)) != 0) {
+    } else {
+        int rc = request_post(request); /* 0: the actor's now, and perhaps answered already */
+        if (rc == 0)
+            return;
+        request->rc = rc;
         request_answer(request);
     }
 }
