@@ -104,7 +104,7 @@ class Service:
     def __init__(self, path):
         self.path, self.shapes, self.operations, self.rest = path, {}, {}, []
         self.id, self.api, self.validation, self.selected = None, None, "coral", {}
-        self.extra_errors, overrides = [], []
+        self.extra_errors, overrides, self.namespace = [], [], None
         statements, _ = read(path)
         for line in statements:
             self.take(line, overrides)
@@ -120,7 +120,7 @@ class Service:
 
     def take(self, line, overrides):
         head = line.words[0]
-        needs = {"service": 2, "validation": 2, "operation": 2, "override": 2, "error": 2, "op": 4,
+        needs = {"service": 2, "validation": 2, "namespace": 2, "operation": 2, "override": 2, "error": 2, "op": 4,
                  "list": 4, "map": 6, "api": 1, "unselected": 1}
         if head not in needs and head not in KINDS:
             line.fail(f"unknown statement '{head}'")
@@ -132,6 +132,8 @@ class Service:
             if line.words[1] not in VALIDATION:
                 line.fail("validation is one of: " + ", ".join(sorted(VALIDATION)))
             self.validation = line.words[1]
+        elif head == "namespace":
+            self.namespace = line.words[1]
         elif head == "operation":
             self.selected[line.words[1]] = line
         elif head == "override":
@@ -224,6 +226,10 @@ class Service:
         if target is None:
             line.fail(f"nothing is named '{line.words[1]}'")
         target.attrs.update(line.attrs)
+        for item in target.members if getattr(target, "kind", None) in ("list", "map") else []:
+            prefix = "item-" if target.kind == "list" else item.name + "-"
+            item.attrs.update({key[len(prefix):]: value for key, value in line.attrs.items()
+                               if key.startswith(prefix)})
         for flag in line.flags:
             if flag.startswith("no-") and flag[3:] in target.flags:
                 target.flags.discard(flag[3:])
@@ -365,6 +371,8 @@ class Writer:
     def __init__(self, service, header_name):
         self.s, self.p = service, re.sub(r"\W", "_", service.id)
         self.header_name, self.names, self.patterns = header_name, {}, []
+        # These protocols know no names but the model's own.
+        self.is_rpc = set(service.protocols) <= {"json-1.0", "json-1.1", "cbor"}
 
     # ---- C types ----
 
@@ -489,7 +497,7 @@ class Writer:
                                xml_prefix=attrs.get("xmlns-prefix"),
                                default_json=attrs.get("default"),
                                media_type=attrs.get("media-type"))
-        wire = attrs.get("wire", member.name)
+        wire = member.name if self.is_rpc else attrs.get("wire", member.name)
         return (f"    {{{text_init(member.name)}, {text_init(wire)}, "
                 f"&{self.p}_shape_{target.name}, {names}, {offset}, {has_offset}, "
                 f"{' | '.join(flags) or '0'}, {member.location}, "
@@ -628,6 +636,7 @@ class Writer:
                 ".routes = routes", ".route_count = sizeof routes / sizeof routes[0]"]
         for key, field in (("target", "target_prefix"), ("xmlns", "xml_namespace")):
             rows += [f".{field} = {text_init(attrs[key])}"] if key in attrs else []
+        rows += [f".error_namespace = {text_init(self.s.namespace)}"] if self.s.namespace else []
         rows += [".is_query_compatible = true"] if "query-compatible" in flags else []
         rows += [".is_error_unwrapped = true"] if "errors-unwrapped" in flags else []
         if errors:

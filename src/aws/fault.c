@@ -6,8 +6,6 @@
  * DynamoDB and others as quoted in public issue trackers. */
 #include "aws/protocol.h"
 
-#include <errno.h>
-
 #define COMMON(code, status, side)                                                                 \
     {                                                                                              \
         STR_INIT(code), STR_INIT(code), {NULL, 0}, status, side, NULL                              \
@@ -43,20 +41,29 @@ static void put_violations(struct json_writer *w, const struct aws_fault *fault)
     json_array_end(w);
 }
 
-int aws_json_fault_body(struct encode *e, const struct aws_fault *fault)
+void aws_json_put_fault(struct json_writer *w, const struct aws_fault *fault)
 {
-    AUTO_BUF struct buf text;
-    struct json_writer w;
-    buf_init(&text, 1024 * 1024);
-    json_writer_init(&w, &text);
-    json_object_begin(&w);
     bool is_capital = fault->error == &aws_error_serialization;
-    json_key(&w, is_capital ? STR("Message") : STR("message"));
-    json_str(&w, fault->message);
+    json_key(w, is_capital ? STR("Message") : STR("message"));
+    json_str(w, fault->message);
     if (fault->violations != NULL)
-        put_violations(&w, fault);
-    json_object_end(&w);
-    if (!aws_answer_header(e->answer, STR("Content-Type"), STR("application/json")))
-        return -E2BIG;
-    return aws_answer_text(e, &text, &e->answer->body);
+        put_violations(w, fault);
+}
+
+struct str aws_error_type(struct encode *e, const struct aws_error *error)
+{
+    if (e->service->error_namespace.ptr == NULL)
+        return error->code;
+    struct str type = arena_printf(e->arena, STR_FMT "#" STR_FMT,
+                                   STR_ARG(e->service->error_namespace), STR_ARG(error->code));
+    return type.ptr == NULL ? error->code : type;
+}
+
+bool aws_answer_query_error(struct encode *e, const struct aws_error *error)
+{
+    if (!e->service->is_query_compatible || error->query_code.ptr == NULL)
+        return true;
+    struct str value = arena_printf(e->arena, STR_FMT ";%s", STR_ARG(error->query_code),
+                                    error->side == AWS_SENDER ? "Sender" : "Receiver");
+    return value.ptr != NULL && aws_answer_header(e->answer, STR("x-amzn-query-error"), value);
 }

@@ -306,7 +306,7 @@ static int read_value(struct reader *r, enum json_token tok, const struct aws_me
 
 int aws_json_decode(struct decode *d, struct str text, const struct aws_shape *shape, void *to)
 {
-    struct reader r = {.d = d, .root = to};
+    struct reader r = {.d = d, .root = d->is_rest ? to : NULL};
     struct aws_member root = {.shape = shape, .has_offset = AWS_NO_OFFSET};
     json_reader_init(&r.json, text, d->arena);
     int rc = read_value(&r, json_next(&r.json), &root, to);

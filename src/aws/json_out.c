@@ -147,3 +147,8 @@ void aws_json_put_root(struct json_writer *w, const struct aws_shape *shape, con
     put_members(w, shape, base, true);
     json_object_end(w);
 }
+
+void aws_json_put_members(struct json_writer *w, const struct aws_shape *shape, const void *base)
+{
+    put_members(w, shape, base, false);
+}

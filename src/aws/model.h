@@ -201,6 +201,7 @@ struct aws_service {
     struct str target_prefix;   /* X-Amz-Target and CBOR's routes, "AmazonSQS"; ptr NULL: none */
     struct str api_version;
     struct str xml_namespace;
+    struct str error_namespace; /* before the code in json 1.0 and CBOR; ptr NULL: none */
     uint32_t protocols;         /* bit set of 1 << enum aws_protocol */
     enum aws_protocol protocol; /* the official first choice; answers ambiguity */
     enum aws_validation_style validation;

@@ -11,6 +11,7 @@ struct decode {
     const struct aws_http_request *req;
     struct arena *arena;
     struct aws_fault *fault;
+    bool is_rest;   /* members may be bound to HTTP */
     bool is_strict; /* media types and times as Smithy's servers check them */
 };
 
@@ -22,6 +23,7 @@ CHECK_RESULT int aws_refuse_size(struct decode *d);
 
 struct encode {
     const struct aws_service *service;
+    enum aws_protocol protocol;
     const struct aws_operation *op; /* NULL: a fault before the operation was known */
     struct arena *arena;
     struct aws_http_answer *answer;
@@ -41,7 +43,13 @@ struct aws_codec {
     int (*encode)(struct encode *e, const void *output);
     int (*encode_fault)(struct encode *e, const struct aws_fault *fault, const void *error_detail);
 };
-extern const struct aws_codec aws_codec_rest_json;
+extern const struct aws_codec aws_codec_rest_json, aws_codec_json_rpc;
+
+/* "namespace#Code", or the code alone when the service has no namespace. */
+struct str aws_error_type(struct encode *e, const struct aws_error *error);
+/* x-amzn-query-error, where a service that once spoke Query has another code for its old clients.
+ * False when the table of headers is full. */
+bool aws_answer_query_error(struct encode *e, const struct aws_error *error);
 
 /* JSON values (json_in.c, json_out.c). */
 CHECK_RESULT int aws_json_decode(struct decode *d, struct str text, const struct aws_shape *shape,
@@ -52,8 +60,10 @@ void aws_json_put(struct json_writer *w, const struct aws_member *member, const 
 /* An output or error: the members that travel in the body. */
 void aws_json_put_root(struct json_writer *w, const struct aws_shape *shape, const void *base);
 
-/* {"message": …} of an error without a shape, with the violations that it has. */
-CHECK_RESULT int aws_json_fault_body(struct encode *e, const struct aws_fault *fault);
+/* A structure's members, wherever HTTP would put them, into the object that is open. */
+void aws_json_put_members(struct json_writer *w, const struct aws_shape *shape, const void *base);
+/* The members of an error without a shape: "message", and the violations that it has. */
+void aws_json_put_fault(struct json_writer *w, const struct aws_fault *fault);
 
 /* HTTP bindings (rest_in.c, rest_out.c), shared by rest-json and rest-xml. */
 CHECK_RESULT int aws_rest_decode(struct decode *d, void *base);

@@ -180,7 +180,16 @@ static int rest_json_encode_fault(struct encode *e, const struct aws_fault *faul
         return -E2BIG;
     if (error_detail != NULL)
         return encode_structure(e, fault->error->shape, error_detail);
-    return aws_json_fault_body(e, fault);
+    AUTO_BUF struct buf text;
+    struct json_writer w;
+    buf_init(&text, JSON_ANSWER_MAX);
+    json_writer_init(&w, &text);
+    json_object_begin(&w);
+    aws_json_put_fault(&w, fault);
+    json_object_end(&w);
+    if (!aws_answer_header(e->answer, STR("Content-Type"), STR("application/json")))
+        return -E2BIG;
+    return aws_answer_text(e, &text, &e->answer->body);
 }
 
 const struct aws_codec aws_codec_rest_json = {

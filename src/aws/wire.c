@@ -9,17 +9,25 @@
  * thread: any, one request at a time. */
 #include "aws/protocol.h"
 #include "base/assert.h"
+#include "data/uri.h"
 
 #include <errno.h>
 #include <stdarg.h>
 
 static const struct aws_codec *const codecs[AWS_PROTOCOL_COUNT] = {
     [AWS_REST_JSON] = &aws_codec_rest_json,
+    [AWS_JSON_1_0] = &aws_codec_json_rpc,
+    [AWS_JSON_1_1] = &aws_codec_json_rpc,
 };
 
 bool aws_has_protocol(enum aws_protocol protocol)
 {
     return protocol < AWS_PROTOCOL_COUNT && codecs[protocol] != NULL;
+}
+
+static bool is_rest(enum aws_protocol protocol)
+{
+    return protocol == AWS_REST_JSON || protocol == AWS_REST_XML;
 }
 
 int aws_refuse(struct decode *d, const struct aws_error *error, const char *format, ...)
@@ -69,13 +77,45 @@ int aws_answer_text(struct encode *e, struct buf *text, struct str *out_text)
     return 0;
 }
 
+/* The operation's name where a protocol puts it: the end of X-Amz-Target or of CBOR's path, the
+ * parameter Action of a form. */
+static struct str operation_name(enum aws_protocol protocol, const struct aws_http_request *req,
+                                 struct arena *arena)
+{
+    struct str name = STR_NONE;
+    if (protocol == AWS_QUERY) {
+        if (uri_query_find(arena, req->body, STR("Action"), &name) == 0 && name.ptr != NULL)
+            return name;
+        return uri_query_find(arena, req->query, STR("Action"), &name) == 0 ? name : STR_NONE;
+    }
+    bool is_cbor = protocol == AWS_CBOR;
+    struct str text = is_cbor ? req->path : aws_request_header(req, STR("x-amz-target"));
+    size_t at = text.len;
+    while (at > 0 && text.ptr[at - 1] != (is_cbor ? '/' : '.'))
+        at--;
+    return str_skip(text, at);
+}
+
+const struct aws_operation *aws_dispatch(const struct aws_service *service,
+                                         enum aws_protocol protocol,
+                                         const struct aws_http_request *req, struct arena *arena,
+                                         struct str *out_rejected)
+{
+    if (is_rest(protocol))
+        return aws_route(service, req->method, req->path, req->query, out_rejected);
+    struct str name = operation_name(protocol, req, arena);
+    return aws_operation_find(service, name, out_rejected);
+}
+
 int aws_decode(const struct aws_service *service, enum aws_protocol protocol,
                const struct aws_operation *op, const struct aws_http_request *req,
                struct arena *arena, void *out_input, struct aws_fault *out_fault)
 {
     assert(aws_has_protocol(protocol));
-    struct decode d = {service, op,        req,
-                       arena,   out_fault, service->validation == AWS_VALIDATION_SMITHY};
+    struct decode d = {
+        .service = service, .op = op, .req = req, .arena = arena, .fault = out_fault};
+    d.is_rest = is_rest(protocol);
+    d.is_strict = service->validation == AWS_VALIDATION_SMITHY;
     int rc = codecs[protocol]->decode(&d, out_input);
     if (rc < 0 || op->input == NULL)
         return rc;
@@ -95,7 +135,7 @@ int aws_encode(const struct aws_service *service, enum aws_protocol protocol,
                struct arena *arena, struct aws_http_answer *out_answer)
 {
     assert(aws_has_protocol(protocol));
-    struct encode e = {service, op, arena, out_answer};
+    struct encode e = {service, protocol, op, arena, out_answer};
     answer_begin(out_answer, op->status, request_id);
     return codecs[protocol]->encode(&e, output);
 }
@@ -133,17 +173,28 @@ static const void *fault_detail(const struct aws_fault *fault, struct arena *are
     return detail;
 }
 
+/* The model's status, which in services that once spoke Query is Query's; the others that such a
+ * service speaks know 400 and 500. */
+static int fault_status(const struct aws_service *service, enum aws_protocol protocol,
+                        const struct aws_error *error)
+{
+    if (!service->is_query_compatible || protocol == AWS_QUERY || error->query_code.ptr == NULL)
+        return error->status;
+    return error->side == AWS_SENDER ? 400 : 500;
+}
+
 void aws_encode_fault(const struct aws_service *service, enum aws_protocol protocol,
                       const struct aws_operation *op, const struct aws_fault *fault,
                       struct str request_id, struct arena *arena,
                       struct aws_http_answer *out_answer)
 {
     assert(aws_has_protocol(protocol) && fault->error != NULL);
-    struct encode e = {service, op, arena, out_answer};
-    answer_begin(out_answer, fault->error->status, request_id);
+    struct encode e = {service, protocol, op, arena, out_answer};
+    int status = fault_status(service, protocol, fault->error);
+    answer_begin(out_answer, status, request_id);
     if (codecs[protocol]->encode_fault(&e, fault, fault_detail(fault, arena)) < 0) {
         /* The arena is full: the code still goes out, by the header that all SDKs read first. */
-        answer_begin(out_answer, fault->error->status, request_id);
+        answer_begin(out_answer, status, request_id);
         (void) aws_answer_header(out_answer, STR("X-Amzn-ErrorType"), fault->error->code);
     }
 }

@@ -57,6 +57,12 @@ bool aws_route_has_path(const struct aws_service *service, struct str path, stru
 const struct aws_operation *aws_operation_find(const struct aws_service *service, struct str name,
                                                struct str *out_rejected);
 
+/* The operation that a request of that protocol names, by whichever of the two applies. */
+const struct aws_operation *aws_dispatch(const struct aws_service *service,
+                                         enum aws_protocol protocol,
+                                         const struct aws_http_request *req, struct arena *arena,
+                                         struct str *out_rejected);
+
 /* Decodes and validates the input into out_input (op->input->size zeroed bytes). Returns 0, or
  * -EINVAL with *out_fault filled. */
 CHECK_RESULT int aws_decode(const struct aws_service *service, enum aws_protocol protocol,

@@ -124,7 +124,7 @@ static void run_request(struct test_case *c, const struct aws_service *service)
                                    c->headers, c->header_count, c->body};
     struct aws_fault fault = {.error = &aws_error_unknown_operation, .message = STR("no route")};
     struct str rejected;
-    const struct aws_operation *op = aws_route(service, c->method, c->path, c->query, &rejected);
+    const struct aws_operation *op = aws_dispatch(service, protocol, &req, &c->arena, &rejected);
     void *input = arena_alloc(&c->arena, op != NULL && op->input != NULL ? op->input->size : 1);
     if (op != NULL && aws_decode(service, protocol, op, &req, &c->arena, input, &fault) == 0)
         return print_params(op, input);

@@ -2,12 +2,20 @@
 /* The services of the official cases, in the protocols that we speak. */
 #include "gen/apigateway.h"
 #include "gen/glacier.h"
+#include "gen/json10.h"
+#include "gen/json10qc.h"
+#include "gen/json11.h"
+#include "gen/machinelearning.h"
 #include "gen/restjson.h"
 #include "gen/restjsonvalidation.h"
 
 static const struct aws_service *const services[] = {
     &apigateway_service,
     &glacier_service,
+    &json10_service,
+    &json10qc_service,
+    &json11_service,
+    &machinelearning_service,
     &restjson_service,
     &restjsonvalidation_service,
 };
