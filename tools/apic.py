@@ -94,7 +94,7 @@ class Operation:
         self.line, self.name = line, line.words[1]
         self.method, self.uri = line.words[2:4]
         self.attrs, self.flags = dict(line.attrs), set(line.flags)
-        self.input = self.output = self.wrapper = self.element = None
+        self.input = self.output = self.element = None
         self.errors, self.stored = [], None
 
 
@@ -168,7 +168,6 @@ class Service:
                 operation.errors += names
             elif part.words[0] in ("input", "output") and names:
                 setattr(operation, part.words[0], names[0])
-                operation.wrapper = part.attrs.get("wrapper", operation.wrapper)
                 operation.element = part.attrs.get("element", operation.element)
             else:
                 part.fail("expected input SHAPE, output SHAPE or errors SHAPE…")
@@ -371,8 +370,9 @@ class Writer:
     def __init__(self, service, header_name):
         self.s, self.p = service, re.sub(r"\W", "_", service.id)
         self.header_name, self.names, self.patterns = header_name, {}, []
-        # These protocols know no names but the model's own.
-        self.is_rpc = set(service.protocols) <= {"json-1.0", "json-1.1", "cbor"}
+        # These protocols know no names but the model's own; other names are then Query's.
+        self.is_rpc = bool(set(service.protocols) & {"json-1.0", "json-1.1", "cbor"}) and \
+            "rest-json" not in service.protocols
 
     # ---- C types ----
 
@@ -493,7 +493,8 @@ class Writer:
             has = "has_value"
         offset = f"offsetof({type_}, {value})" if value else "0"
         has_offset = f"offsetof({type_}, {has})" if has else "AWS_NO_OFFSET"
-        names = self.names_ref(query=attrs.get("query-name"), xml_namespace=attrs.get("xmlns"),
+        query = attrs.get("query-name", attrs.get("wire") if self.is_rpc else None)
+        names = self.names_ref(query=query, xml_namespace=attrs.get("xmlns"),
                                xml_prefix=attrs.get("xmlns-prefix"),
                                default_json=attrs.get("default"),
                                media_type=attrs.get("media-type"))
@@ -599,7 +600,7 @@ class Writer:
                 f".flags = {self.operation_flags(op)}"]
         for key, shape in (("input", op.input), ("output", op.output)):
             rows += [f".{key} = &{self.p}_shape_{shape}"] if shape else []
-        for key, text in (("input_element", op.element), ("output_wrapper", op.wrapper),
+        for key, text in (("input_element", op.element),
                           ("host_prefix", op.attrs.get("host-prefix")),
                           ("checksum_member", op.attrs.get("checksum"))):
             rows += [f".{key} = {text_init(text)}"] if text else []

@@ -220,8 +220,9 @@ def operation_lines(operation):
             words += namespace_words("", input_["xmlNamespace"])
         lines.append("  " + " ".join(words))
     if output:
-        wrapper = [f"wrapper={output['resultWrapper']}"] if "resultWrapper" in output else []
-        lines.append("  " + " ".join(["output", output["shape"]] + wrapper))
+        if output.get("resultWrapper", operation["name"] + "Result") != operation["name"] + "Result":
+            raise ApiError(f"{operation['name']}: unusual wrapper {output['resultWrapper']}")
+        lines.append(f"  output {output['shape']}")
     errors = sorted({error["shape"] for error in operation.get("errors", [])})
     return lines + wrapped(errors, "  errors ")
 

@@ -6,25 +6,31 @@
  * DynamoDB and others as quoted in public issue trackers. */
 #include "aws/protocol.h"
 
-#define COMMON(code, status, side)                                                                 \
+#define COMMON(code, query_code, status, side)                                                     \
     {                                                                                              \
-        STR_INIT(code), STR_INIT(code), {NULL, 0}, status, side, NULL                              \
+        STR_INIT(code), STR_INIT(code), STR_INIT(query_code), status, side, NULL                   \
     }
 
 const struct aws_error aws_error_unknown_operation =
-    COMMON("UnknownOperationException", 404, AWS_SENDER);
-const struct aws_error aws_error_serialization = COMMON("SerializationException", 400, AWS_SENDER);
-const struct aws_error aws_error_validation = COMMON("ValidationException", 400, AWS_SENDER);
-const struct aws_error aws_error_internal = COMMON("InternalFailure", 500, AWS_RECEIVER);
-const struct aws_error aws_error_throttling = COMMON("ThrottlingException", 429, AWS_SENDER);
+    COMMON("UnknownOperationException", "InvalidAction", 404, AWS_SENDER);
+const struct aws_error aws_error_serialization =
+    COMMON("SerializationException", "MalformedInput", 400, AWS_SENDER);
+const struct aws_error aws_error_validation =
+    COMMON("ValidationException", "ValidationError", 400, AWS_SENDER);
+const struct aws_error aws_error_internal =
+    COMMON("InternalFailure", "InternalFailure", 500, AWS_RECEIVER);
+const struct aws_error aws_error_throttling =
+    COMMON("ThrottlingException", "Throttling", 429, AWS_SENDER);
 const struct aws_error aws_error_request_too_large =
-    COMMON("RequestEntityTooLargeException", 413, AWS_SENDER);
-const struct aws_error aws_error_access_denied = COMMON("AccessDeniedException", 403, AWS_SENDER);
+    COMMON("RequestEntityTooLargeException", "RequestEntityTooLarge", 413, AWS_SENDER);
+const struct aws_error aws_error_access_denied =
+    COMMON("AccessDeniedException", "AccessDenied", 403, AWS_SENDER);
 const struct aws_error aws_error_not_implemented =
-    COMMON("UnsupportedOperationException", 400, AWS_SENDER);
+    COMMON("UnsupportedOperationException", "UnsupportedOperation", 400, AWS_SENDER);
 const struct aws_error aws_error_unsupported_media_type =
-    COMMON("UnsupportedMediaTypeException", 415, AWS_SENDER);
-const struct aws_error aws_error_not_acceptable = COMMON("NotAcceptableException", 406, AWS_SENDER);
+    COMMON("UnsupportedMediaTypeException", "UnsupportedMediaType", 415, AWS_SENDER);
+const struct aws_error aws_error_not_acceptable =
+    COMMON("NotAcceptableException", "NotAcceptable", 406, AWS_SENDER);
 
 static void put_violations(struct json_writer *w, const struct aws_fault *fault)
 {

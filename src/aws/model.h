@@ -70,7 +70,7 @@ struct aws_shape;
 
 /* Names that few members and shapes have, kept apart so that the tables stay small. */
 struct aws_names {
-    struct str query;                     /* name in the query protocol; ptr NULL: wire */
+    struct str query;                     /* name in forms and XML; ptr NULL: wire */
     struct str xml_name;                  /* root element of a shape; ptr NULL: its own name */
     struct str xml_namespace, xml_prefix; /* ptr NULL: none */
     struct str default_json;              /* value of an absent member; ptr NULL: none */
@@ -163,7 +163,6 @@ struct aws_operation {
     uint32_t flags;
     const struct aws_shape *input, *output; /* NULL: none */
     struct str input_element;               /* rest-xml: root element of the request; ptr NULL */
-    struct str output_wrapper;              /* query: resultWrapper */
     struct str host_prefix;
     struct str checksum_member; /* input member that names the algorithm; ptr NULL: none */
     const struct aws_error *const *errors;

@@ -25,6 +25,7 @@ struct encode {
     const struct aws_service *service;
     enum aws_protocol protocol;
     const struct aws_operation *op; /* NULL: a fault before the operation was known */
+    struct str request_id;
     struct arena *arena;
     struct aws_http_answer *answer;
 };
@@ -43,7 +44,7 @@ struct aws_codec {
     int (*encode)(struct encode *e, const void *output);
     int (*encode_fault)(struct encode *e, const struct aws_fault *fault, const void *error_detail);
 };
-extern const struct aws_codec aws_codec_rest_json, aws_codec_json_rpc;
+extern const struct aws_codec aws_codec_rest_json, aws_codec_json_rpc, aws_codec_query;
 
 /* "namespace#Code", or the code alone when the service has no namespace. */
 struct str aws_error_type(struct encode *e, const struct aws_error *error);

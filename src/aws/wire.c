@@ -18,6 +18,7 @@ static const struct aws_codec *const codecs[AWS_PROTOCOL_COUNT] = {
     [AWS_REST_JSON] = &aws_codec_rest_json,
     [AWS_JSON_1_0] = &aws_codec_json_rpc,
     [AWS_JSON_1_1] = &aws_codec_json_rpc,
+    [AWS_QUERY] = &aws_codec_query,
 };
 
 bool aws_has_protocol(enum aws_protocol protocol)
@@ -135,7 +136,7 @@ int aws_encode(const struct aws_service *service, enum aws_protocol protocol,
                struct arena *arena, struct aws_http_answer *out_answer)
 {
     assert(aws_has_protocol(protocol));
-    struct encode e = {service, protocol, op, arena, out_answer};
+    struct encode e = {service, protocol, op, request_id, arena, out_answer};
     answer_begin(out_answer, op->status, request_id);
     return codecs[protocol]->encode(&e, output);
 }
@@ -189,7 +190,7 @@ void aws_encode_fault(const struct aws_service *service, enum aws_protocol proto
                       struct aws_http_answer *out_answer)
 {
     assert(aws_has_protocol(protocol) && fault->error != NULL);
-    struct encode e = {service, protocol, op, arena, out_answer};
+    struct encode e = {service, protocol, op, request_id, arena, out_answer};
     int status = fault_status(service, protocol, fault->error);
     answer_begin(out_answer, status, request_id);
     if (codecs[protocol]->encode_fault(&e, fault, fault_detail(fault, arena)) < 0) {

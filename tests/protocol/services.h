@@ -6,16 +6,12 @@
 #include "gen/json10qc.h"
 #include "gen/json11.h"
 #include "gen/machinelearning.h"
+#include "gen/query.h"
 #include "gen/restjson.h"
 #include "gen/restjsonvalidation.h"
 
 static const struct aws_service *const services[] = {
-    &apigateway_service,
-    &glacier_service,
-    &json10_service,
-    &json10qc_service,
-    &json11_service,
-    &machinelearning_service,
-    &restjson_service,
-    &restjsonvalidation_service,
+    &apigateway_service, &glacier_service,  &json10_service,
+    &json10qc_service,   &json11_service,   &machinelearning_service,
+    &query_service,      &restjson_service, &restjsonvalidation_service,
 };
