@@ -323,7 +323,9 @@ class Service:
                 copy = Shape(target.line, target.kind, f"{shape.name}_{member.name}")
                 copy.like, copy.flags = target.like, set(target.flags)
                 copy.attrs, copy.members = {**target.attrs, **own}, target.members
-                copy.values = own["values"].split(",") if "values" in own else target.values
+                # values="": any text goes through, and the service itself refuses it.
+                copy.values = target.values if "values" not in own else \
+                    [value for value in own["values"].split(",") if value]
                 self.add_shape(copy)
                 member.target = copy
         self.shapes = {name: self.shapes[name] for name in sorted(self.shapes)}

@@ -73,9 +73,9 @@ static void lambda_close(void *state_any)
     struct lambda_state *state = state_any;
     if (state == NULL)
         return;
+    code_store_close(state->code); /* first: what goes from here on is removed without workers */
     if (state->directory != NULL)
         directory_free(state->directory);
-    code_store_close(state->code);
     if (state->blobs != NULL)
         blobs_close(state->blobs);
     free(state);
