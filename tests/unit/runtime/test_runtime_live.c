@@ -10,6 +10,7 @@
 #include "sandbox/sandbox.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -92,6 +93,17 @@ static void write_file(const char *name, const char *text)
     close(fd);
 }
 
+static void start_spawner(void)
+{
+    char state_dir[80];
+    (void) snprintf(state_dir, sizeof state_dir, "%s/state", live.dir);
+    const struct spawner_config config = {
+        .state_dir = state_dir, .uid_base = 880000, .slot_count = 64, .pool_size = 8};
+    struct err err;
+    if (spawner_start(&config, &live.spawner, &err) < 0)
+        fail_msg("spawner_start: %s", err.text);
+}
+
 static int group_setup(void **state)
 {
     (void) state;
@@ -111,11 +123,8 @@ static int group_setup(void **state)
     char state_dir[80];
     (void) snprintf(state_dir, sizeof state_dir, "%s/state", live.dir);
     assert_int_equal(mkdir(state_dir, 0700), 0);
-    const struct spawner_config config = {
-        .state_dir = state_dir, .uid_base = 880000, .slot_count = 64, .pool_size = 8};
+    start_spawner();
     struct err err;
-    if (spawner_start(&config, &live.spawner, &err) < 0)
-        fail_msg("spawner_start: %s", err.text);
     assert_ok(loop_new(&clock_real, &live.loop, &err)); /* libuv keeps some descriptors for good */
     loop_free(live.loop);
     return 0;
@@ -133,6 +142,8 @@ static void remove_tree(const char *dir)
 static int group_teardown(void **state)
 {
     (void) state;
+    spawner_stop(live.spawner);
+    start_spawner(); /* removes what the one that was killed has left */
     spawner_stop(live.spawner);
     close(live.code_fd);
     remove_tree(live.dir);
@@ -681,6 +692,46 @@ static void debians_packages_can_be_imported(void **state)
     snapshot_unref(&f->snapshot);
 }
 
+static void kill_spawner(struct timer *timer)
+{
+    (void) timer;
+    FILE *children = fopen("/proc/thread-self/children", "re");
+    assert_non_null(children);
+    char text[32] = "";
+    assert_non_null(fgets(text, sizeof text, children));
+    fclose(children);
+    uint64_t pid; /* our only child */
+    assert_ok(parse_u64(str_trim(str_from(text)), INT32_MAX, &pid));
+    assert_int_equal(kill((pid_t) pid, SIGKILL), 0);
+}
+
+/* Last: nothing runs after it. */
+static void the_spawners_death_ends_every_call(void **state)
+{
+    (void) state;
+    runtime_up(1, 60000);
+    struct function_spec *f = function("app.sleeps", 60000);
+    struct call calls[2];
+    call_post(&calls[0], f, STR("50"));
+    call_post(&calls[1], f, STR("50"));
+    struct exec *exec = loop_exec(live.loop);
+    struct timer later = {.fire = kill_spawner};
+    timer_set(exec, &later, exec_now_us(exec) + 400000);
+    run_loop();
+    assert_int_equal(calls[0].inv.result, INVOCATION_FUNCTION_ERROR);
+    assert_has(&calls[0].answer, "Runtime.ExitError");
+    assert_int_equal(calls[1].inv.result, INVOCATION_REFUSED);
+    assert_int_equal(calls[1].inv.error.code, -EPIPE);
+    call_free(&calls[0]);
+    call_free(&calls[1]);
+    call_post(&calls[0], f, STR("0"));
+    run_loop();
+    assert_int_equal(calls[0].inv.result, INVOCATION_REFUSED);
+    call_free(&calls[0]);
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
 int main(void)
 {
     if (geteuid() != 0) {
@@ -705,6 +756,7 @@ int main(void)
         cmocka_unit_test(a_drain_ends_what_does_not_finish),
         cmocka_unit_test(two_functions_share_a_small_host),
         cmocka_unit_test(debians_packages_can_be_imported),
+        cmocka_unit_test(the_spawners_death_ends_every_call),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
