@@ -467,8 +467,10 @@ void request_on_head(void *arg, struct exchange *x)
     request->operation = found.operation;
     request->protocol = found.protocol;
     request->service = found.service;
-    if (found.operation != NULL)
+    if (found.operation != NULL) {
         request->op.def = installed_op(found.installed, found.operation);
+        request->op.state = found.installed->state;
+    }
     if (found.installed != NULL && found.operation == NULL)
         request->rc = fail_operation(request, found.rejected);
     else if (found.operation != NULL && home->in_flight > home->gateway->config.in_flight_max)

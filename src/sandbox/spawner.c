@@ -345,7 +345,7 @@ static int check_dirs(struct spawner_process *sp, const int *fds, unsigned count
     return 0;
 }
 
-/* The three channels of a sandbox; far[] are its ends. */
+/* The three channels of a sandbox. */
 struct channels {
     int control[2], log[2], status[2]; /* [0] stays outside, [1] goes inside */
 };

@@ -83,7 +83,7 @@ static int limits_set(const struct spawner_config *config, struct err *err)
     static const struct {
         __rlimit_resource_t resource;
         rlim_t value;
-    } inherited[] = {{RLIMIT_CORE, 0},
+    } inherited[] = {{RLIMIT_CORE, 1}, /* 0 would still run a core_pattern program of the host */
                      {RLIMIT_MEMLOCK, MEMLOCK_BYTES},
                      {RLIMIT_MSGQUEUE, 0},
                      {RLIMIT_RTPRIO, 0}};

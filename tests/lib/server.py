@@ -49,7 +49,7 @@ class Server:
         self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [VIRGA, "serve", "--listen", "127.0.0.1:0", "--data", self.data] + self.options,
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
+            stdout=subprocess.PIPE, stderr=self.log, bufsize=0)  # select must see what readline left
         self.banner = []
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -57,7 +57,7 @@ class Server:
             if left <= 0 or not select.select([self.process.stdout], [], [], left)[0]:
                 self.process.kill()
                 raise AssertionError("Virga did not start in time:\n" + self.log_text())
-            line = self.process.stdout.readline()
+            line = self.process.stdout.readline().decode()
             if not line:
                 self.process.wait(START_SECONDS)
                 raise AssertionError(f"Virga ended with {self.process.returncode}:\n"

@@ -30,6 +30,8 @@ void harness_copy(const char *from, const char *to)
 
 void harness_init(struct harness *h)
 {
+    if (getenv("TENANT") == NULL)
+        fail_msg("TENANT must name the hostile program (meson test sets it)");
     *h = (struct harness){
         .next_id = 1, .code_fd = -1, .uid_base = 1000000 + (uid_t) (getpid() % 1000) * 1000};
     (void) snprintf(h->dir, sizeof h->dir, "/tmp/virga-sandbox-XXXXXX");
