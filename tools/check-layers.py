@@ -55,6 +55,7 @@ def main(src):
                 if not hit: continue
                 to = hit.group(1).split("/")
                 ok = to[0] == room or to[0] in LAYERS[room] or to[0] == "gen"
+                ok = ok or (room == "app" and to[0] == "bootstraps.h")   # the files that it carries
                 ok = ok or to[0] in EXTRA.get((room, (rel + [""])[1]), [])
                 if room == to[0] == "services" and to[1] != rel[1]: ok = False
                 if not ok:

@@ -22,6 +22,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/trace.h"
+#include "bootstraps.h"
 #include "core/keys.h"
 #include "core/pool.h"
 #include "gateway/gateway.h"
@@ -34,12 +35,15 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 enum {
-    DRAIN_MS = 10 * 1000, /* for requests under way; runtimes use what is theirs */
+    DRAIN_MS = 10 * 1000,          /* for requests under way, calls of functions included */
+    INSTANCES_DRAIN_MS = 2 * 1000, /* for calls whose clients are gone by then */
     CONNS_MAX = 4096,
     IN_FLIGHT_MAX = 2048,
     FLUSH_ROUNDS = 2,
+    THREADS_MAX = 16,     /* of actors, and of workers */
     INSTANCES_MAX = 1024, /* sandboxes of this host at a time */
     POOL_SIZE = 8,        /* network namespaces and cgroups in advance; a burst refills them */
     ENDPOINT_SIZE = 96,
@@ -90,11 +94,18 @@ static void stop_actors(struct task *task)
     exec_post(serve->execs[0], task);
 }
 
-static void stop_drained(struct task *task)
+static void stop_instances_gone(struct task *task)
 {
     struct serve *serve = CONTAINER_OF(task, struct serve, step);
     task->run = stop_actors;
     exec_post(pool_exec(serve->workers), task);
+}
+
+static void stop_requests_done(struct task *task)
+{
+    struct serve *serve = CONTAINER_OF(task, struct serve, step);
+    task->run = stop_instances_gone;
+    services_drain(serve->services, INSTANCES_DRAIN_MS, task);
 }
 
 /* Loop 0. */
@@ -105,13 +116,28 @@ static void stop_begin(struct serve *serve, int status)
     serve->is_stopping = true;
     serve->status = status;
     log_info("app", "stopping", "status=%d", status);
-    serve->step.run = stop_drained;
+    serve->step.run = stop_requests_done;
     gateway_drain(serve->gateway, DRAIN_MS, &serve->step);
 }
 
 static void on_stop_signal(void *arg)
 {
     stop_begin(arg, 0);
+}
+
+/* A child ended: there is one, the spawner, and without it no function runs. Whoever started us
+ * starts us again; going on would be a server that answers nothing but errors. */
+static void on_child_signal(void *arg)
+{
+    struct serve *serve = arg;
+    siginfo_t info = {0};
+    pid_t pid = spawner_pid(serve->spawner);
+    int rc = waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    if (serve->is_stopping || rc < 0 || info.si_pid != pid)
+        return;
+    log_error("app", "the spawner has ended, stopping", "how=%s status=%d",
+              info.si_code == CLD_EXITED ? "exit" : "signal", info.si_status);
+    stop_begin(serve, 1);
 }
 
 static void on_trace_signal(void *arg)
@@ -173,45 +199,60 @@ static int signals_watch(struct serve *serve, struct err *err)
     if (rc >= 0)
         rc = loop_on_signal(serve->loops[0], SIGINT, on_stop_signal, serve, err);
     if (rc >= 0)
+        rc = loop_on_signal(serve->loops[0], SIGCHLD, on_child_signal, serve, err);
+    if (rc >= 0)
         rc = loop_on_signal(serve->loops[0], SIGUSR2, on_trace_signal, serve, err);
     return rc;
 }
 
-/* What needs root or a single thread. */
-static int start_privileged(struct serve *serve, struct err *err)
+static int spawner_launch(struct serve *serve, struct err *err)
 {
-    unsigned long files;
-    int rc = files_limit_raise(&files, err);
-    if (rc < 0)
-        return rc;
-    if (geteuid() != 0)
-        return err_say(err, -EPERM,
-                       "must be started by root: it builds sandboxes, and then "
-                       "becomes an unprivileged user itself");
-    rc = place_open(serve->config.data_dir, &serve->place, err);
-    if (rc >= 0)
-        rc = place_mount(&serve->place, err);
-    if (rc < 0)
-        return rc;
-    const struct spawner_config spawner = {
+    for (size_t i = 0; i < bootstrap_file_count; i++) {
+        const struct bootstrap_file *file = &bootstrap_files[i];
+        spawner_add_runtime_file(file->name, file->bytes, *file->size, false);
+    }
+    const struct spawner_config config = {
         .state_dir = serve->place.sandbox,
         .main_uid = PLACE_UID,
         .uid_base = PLACE_INSTANCE_UID_BASE,
         .slot_count = INSTANCES_MAX,
         .pool_size = POOL_SIZE,
     };
-    rc = spawner_start(&spawner, &serve->spawner, err);
-    if (rc < 0)
-        return err_wrap(err, "start the spawner");
-    /* The port is taken here: one below 1024 needs root. */
-    bool is_v6 = strchr(serve->config.host, ':') != NULL;
+    int rc = spawner_start(&config, &serve->spawner, err);
+    return rc < 0 ? err_wrap(err, "start the spawner") : 0;
+}
+
+static int socket_open(struct serve *serve, struct err *err)
+{
+    const char *host = serve->config.host;
     uint16_t port;
-    rc = listen_tcp(serve->config.host, serve->config.port, &serve->listen_fd, &port, err);
+    int rc = listen_tcp(host, serve->config.port, &serve->listen_fd, &port, err);
     if (rc < 0)
         return rc;
+    bool is_v6 = strchr(host, ':') != NULL;
     (void) snprintf(serve->endpoint, sizeof serve->endpoint, "http://%s%s%s:%u", is_v6 ? "[" : "",
-                    serve->config.host, is_v6 ? "]" : "", port);
-    return place_drop(err);
+                    host, is_v6 ? "]" : "", port);
+    return 0;
+}
+
+/* What needs root or a single thread. */
+static int start_privileged(struct serve *serve, struct err *err)
+{
+    if (geteuid() != 0)
+        return err_say(err, -EPERM,
+                       "must be started by root: it builds sandboxes, and then "
+                       "becomes an unprivileged user itself");
+    unsigned long files;
+    int rc = files_limit_raise(&files, err);
+    if (rc >= 0)
+        rc = place_open(serve->config.data_dir, &serve->place, err);
+    if (rc >= 0)
+        rc = place_mount(&serve->place, err);
+    if (rc >= 0)
+        rc = spawner_launch(serve, err);
+    if (rc >= 0)
+        rc = socket_open(serve, err); /* A port below 1024 needs root. */
+    return rc < 0 ? rc : place_drop(err);
 }
 
 /* The root key may sign from the start; the operator sees it once. */
@@ -232,35 +273,40 @@ static int keys_open(struct serve *serve, struct err *err)
     return 0;
 }
 
-static int start_rest(struct serve *serve, struct err *err)
+static int threads_make(struct serve *serve, struct err *err)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = cpus < 2 ? 2 : cpus > 16 ? 16 : (unsigned) cpus;
+    unsigned threads = cpus < 2 ? 2 : cpus > THREADS_MAX ? THREADS_MAX : (unsigned) cpus;
     int rc = loops_make(serve, err);
     if (rc >= 0)
         rc = signals_watch(serve, err);
     if (rc >= 0)
         rc = pool_new("actors", threads, serve->clock, &serve->actors, err);
-    if (rc >= 0)
-        rc = pool_new("workers", threads, serve->clock, &serve->workers, err);
-    if (rc < 0)
-        return rc;
-    const struct services_config services = {
+    return rc < 0 ? rc : pool_new("workers", threads, serve->clock, &serve->workers, err);
+}
+
+static int services_make(struct serve *serve, struct err *err)
+{
+    const struct services_config config = {
         .data_dir = PLACE_DATA,
         .endpoint = serve->endpoint,
         .clock = serve->clock,
         .rng = &rng_real,
         .workers = pool_exec(serve->workers),
         .actors = pool_exec(serve->actors),
-        .loops = serve->execs,
+        .loops = serve->loops,
+        .execs = serve->execs,
         .loop_count = serve->loop_count,
+        .spawner = serve->spawner,
+        .instances_max = INSTANCES_MAX,
     };
-    rc = services_open(&services, &serve->services, err);
-    if (rc >= 0 && !serve->config.is_dev)
-        rc = keys_open(serve, err);
-    if (rc < 0)
-        return rc;
-    const struct gateway_config gateway = {
+    return services_open(&config, &serve->services, err);
+}
+
+static int gateway_make(struct serve *serve, struct err *err)
+{
+    const struct serve_config *options = &serve->config;
+    const struct gateway_config config = {
         .registry = services_registry(serve->services),
         .loops = serve->loops,
         .loop_count = serve->loop_count,
@@ -268,17 +314,27 @@ static int start_rest(struct serve *serve, struct err *err)
         .clock = serve->clock,
         .rng = &rng_real,
         .keys = serve->keys,
-        .crosssite = {.listen_host = str_from(serve->config.host),
-                      .extra_hosts = serve->config.allow_hosts,
-                      .extra_host_count = serve->config.allow_host_count,
-                      .extra_origins = serve->config.allow_origins,
-                      .extra_origin_count = serve->config.allow_origin_count},
+        .crosssite = {.listen_host = str_from(options->host),
+                      .extra_hosts = options->allow_hosts,
+                      .extra_host_count = options->allow_host_count,
+                      .extra_origins = options->allow_origins,
+                      .extra_origin_count = options->allow_origin_count},
         .conns_max = CONNS_MAX,
         .in_flight_max = IN_FLIGHT_MAX,
         .health = services_health,
         .health_arg = serve->services,
     };
-    return gateway_new(&gateway, &serve->gateway, err);
+    return gateway_new(&config, &serve->gateway, err);
+}
+
+static int start_rest(struct serve *serve, struct err *err)
+{
+    int rc = threads_make(serve, err);
+    if (rc >= 0)
+        rc = services_make(serve, err);
+    if (rc >= 0 && !serve->config.is_dev)
+        rc = keys_open(serve, err);
+    return rc < 0 ? rc : gateway_make(serve, err);
 }
 
 /* --- running --- */

@@ -4,15 +4,24 @@
 
 #include "base/mem.h"
 #include "os/file.h"
+#include "runtime/runtime.h"
+#include "services/lambda/lambda.h"
 
 #include <limits.h>
 
+enum {
+    ACCOUNT_CONCURRENCY = 1000,    /* AWS's default quota */
+    QUEUE_MAX = 10 * 1000,         /* calls that wait for an instance, per loop */
+    KEEP_ALIVE_MS = 5 * 60 * 1000, /* of an idle instance */
+};
+
 struct services {
     struct registry *registry;
+    struct runtime *runtime;
 };
 
 static const struct service *const all[] = {
-    NULL, /* An end, so that the table may be empty. */
+    &lambda_room,
 };
 
 static int service_open(struct services *services, const struct service *service,
@@ -28,9 +37,10 @@ static int service_open(struct services *services, const struct service *service
         .clock = config->clock,
         .rng = config->rng,
         .workers = config->workers,
-        .loops = config->loops,
+        .loops = config->execs,
         .loop_count = config->loop_count,
         .endpoint = config->endpoint,
+        .port = services->runtime,
     };
     return registry_open(services->registry, service, &env, config->actors, err);
 }
@@ -40,13 +50,23 @@ int services_open(const struct services_config *config, struct services **out_se
 {
     struct services *services = NEW(struct services);
     services->registry = registry_new();
-    for (size_t i = 0; all[i] != NULL; i++) {
-        int rc = service_open(services, all[i], config, err);
-        if (rc < 0) {
-            services_stop(services);
-            services_free(services);
-            return rc;
-        }
+    const struct runtime_config runtime = {
+        .loops = config->loops,
+        .loop_count = config->loop_count,
+        .spawner = config->spawner,
+        .account_concurrency = ACCOUNT_CONCURRENCY,
+        .instances_max = config->instances_max,
+        .queue_max = QUEUE_MAX,
+        .keep_alive_ms = KEEP_ALIVE_MS,
+        .endpoint = config->endpoint,
+    };
+    int rc = runtime_new(&runtime, &services->runtime, err);
+    for (size_t i = 0; rc >= 0 && i < ARRAY_LEN(all); i++)
+        rc = service_open(services, all[i], config, err);
+    if (rc < 0) {
+        services_stop(services);
+        services_free(services);
+        return rc;
     }
     *out_services = services;
     return 0;
@@ -59,10 +79,22 @@ const struct registry *services_registry(const struct services *services)
 
 void services_health(void *arg, struct json_writer *w)
 {
-    (void) arg;
+    const struct services *services = arg;
+    struct runtime_counts counts = runtime_counts(services->runtime);
     json_key(w, STR("instances"));
     json_object_begin(w);
+    json_key(w, STR("alive"));
+    json_u64(w, counts.instances);
+    json_key(w, STR("busy"));
+    json_u64(w, counts.busy);
+    json_key(w, STR("queued"));
+    json_u64(w, counts.queued);
     json_object_end(w);
+}
+
+void services_drain(struct services *services, int64_t timeout_ms, struct task *done)
+{
+    runtime_drain(services->runtime, timeout_ms, done);
 }
 
 void services_stop(struct services *services)
@@ -75,5 +107,6 @@ void services_free(struct services *services)
     if (services == NULL)
         return;
     registry_free(services->registry);
+    runtime_free(services->runtime);
     free(services);
 }

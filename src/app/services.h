@@ -3,7 +3,9 @@
 #include "core/registry.h"
 #include "data/json.h"
 
+struct loop;
 struct services;
+struct spawner;
 
 struct services_config {
     const char *data_dir; /* each service gets a directory below it */
@@ -11,8 +13,11 @@ struct services_config {
     const struct clock *clock;
     struct rng *rng;
     struct exec *workers, *actors;
-    struct exec *const *loops;
+    struct loop *const *loops;
+    struct exec *const *execs; /* of the loops */
     size_t loop_count;
+    struct spawner *spawner;
+    unsigned instances_max;
 };
 
 /* Main thread, before the loops run. */
@@ -21,6 +26,9 @@ CHECK_RESULT int services_open(const struct services_config *config, struct serv
 const struct registry *services_registry(const struct services *services);
 /* Writes members of the health object: counts of instances. thread: any loop. */
 void services_health(void *services, struct json_writer *w);
+/* Ends all instances of functions: running ones may finish within timeout_ms. done runs on loop 0.
+ * thread: any. */
+void services_drain(struct services *services, int64_t timeout_ms, struct task *done);
 /* Finishes what waits in the actors; loops and actor threads still run. Not on a loop. */
 void services_stop(struct services *services);
 void services_free(struct services *services); /* after the loops stopped */
