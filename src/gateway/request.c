@@ -484,22 +484,22 @@ static void request_go(struct request *request)
 {
     const struct service_op *def = request->op.def;
     bool is_large = exchange_body(request->x).len > BODY_LOOP_MAX;
-    if (!is_large)
-        request->rc = request_decode(request);
-    if (request->rc != 0) {
-        request_answer(request);
-    } else if (is_large || def->prepare != NULL) {
+    int rc = is_large ? 0 : request_decode(request);
+    if (rc == 0 && (is_large || def->prepare != NULL)) {
         request->task.run = work_run;
         exec_post(request->home->gateway->config.workers, &request->task);
-    } else if (def->start != NULL) {
-        request_start(request);
-    } else {
-        int rc = request_post(request); /* 0: the actor's now, and perhaps answered already */
-        if (rc == 0)
-            return;
-        request->rc = rc;
-        request_answer(request);
+        return;
     }
+    if (rc == 0 && def->start != NULL) {
+        request_start(request);
+        return;
+    }
+    if (rc == 0)
+        rc = request_post(request);
+    if (rc == 0)
+        return; /* The actor's now, and perhaps answered already: not to be touched. */
+    request->rc = rc;
+    request_answer(request);
 }
 
 void request_on_body(void *arg, struct exchange *x)

@@ -342,6 +342,7 @@ static void ready(struct instance *inst)
     buf_done(&inst->out); /* the START block was large */
     inst->sent = 0;
     sched_slot_ready(sched_of(inst), &inst->slot);
+    home_publish_counts(inst->home); /* A call that waited for it runs from here on. */
 }
 
 void instance_violated(struct instance *inst)

@@ -15,7 +15,7 @@
 
 enum { TEXT_MAX = 16 * 1024, PAYLOAD_MAX = 64 << 20 };
 
-static void publish_counts(struct home *home)
+void home_publish_counts(struct home *home)
 {
     const struct sched *sched = &home->sched;
     __atomic_store_n(&home->counts.instances, sched->instances, __ATOMIC_RELAXED);
@@ -52,7 +52,7 @@ static void run_finish(struct task *task)
 
 void home_done(struct home *home, struct invocation *inv)
 {
-    publish_counts(home);
+    home_publish_counts(home);
     struct loop *origin = home->runtime->config.loops[inv->origin];
     if (origin == home->loop) {
         finish(inv);
@@ -74,7 +74,7 @@ static struct home *home_of(const struct runtime *runtime, const struct function
 static void begin(struct home *home, struct invocation *inv)
 {
     sched_invoke(&home->sched, inv);
-    publish_counts(home);
+    home_publish_counts(home);
 }
 
 static void run_begin(struct task *task)
@@ -136,7 +136,7 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
     /* Immutable for all but its reference count, which is what is needed here. */
     struct function_spec *counted = (struct function_spec *) (uintptr_t) spec_or_null;
     sched_function_changed(&home->sched, arn, counted);
-    publish_counts(home);
+    home_publish_counts(home);
 }
 
 /* ---- events of the spawner ---- */
@@ -183,7 +183,7 @@ void home_event(struct home *home, const struct sandbox_event *event)
             instance_gone(inst, event);
         break;
     }
-    publish_counts(home);
+    home_publish_counts(home);
 }
 
 /* ---- draining ---- */
@@ -200,7 +200,7 @@ static void home_is_drained(struct task *task)
 void home_drained(struct home *home)
 {
     timer_clear(home->exec, &home->drain_timer);
-    publish_counts(home);
+    home_publish_counts(home);
     home->done_task.run = home_is_drained;
     exec_post(loop_exec(home->runtime->config.loops[0]), &home->done_task);
 }

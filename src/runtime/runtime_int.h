@@ -129,4 +129,6 @@ void broker_kill(struct home *home, uint64_t id);
 /* runtime.c */
 void home_event(struct home *home, const struct sandbox_event *event); /* from the broker */
 void home_done(struct home *home, struct invocation *inv);
+/* After each change of what is busy or waiting: what runtime_counts tells. */
+void home_publish_counts(struct home *home);
 void home_drained(struct home *home);

@@ -7,9 +7,12 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import unittest
 
-from server import Server, VIRGA, children_of, wait_until
+import botocore.exceptions
+
+from server import Server, VIRGA, children_of, python_function, wait_until
 
 
 def get(server, path, method="GET", body=None, **headers):
@@ -21,6 +24,11 @@ def get(server, path, method="GET", body=None, **headers):
         return answer.status, dict(answer.getheaders()), answer.read()
     finally:
         connection.close()
+
+
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return int(file.read().rsplit(")", 1)[1].split()[1])
 
 
 def serve(*options):
@@ -125,6 +133,68 @@ class Stop(unittest.TestCase):
             get(server, "/2015-03-31/nothing")
             server.process.send_signal(signal.SIGUSR2)
             wait_until(lambda: "--- trace of a thread" in server.log_text(), "the trace")
+
+
+class Trouble(unittest.TestCase):
+    def test_spawner_killed(self):
+        server = Server()
+        python_function(server.client(), "f", "def handler(event, context):\n    return event\n")
+        spawner = [pid for pid in children_of(server.pid) if parent_of(pid) == server.pid]
+        self.assertEqual(len(spawner), 1)
+        os.kill(spawner[0], signal.SIGKILL)
+        self.assertEqual(server.process.wait(20), 1)
+        self.assertIn("the spawner has ended", server.log_text())
+        again = Server(data=server.data)  # What was acknowledged is there.
+        self.assertEqual(again.client().invoke(FunctionName="f", Payload=b"7")["Payload"].read(),
+                         b"7")
+        again.stop()
+        server.remove()
+
+    def test_stop_under_load(self):
+        for loops in ("1", "3"):
+            server = Server("--loops", loops)
+            python_function(server.client(), "f",
+                            "def handler(event, context):\n    return event\n")
+            done, bad = threading.Event(), []
+
+            def caller(server=server, done=done, bad=bad):
+                client = server.client()
+                while True:
+                    try:
+                        if client.invoke(FunctionName="f", Payload=b"7")["Payload"].read() != b"7":
+                            bad.append("another's answer")
+                        client.get_function(FunctionName="f")
+                        done.set()
+                    except botocore.exceptions.BotoCoreError:
+                        return  # the server has gone
+                    except botocore.exceptions.ClientError as error:
+                        bad.append(error)
+                        return
+
+            threads = [threading.Thread(target=caller) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            self.assertTrue(done.wait(20))
+            server.stop()
+            for thread in threads:
+                thread.join(20)
+            self.assertEqual(bad, [])
+            server.remove()
+
+    def test_slow_call_is_finished_before_the_end(self):
+        server = Server()
+        python_function(server.client(), "f", "import time\n\ndef handler(event, context):\n"
+                        "    time.sleep(1)\n    return event\n", Timeout=5)
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(
+            server.client().invoke(FunctionName="f", Payload=b"7")["Payload"].read()))
+        thread.start()
+        wait_until(lambda: json.loads(get(server, "/_virga/health")[2])["instances"]["busy"] == 1,
+                   "the call")
+        server.stop()
+        thread.join(20)
+        self.assertEqual(answers, [b"7"])
+        server.remove()
 
 
 class Strangers(unittest.TestCase):
