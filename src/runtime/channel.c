@@ -83,9 +83,9 @@ static bool read_some(struct instance *inst)
         size = SCRATCH_SIZE;
     }
     ssize_t n = recv(inst->control_fd, room, size, MSG_DONTWAIT);
-    if (n < 0)
-        return errno == EINTR || (errno != EAGAIN && (instance_lost(inst), false));
-    if (n == 0) {
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return errno == EINTR;
+    if (n <= 0) {
         instance_lost(inst);
         return false;
     }
@@ -150,7 +150,7 @@ void channel_log(struct instance *inst, struct str text)
 /* Returns false at the end of what is there. */
 static bool read_log(struct instance *inst)
 {
-    char *scratch = inst->home->scratch;
+    char *scratch = inst->home->log_scratch;
     ssize_t n = read(inst->log_fd, scratch, SCRATCH_SIZE);
     if (n < 0 && errno == EINTR)
         return true;

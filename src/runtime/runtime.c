@@ -249,7 +249,8 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
                           .loop = config->loops[index],
                           .exec = loop_exec(config->loops[index]),
                           .next_id = config->loop_count + index,
-                          .scratch = mem_new(SCRATCH_SIZE)};
+                          .scratch = mem_new(SCRATCH_SIZE),
+                          .log_scratch = mem_new(SCRATCH_SIZE)};
     map_init(&home->instances);
     const struct sched_config sched = {.exec = home->exec,
                                        .effects = &instance_effects,
@@ -287,6 +288,7 @@ void runtime_free(struct runtime *runtime)
         sched_done(&home->sched);
         map_done(&home->instances);
         free(home->scratch);
+        free(home->log_scratch);
     }
     broker_free(runtime->broker);
     free(runtime->homes);

@@ -29,7 +29,9 @@ struct home {
     struct sched sched;
     struct map instances; /* by id */
     uint64_t next_id;
-    char *scratch; /* owned, SCRATCH_SIZE: what is read goes through here when it is small */
+    /* Owned, SCRATCH_SIZE each: what is read goes through here when it is small. Two, because a
+     * frame's end may have the log read while bytes behind the frame are still to be looked at. */
+    char *scratch, *log_scratch;
     struct task drain_task, done_task;
     struct timer drain_timer;
     struct runtime_counts counts; /* atomic: a copy for other threads */

@@ -4,7 +4,8 @@
  * The function's own variables come after the ones that may be overridden (PATH, LANG, ...) and
  * never replace a reserved one: the API refuses those, and what slips through is dropped here. The
  * credentials are placeholders of development: inside the sandbox there is no network yet that they
- * could be sent over; a signed-in role comes with the IAM service. */
+ * could be sent over; a signed-in role comes with the IAM service. AWS_LAMBDA_RUNTIME_API names the
+ * address that official runtime clients will find; the bootstraps of our own do not use it. */
 #include "runtime/runtime_int.h"
 
 #include "base/mem.h"
