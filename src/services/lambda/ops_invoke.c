@@ -35,7 +35,7 @@ static int answer_log_tail(struct op *op, struct str tail, struct lambda_Invocat
 {
     size_t len = base64_encoded_len(tail.len);
     struct buf text;
-    buf_init(&text, len);
+    buf_init(&text, len + 1);
     base64_encode(&text, tail);
     out->LogResult = arena_str(op->arena, buf_str(&text));
     buf_done(&text);
