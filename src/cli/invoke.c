@@ -88,7 +88,7 @@ static void print_json(const struct http_response *response, struct str error, s
 {
     AUTO_BUF struct buf out;
     struct json_writer w;
-    buf_init(&out, SIZE_MAX / 2);
+    buf_init(&out, (size_t) 2 << 30);
     json_writer_init(&w, &out);
     json_object_begin(&w);
     json_key(&w, STR("payload"));
