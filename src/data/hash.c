@@ -2,9 +2,9 @@
  * and UUIDs.
  *
  * OpenSSL 3 looks an algorithm up by name on each EVP_sha256() use, which costs more than hashing
- * a short text. Every thread therefore fetches its algorithms once and keeps them; they are counted
- * objects of OpenSSL's own cache, so nothing is lost when a thread ends. HMAC is written out (RFC
- * 2104) for the same reason: EVP_MAC costs a further look-up and several allocations a call.
+ * a short text. The algorithms are therefore fetched once and kept; they may be used by any thread.
+ * HMAC is written out (RFC 2104) for the same reason: EVP_MAC costs a further look-up and several
+ * allocations a call.
  *
  * A failing EVP call here means that memory is gone or that the library lacks the algorithm (MD5
  * under a FIPS-only configuration); both are asserted, as for small allocations. thread: any; a
@@ -20,19 +20,27 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <zlib.h>
 
 enum { HMAC_BLOCK_SIZE = 64 };
 
+static EVP_MD *algorithms[HASH_MD5 + 1]; /* process life time */
+static_assert(HASH_SHA256 <= HASH_MD5 && HASH_SHA1 <= HASH_MD5, "one place for each kind");
+
+static void algorithms_fetch(void)
+{
+    algorithms[HASH_SHA256] = EVP_MD_fetch(NULL, "SHA256", NULL);
+    algorithms[HASH_SHA1] = EVP_MD_fetch(NULL, "SHA1", NULL);
+    algorithms[HASH_MD5] = EVP_MD_fetch(NULL, "MD5", NULL);
+}
+
 static const EVP_MD *algorithm_find(enum hash_kind which)
 {
-    static const char *const names[] = {
-        [HASH_SHA256] = "SHA256", [HASH_SHA1] = "SHA1", [HASH_MD5] = "MD5"};
-    static _Thread_local EVP_MD *fetched[ARRAY_LEN(names)];
-    if (fetched[which] == NULL)
-        fetched[which] = EVP_MD_fetch(NULL, names[which], NULL);
-    assert(fetched[which] != NULL);
-    return fetched[which];
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void) pthread_once(&once, algorithms_fetch); /* Fails for a broken control only. */
+    assert(algorithms[which] != NULL);
+    return algorithms[which];
 }
 
 static void digest(enum hash_kind which, struct str bytes, unsigned char *out)
