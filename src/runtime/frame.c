@@ -68,24 +68,32 @@ int frame_invoke_put(struct buf *out, const struct frame_invoke *invoke, uint32_
     return 0;
 }
 
-/* Types that an instance may send, and whether they carry a payload. */
+/* What an instance may send: sizes of the payload, and whether it belongs to an invocation. */
+static const struct rule {
+    uint32_t size_min, size_max;
+    bool is_known, is_of_invocation;
+} rules[] = {
+    [FRAME_READY] = {0, 0, true, false},
+    [FRAME_BOOTED] = {0, 0, true, false},
+    [FRAME_INIT_ERROR] = {0, UINT32_MAX, true, false},
+    [FRAME_RESPONSE] = {0, UINT32_MAX, true, true},
+    [FRAME_ERROR] = {0, UINT32_MAX, true, true},
+    [FRAME_STREAM_HEAD] = {0, FRAME_CHUNK_MAX, true, true},
+    [FRAME_STREAM_CHUNK] = {1, FRAME_CHUNK_MAX, true, true},
+    [FRAME_STREAM_END] = {0, 0, true, true},
+    [FRAME_LAST] = {0, 0, true, true},
+};
+
 static int check_header(const struct frame *frame, const unsigned char *header, struct err *err)
 {
     if (header[5] != 0 || header[6] != 0 || header[7] != 0)
         return err_say(err, -EPROTO, "reserved bytes of a frame are not zero");
-    switch (header[4]) {
-    case FRAME_READY:
-    case FRAME_BOOTED:
-        if (frame->size != 0)
-            return err_say(err, -EPROTO, "payload in a frame of type %d", header[4]);
-        break;
-    case FRAME_INIT_ERROR:
-    case FRAME_RESPONSE:
-    case FRAME_ERROR: break;
-    default: return err_say(err, -EPROTO, "unknown frame type %d", header[4]);
-    }
-    bool is_answer = header[4] == FRAME_RESPONSE || header[4] == FRAME_ERROR;
-    if (is_answer != (frame->seq != 0))
+    const struct rule *rule = header[4] < ARRAY_LEN(rules) ? &rules[header[4]] : &rules[0];
+    if (!rule->is_known)
+        return err_say(err, -EPROTO, "unknown frame type %d", header[4]);
+    if (frame->size < rule->size_min || frame->size > rule->size_max)
+        return err_say(err, -EPROTO, "%u bytes in a frame of type %d", frame->size, header[4]);
+    if (rule->is_of_invocation != (frame->seq != 0))
         return err_say(err, -EPROTO, "seq %u in a frame of type %d", frame->seq, header[4]);
     return 0;
 }

@@ -14,12 +14,28 @@
  * function ARN as invoked, trace id, client context (JSON), Cognito identity (JSON); empty means
  * absent; the rest is the event. One invocation at a time: the next INVOKE follows the answer.
  *
+ * The answer is one RESPONSE or ERROR. A streamed one comes before it in pieces:
+ *
+ *     STREAM_HEAD  STREAM_CHUNK...  STREAM_END  RESPONSE (empty)
+ *
+ * STREAM_END says that the body is whole and may be closed towards the caller; the handler may work
+ * on until the RESPONSE, which ends the invocation. An ERROR in place of the END is AWS's error in
+ * the middle of a stream: its type and the object in base64 are what an official client sends in
+ * the trailers Lambda-Runtime-Function-Error-Type and -Body. An ERROR after the END is the failure
+ * of a handler whose body the caller already has. An ERROR without a HEAD is an ordinary one.
+ *
+ * LAST, anywhere before the RESPONSE or ERROR, announces that the process ends after it: it must
+ * be given nothing more. (Node: an exception that no handler has caught.)
+ *
  * The instance is hostile: sizes, types, order and seq are checked on every frame; a violation
  * ends the instance. */
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { FRAME_HEADER_SIZE = 12 };
+enum {
+    FRAME_HEADER_SIZE = 12,
+    FRAME_CHUNK_MAX = 64 * 1024, /* of STREAM_HEAD and STREAM_CHUNK */
+};
 
 enum frame_type {
     /* platform -> instance */
@@ -27,11 +43,15 @@ enum frame_type {
     FRAME_SHUTDOWN = 3, /* finish; the process is killed soon after */
 
     /* instance -> platform */
-    FRAME_READY = 16,      /* init done; payload empty */
-    FRAME_INIT_ERROR = 17, /* payload: AWS's error object; the instance then ends */
-    FRAME_RESPONSE = 18,   /* payload: the result, JSON */
-    FRAME_ERROR = 19,      /* payload: AWS's error object {errorMessage, errorType, …} */
-    FRAME_BOOTED = 20,     /* the language runs, the user's code comes next; payload empty */
+    FRAME_READY = 16,        /* init done; payload empty */
+    FRAME_INIT_ERROR = 17,   /* payload: AWS's error object; the instance then ends */
+    FRAME_RESPONSE = 18,     /* payload: the result, JSON */
+    FRAME_ERROR = 19,        /* payload: AWS's error object {errorMessage, errorType, …} */
+    FRAME_BOOTED = 20,       /* the language runs, the user's code comes next; payload empty */
+    FRAME_STREAM_HEAD = 21,  /* payload: the content type */
+    FRAME_STREAM_CHUNK = 22, /* payload: bytes of the body, not none */
+    FRAME_STREAM_END = 23,   /* payload empty */
+    FRAME_LAST = 24,         /* payload empty */
 };
 
 struct frame {

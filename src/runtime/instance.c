@@ -66,6 +66,7 @@ static void start(void *arg, struct function_spec *spec)
                               .asked_us = exec_now_us(home->exec)};
     home->next_id += home->runtime->config.loop_count;
     buf_init(&inst->answer, ANSWER_SIZE_MAX);
+    buf_init(&inst->streamed, ANSWER_SIZE_MAX);
     buf_init(&inst->out, SANDBOX_START_MAX);
     buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
     sched_slot_init(&home->sched, &inst->slot, spec);
@@ -237,7 +238,60 @@ static void answered(struct instance *inst, enum invocation_result result, bool 
         report_oversize(&inv->output);
     inst->event = STR_NONE;
     conclude(inst, inv, &verdict_none);
-    sched_slot_answered(sched_of(inst), &inst->slot);
+    if (!inst->is_last) {
+        sched_slot_answered(sched_of(inst), &inst->slot);
+        return;
+    }
+    inst->is_ending = true;
+    sched_slot_failed(sched_of(inst), &inst->slot);
+}
+
+/* ---- streamed answers, see frame.h ----
+ *
+ * Who calls through Invoke gets them in one piece like any other: they are gathered here, and the
+ * content type has no reader. */
+
+static void stream_clear(struct instance *inst)
+{
+    buf_done(&inst->streamed);
+    buf_init(&inst->streamed, ANSWER_SIZE_MAX);
+    inst->stream = STREAM_NONE;
+}
+
+/* The RESPONSE after a stream: what was gathered takes its place. */
+static void stream_answered(struct instance *inst)
+{
+    bool is_oversize = buf_is_over(&inst->streamed);
+    buf_done(&inst->answer);
+    inst->answer = inst->streamed;
+    inst->streamed = (struct buf){.ptr = NULL};
+    stream_clear(inst);
+    answered(inst, INVOCATION_OK, is_oversize);
+}
+
+/* A frame of the running invocation; false: out of turn. */
+static bool answer_frame(struct instance *inst, const struct frame *frame, bool is_oversize)
+{
+    enum frame_type type = frame->type;
+    if (type == FRAME_RESPONSE && inst->stream == STREAM_NONE) {
+        answered(inst, INVOCATION_OK, is_oversize);
+    } else if (type == FRAME_RESPONSE && inst->stream == STREAM_WHOLE && frame->size == 0) {
+        stream_answered(inst);
+    } else if (type == FRAME_ERROR) {
+        stream_clear(inst);
+        answered(inst, INVOCATION_FUNCTION_ERROR, is_oversize);
+    } else if (type == FRAME_STREAM_HEAD && inst->stream == STREAM_NONE) {
+        inst->stream = STREAM_OPEN;
+    } else if (type == FRAME_STREAM_CHUNK && inst->stream == STREAM_OPEN) {
+        buf_put(&inst->streamed, buf_str(&inst->answer));
+    } else if (type == FRAME_STREAM_END && inst->stream == STREAM_OPEN) {
+        inst->stream = STREAM_WHOLE;
+    } else if (type == FRAME_LAST) {
+        inst->is_last = true;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* ---- starting ---- */
@@ -363,11 +417,9 @@ void instance_frame(struct instance *inst, const struct frame *frame, bool is_ov
     enum slot_state state = inst->slot.state;
     bool is_answer = state == SLOT_BUSY && frame->seq == inst->seq && channel_is_sent(inst);
     bool is_starting = state == SLOT_INITIALISING && channel_is_sent(inst);
-    if (frame->type == FRAME_RESPONSE && is_answer)
-        answered(inst, INVOCATION_OK, is_oversize);
-    else if (frame->type == FRAME_ERROR && is_answer)
-        answered(inst, INVOCATION_FUNCTION_ERROR, is_oversize);
-    else if (frame->type == FRAME_BOOTED && is_starting)
+    if (is_answer && answer_frame(inst, frame, is_oversize))
+        return;
+    if (frame->type == FRAME_BOOTED && is_starting)
         inst->booted_us = now_us(inst);
     else if (frame->type == FRAME_READY && is_starting)
         ready(inst);
@@ -386,6 +438,7 @@ static void instance_free(struct instance *inst)
     channel_close(inst);
     (void) map_remove(&inst->home->instances, str_of(&inst->id, sizeof inst->id));
     buf_done(&inst->answer);
+    buf_done(&inst->streamed);
     buf_done(&inst->out);
     buf_done(&inst->log);
     free(inst);

@@ -59,7 +59,9 @@ struct instance {
     /* In: see frame.h. answer is the reader's buffer. */
     struct frame_reader reader;
     struct buf answer;
-    uint32_t seq; /* of the last INVOKE */
+    uint32_t seq;        /* of the last INVOKE */
+    struct buf streamed; /* the body of a streamed answer so far */
+    enum stream_state { STREAM_NONE, STREAM_OPEN, STREAM_WHOLE } stream;
 
     /* Out: the START block or the head of an INVOKE, then the event. */
     struct buf out;
@@ -74,6 +76,7 @@ struct instance {
     int64_t asked_us, made_us, booted_us, ready_us;
     uint32_t build_us;
     bool is_used;   /* had its first invocation */
+    bool is_last;   /* announced to end after this answer */
     bool is_retry;  /* init runs inside an invocation's time, see instance.c */
     bool is_ending; /* ends on its own: the verdict needs its exit status, do not kill yet */
     bool is_killed; /* the spawner was asked */

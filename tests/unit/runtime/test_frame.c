@@ -116,7 +116,8 @@ static void hostile_headers_are_refused(void **state)
     unsigned char header[FRAME_HEADER_SIZE];
     for (int type = 0; type < 256; type++) {
         if (type == FRAME_READY || type == FRAME_BOOTED || type == FRAME_INIT_ERROR ||
-            type == FRAME_RESPONSE || type == FRAME_ERROR)
+            type == FRAME_RESPONSE || type == FRAME_ERROR ||
+            (type >= FRAME_STREAM_HEAD && type <= FRAME_LAST))
             continue;
         frame_header(header, FRAME_READY, 0, 0);
         header[4] = (unsigned char) type;
@@ -139,6 +140,36 @@ static void hostile_headers_are_refused(void **state)
     refuses(header);
     frame_header(header, FRAME_ERROR, 3, 0);
     refuses(header);
+}
+
+static void frames_of_streams_have_bounds(void **state)
+{
+    (void) state;
+    static const struct {
+        enum frame_type type;
+        uint32_t size, seq;
+    } bad[] = {
+        {FRAME_STREAM_HEAD, 9, 0},  {FRAME_STREAM_HEAD, FRAME_CHUNK_MAX + 1, 1},
+        {FRAME_STREAM_CHUNK, 9, 0}, {FRAME_STREAM_CHUNK, FRAME_CHUNK_MAX + 1, 1},
+        {FRAME_STREAM_CHUNK, 0, 1}, {FRAME_STREAM_END, 0, 0},
+        {FRAME_STREAM_END, 1, 1},   {FRAME_LAST, 0, 0},
+        {FRAME_LAST, 1, 1},
+    };
+    unsigned char header[FRAME_HEADER_SIZE];
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        frame_header(header, bad[i].type, bad[i].size, bad[i].seq);
+        refuses(header);
+    }
+    struct fixture f;
+    setup(&f);
+    size_t kept = 0;
+    put(&f, FRAME_STREAM_HEAD, 10, 1);
+    put(&f, FRAME_STREAM_CHUNK, 20, 1);
+    put(&f, FRAME_STREAM_END, 0, 1);
+    put(&f, FRAME_LAST, 0, 1);
+    assert_int_equal(feed_all(&f, 7, true, &kept), 4);
+    assert_int_equal(kept, 30);
+    teardown(&f);
 }
 
 static void a_claim_of_four_gigabytes_allocates_nothing(void **state)
@@ -198,6 +229,7 @@ int main(void)
         cmocka_unit_test(frames_survive_any_cutting),
         cmocka_unit_test(an_oversize_payload_is_told_and_thrown_away),
         cmocka_unit_test(hostile_headers_are_refused),
+        cmocka_unit_test(frames_of_streams_have_bounds),
         cmocka_unit_test(a_claim_of_four_gigabytes_allocates_nothing),
         cmocka_unit_test(an_invocation_is_laid_out_as_documented),
         cmocka_unit_test(an_invocation_that_does_not_fit_is_refused),
