@@ -4,13 +4,19 @@
 # As root or through sudo; otherwise prints the line to run and fails.
 set -eu
 
+# Functions run /usr/bin/node, which may have come from elsewhere than Debian.
+node_package() {
+    /usr/bin/node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null ||
+        echo nodejs
+}
+
 packages_of() {
     case $1 in
     build) echo gcc libc6-dev meson ninja-build pkg-config python3 libuv1-dev libssl-dev \
         libsqlite3-dev libarchive-dev libseccomp-dev zlib1g-dev libcmocka-dev ;;
-    demo) echo python3 python3-pil awscli e2fsprogs iproute2 ;;
+    demo) echo python3 python3-pil awscli e2fsprogs iproute2 $(node_package) ;;
     check) echo python3 python3-pil python3-boto3 awscli clang libclang-rt-14-dev clang-format \
-        procps unzip zip ;;
+        procps unzip zip $(node_package) ;;
     lint) echo clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     *) echo "deps.sh: unknown goal '$1'" >&2; exit 2 ;;
