@@ -16,7 +16,7 @@ struct runtime;
 struct loop;
 struct spawner;
 
-enum runtime_kind { RUNTIME_PYTHON };
+enum runtime_kind { RUNTIME_PYTHON, RUNTIME_NODE };
 
 /* What the platform must know to run a function version: immutable, published by the lambda
  * service, counted. All strings are owned by the object. */

@@ -66,7 +66,6 @@ static const struct {
     {"PATH", "/usr/local/bin:/usr/bin/:/bin:/opt/bin"},
     {"LD_LIBRARY_PATH", "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:"
                         "/opt/lib"},
-    {"PYTHONPATH", "/var/runtime"},
     {"TZ", ":UTC"},
 };
 
@@ -130,6 +129,34 @@ static void put_own(struct environment *env, const struct function_spec *spec)
 static const char *const python_argv[] = {"/usr/bin/python3", "-S", "-s", "-B",
                                           "/var/runtime/bootstrap.py"};
 
+enum { NODE_ARGV_MAX = 4, NODE_HEAP_SIZE = 40 };
+
+static bool sizes_heap_itself(const struct function_spec *spec)
+{
+    for (size_t i = 0; i < spec->env_count; i++)
+        if (str_eq(spec->env[i].name, STR("NODE_OPTIONS")) &&
+            str_find_str(spec->env[i].value, STR("max-old-space-size")) < spec->env[i].value.len)
+            return true;
+    return false;
+}
+
+/* Inside the sandbox node does not see its cgroup and would size its heap by the host's memory: the
+ * kernel would end the function where a collection would have helped. 90 % and headers of 80 kB are
+ * what AWS's own start scripts give; an argument would overrule the user's NODE_OPTIONS. */
+static size_t node_argv(const char *argv[NODE_ARGV_MAX], char heap[NODE_HEAP_SIZE],
+                        const struct function_spec *spec)
+{
+    size_t count = 0;
+    argv[count++] = "/usr/bin/node";
+    argv[count++] = "--max-http-header-size=81920";
+    (void) snprintf(heap, NODE_HEAP_SIZE, "--max-old-space-size=%u", spec->memory_mb * 9 / 10);
+    if (!sizes_heap_itself(spec))
+        argv[count++] = heap;
+    argv[count++] = "/var/runtime/bootstrap.cjs";
+    assert(count <= NODE_ARGV_MAX);
+    return count;
+}
+
 int start_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
                 struct err *err)
 {
@@ -139,6 +166,8 @@ int start_block(struct buf *out, const struct function_spec *spec, const char *l
     for (size_t i = 0; i < ARRAY_LEN(overridable); i++)
         if (!is_given(spec, overridable[i].name))
             set(&env, overridable[i].name, str_from(overridable[i].value));
+    if (spec->kind == RUNTIME_PYTHON && !is_given(spec, "PYTHONPATH"))
+        set(&env, "PYTHONPATH", STR("/var/runtime"));
     put_own(&env, spec);
     if (buf_is_over(&env.text)) {
         buf_done(&env.text);
@@ -149,7 +178,15 @@ int start_block(struct buf *out, const struct function_spec *spec, const char *l
     const char *at = env.text.ptr;
     for (size_t i = 0; i < env.count; i++, at += strlen(at) + 1)
         envp[i] = at;
-    int rc = sandbox_start_block(out, python_argv, ARRAY_LEN(python_argv), envp, env.count, err);
+    char heap[NODE_HEAP_SIZE];
+    const char *node[NODE_ARGV_MAX];
+    const char *const *argv = python_argv;
+    size_t argc = ARRAY_LEN(python_argv);
+    if (spec->kind == RUNTIME_NODE) {
+        argc = node_argv(node, heap, spec);
+        argv = node;
+    }
+    int rc = sandbox_start_block(out, argv, argc, envp, env.count, err);
     buf_done(&env.text);
     return rc;
 }

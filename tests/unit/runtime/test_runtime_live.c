@@ -1,6 +1,6 @@
-/* Python functions in real sandboxes through the whole runtime, on one real loop. Needs root; says
- * so with exit code 77 otherwise. Each test has a runtime of its own and drains it, and after each
- * one the process has the descriptors it had before. */
+/* Python and Node functions in real sandboxes through the whole runtime, on one real loop. Needs
+ * root; says so with exit code 77 otherwise. Each test has a runtime of its own and drains it, and
+ * after each one the process has the descriptors it had before. */
 #include "test.h"
 
 #include "base/err.h"
@@ -50,6 +50,28 @@ static const char app_py[] = "import os, sys, time\n"
                              "    from PIL import Image\n"
                              "    import boto3\n"
                              "    return Image.new('RGB', (4, 2)).size\n";
+
+static const char node_js[] =
+    "let count = 0;\n"
+    "exports.hello = async (event, context) => {\n"
+    "  console.log('hello', context.awsRequestId);\n"
+    "  return { event, count: ++count, children: require('child_process').execSync('echo c') + '' "
+    "};\n"
+    "};\n"
+    "exports.fails = async (event) => { throw new RangeError('no ' + event); };\n"
+    "exports.exits = async (event) => process.exit(event);\n"
+    "exports.lost = async () => { setTimeout(() => { throw new Error('late'); });\n"
+    "  await new Promise((ok) => setTimeout(ok, 60000)); };\n"
+    "exports.eats = async () => { const all = [];\n"
+    "  for (;;) all.push(Buffer.alloc(1 << 20, all.length)); };\n"
+    "exports.streams = awslambda.streamifyResponse(async (event, stream) => {\n"
+    "  for (let i = 0; i < event; i++) stream.write('x'.repeat(1000));\n"
+    "  if (event === 3) throw new Error('mid');\n"
+    "  stream.end();\n"
+    "});\n"
+    "exports.environ = async () => process.env;\n"
+    "exports.lies = async () => { const h = Buffer.alloc(12); h[4] = 23; h[8] = 1;\n"
+    "  require('fs').writeSync(3, h); await new Promise((ok) => setTimeout(ok, 60000)); };\n";
 
 struct live {
     char dir[64], code[80];
@@ -114,6 +136,7 @@ static int group_setup(void **state)
     assert_int_equal(mkdir(live.code, 0755), 0);
     live.code_fd = open(live.code, O_PATH | O_DIRECTORY | O_CLOEXEC);
     write_file("app.py", app_py);
+    write_file("node.js", node_js);
     write_file("broken.py", "import nothing_like_this\n");
     write_file("slow.py", "import time\ntime.sleep(1.6)\ndef f(e, c): return 1\n");
     write_file("quits.py", "import sys\nprint('bye')\nsys.exit(4)\n");
@@ -230,6 +253,14 @@ static struct function_spec *function(const char *handler, uint32_t timeout_ms)
                                    .reserved_concurrency = -1,
                                    .log_group = STR("/aws/lambda/f")};
     snapshot_init(&spec->snapshot, spec_free);
+    return spec;
+}
+
+static struct function_spec *node_function(const char *handler, uint32_t timeout_ms)
+{
+    struct function_spec *spec = function(handler, timeout_ms);
+    spec->kind = RUNTIME_NODE;
+    spec->runtime_id = STR("nodejs20.x");
     return spec;
 }
 
@@ -732,6 +763,100 @@ static void the_spawners_death_ends_every_call(void **state)
     snapshot_unref(&f->snapshot);
 }
 
+static void node_cold_then_warm(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *f = node_function("node.hello", 10000);
+    f->memory_mb = 1769;
+    for (int i = 1; i <= 3; i++) {
+        struct call call;
+        run_call(&call, f, "{\"a\": [1, 2.50]}");
+        char expected[80];
+        (void) snprintf(expected, sizeof expected,
+                        "{\"event\":{\"a\":[1,2.5]},\"count\":%d,\"children\":\"c\\n\"}", i);
+        assert_str(buf_str(&call.answer), expected);
+        assert_int_equal(call.inv.is_cold, i == 1);
+        assert_has(&call.tail, "\tINFO\thello 11111111-2222-3333-4444-555555555555\nEND RequestId");
+        print_message("node: sandbox %ld boot %ld init %ld run %ld us\n",
+                      (long) call.inv.sandbox_us, (long) call.inv.boot_us, (long) call.inv.init_us,
+                      (long) call.inv.run_us);
+        call_free(&call);
+    }
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+static void node_expect(const char *handler, const char *event, enum invocation_result result,
+                        const char *answer)
+{
+    runtime_up(4, 60000);
+    struct function_spec *f = node_function(handler, 10000);
+    for (int i = 0; i < 2; i++) {
+        struct call call;
+        run_call(&call, f, event);
+        assert_int_equal(call.inv.result, result);
+        assert_has(&call.answer, answer);
+        call_free(&call);
+    }
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+static void node_errors_are_awss(void **state)
+{
+    (void) state;
+    node_expect(
+        "node.fails", "7", INVOCATION_FUNCTION_ERROR,
+        "{\"errorType\":\"RangeError\",\"errorMessage\":\"no 7\",\"trace\":[\"RangeError: no "
+        "7\",\"    at ");
+    node_expect("node.exits", "5", INVOCATION_FUNCTION_ERROR, "exit status 5");
+    node_expect("node.lies", "5", INVOCATION_FUNCTION_ERROR, "Runtime.ExitError");
+    node_expect("node.eats", "5", INVOCATION_FUNCTION_ERROR, "Runtime.OutOfMemory");
+    node_expect("none.f", "1", INVOCATION_FUNCTION_ERROR, "Runtime.ImportModuleError");
+}
+
+/* The error is the function's, the process ends, and the next call gets another instance. */
+static void node_uncaught_exceptions_end_the_instance(void **state)
+{
+    (void) state;
+    node_expect("node.lost", "1", INVOCATION_FUNCTION_ERROR,
+                "{\"errorType\":\"Error\",\"errorMessage\":\"late\"");
+}
+
+static void node_streams_are_gathered(void **state)
+{
+    (void) state;
+    runtime_up(4, 60000);
+    struct function_spec *f = node_function("node.streams", 10000);
+    static const struct {
+        const char *event;
+        size_t size;
+    } cases[] = {{"0", 0}, {"2", 2000}, {"3", 0}, {"500", 500000}, {"6292", 0}, {"1", 1000}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct call call;
+        run_call(&call, f, cases[i].event);
+        if (strcmp(cases[i].event, "3") == 0)
+            assert_has(&call.answer, "\"errorMessage\":\"mid\"");
+        else if (strcmp(cases[i].event, "6292") == 0)
+            assert_has(&call.answer, "Function.ResponseSizeTooLarge");
+        else
+            assert_int_equal(call.answer.len, cases[i].size);
+        assert_int_equal(call.inv.is_cold, i == 0);
+        call_free(&call);
+    }
+    runtime_down();
+    snapshot_unref(&f->snapshot);
+}
+
+static void node_environment(void **state)
+{
+    (void) state;
+    node_expect("node.environ", "1", INVOCATION_OK,
+                "\"NODE_PATH\":\"/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:"
+                "/var/runtime/node_modules:/var/runtime:/var/task\"");
+}
+
 int main(void)
 {
     if (geteuid() != 0) {
@@ -756,6 +881,11 @@ int main(void)
         cmocka_unit_test(a_drain_ends_what_does_not_finish),
         cmocka_unit_test(two_functions_share_a_small_host),
         cmocka_unit_test(debians_packages_can_be_imported),
+        cmocka_unit_test(node_cold_then_warm),
+        cmocka_unit_test(node_errors_are_awss),
+        cmocka_unit_test(node_uncaught_exceptions_end_the_instance),
+        cmocka_unit_test(node_streams_are_gathered),
+        cmocka_unit_test(node_environment),
         cmocka_unit_test(the_spawners_death_ends_every_call),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
