@@ -99,11 +99,11 @@
 #define MSG_RUNTIME_OLD                                                                            \
     LAMBDA_BAD_VALUE, "The runtime parameter of " STR_FMT " is no longer supported for creating "  \
                       "or updating AWS Lambda functions. We recommend you use the new runtime "    \
-                      "(python3.12) while creating or updating functions."
+                      "(%s) while creating or updating functions."
 /* ours */
 #define MSG_RUNTIME_LATER                                                                          \
-    LAMBDA_BAD_VALUE, "Virga does not run " STR_FMT " functions yet: python3.8 and later are "     \
-                      "available, the other runtimes arrive later."
+    LAMBDA_BAD_VALUE, "Virga does not run " STR_FMT " functions yet: python3.8, nodejs16.x and "   \
+                      "later are available, the other runtimes arrive later."
 /* observed */
 #define MSG_TIMEOUT                                                                                \
     &aws_error_validation, "1 validation error detected: Value '%d' at 'timeout' failed to "       \

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
+#include "services/lambda/rules.h"
 
 const struct aws_error lambda_error_entity_too_large = {
     .name = STR_INIT("RequestEntityTooLargeException"),
@@ -91,7 +92,7 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     spec->version = STR("$LATEST");
     spec->arn = arena_str(arena, arn);
     spec->runtime_id = arena_str(arena, row->runtime);
-    spec->kind = RUNTIME_PYTHON;
+    spec->kind = lambda_runtime_kind(row->runtime);
     spec->handler = arena_str(arena, row->handler);
     spec->memory_mb = (uint32_t) row->memory_mb;
     spec->timeout_ms = (uint32_t) row->timeout_s * 1000;

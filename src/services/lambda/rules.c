@@ -131,14 +131,43 @@ int lambda_check_latest(struct op *op, const struct lambda_target *target)
     return 0;
 }
 
-/* "python3.11" -> 11; -1 for anything else. */
-static int python_minor(struct str runtime)
+/* The languages that run here; AWS withdrew the versions below `oldest`, or no Debian has them. */
+static const struct language {
+    const char *prefix; /* before the number that counts: "python3.12", "nodejs22.x" */
+    const char *family;
+    uint64_t oldest;
+    const char *newest;
+    enum runtime_kind kind;
+} languages[] = {
+    {"python3.", "python", 8, "python3.12", RUNTIME_PYTHON},
+    {"nodejs", "nodejs", 16, "nodejs22.x", RUNTIME_NODE},
+};
+
+static const struct language *language_of(struct str runtime)
 {
-    uint64_t minor;
-    if (!str_starts(runtime, STR("python3.")) ||
-        parse_u64(str_skip(runtime, strlen("python3.")), 99, &minor) < 0)
-        return -1;
-    return (int) minor;
+    for (size_t i = 0; i < ARRAY_LEN(languages); i++)
+        if (str_starts(runtime, str_from(languages[i].family)))
+            return &languages[i];
+    return NULL;
+}
+
+/* "python3.11" -> 11, "nodejs20.x" -> 20; 0: older than numbers are. */
+static uint64_t language_version(const struct language *language, struct str runtime)
+{
+    uint64_t version;
+    struct str prefix = str_from(language->prefix);
+    if (!str_starts(runtime, prefix))
+        return 0;
+    struct str digits = str_skip(runtime, prefix.len);
+    digits = str_head(digits, str_find(digits, '.'));
+    return parse_u64(digits, 99, &version) < 0 ? 0 : version;
+}
+
+enum runtime_kind lambda_runtime_kind(struct str runtime)
+{
+    const struct language *language = language_of(runtime);
+    assert(language != NULL); /* lambda_check_runtime let it in */
+    return language->kind;
 }
 
 static struct str runtime_names(struct arena *arena)
@@ -156,14 +185,14 @@ static struct str runtime_names(struct arena *arena)
 int lambda_check_runtime(struct op *op, struct str runtime)
 {
     bool is_known = lambda_Runtime_find(runtime) != 0;
-    int minor = python_minor(runtime);
     if (!is_known)
         return lambda_fail(op, MSG_RUNTIME, STR_ARG(runtime), STR_ARG(runtime_names(op->arena)));
-    if (minor >= 8)
-        return 0;
-    if (str_starts(runtime, STR("python")))
-        return lambda_fail(op, MSG_RUNTIME_OLD, STR_ARG(runtime));
-    return lambda_fail(op, MSG_RUNTIME_LATER, STR_ARG(runtime));
+    const struct language *language = language_of(runtime);
+    if (language == NULL)
+        return lambda_fail(op, MSG_RUNTIME_LATER, STR_ARG(runtime));
+    if (language_version(language, runtime) < language->oldest)
+        return lambda_fail(op, MSG_RUNTIME_OLD, STR_ARG(runtime), language->newest);
+    return 0;
 }
 
 const char *lambda_architecture(void)

@@ -3,6 +3,7 @@
  * configuration may say. Each answers 0, or OP_FAILED with the fault set in op (AWS's code and
  * words, see messages.h). thread: any, op's owner. */
 #include "core/op.h"
+#include "runtime/runtime.h"
 #include "services/lambda/db.h"
 
 struct lambda_Environment;
@@ -60,6 +61,8 @@ CHECK_RESULT int lambda_apply_settings(struct op *op, const struct lambda_settin
                                        struct lambda_row *row);
 
 CHECK_RESULT int lambda_check_runtime(struct op *op, struct str runtime);
+/* What runs a runtime that lambda_check_runtime has let in. */
+enum runtime_kind lambda_runtime_kind(struct str runtime);
 CHECK_RESULT int lambda_check_environment(struct op *op, const struct lambda_Environment *env);
 /* At most one element, our own architecture. */
 CHECK_RESULT int lambda_check_architectures(struct op *op, const struct str *items, size_t count);

@@ -134,7 +134,8 @@ static void what_is_not_there_is_named(void **state)
 static void runtimes(void **state)
 {
     (void) state;
-    static const char *const good[] = {"python3.8", "python3.9", "python3.12", "python3.13"};
+    static const char *const good[] = {"python3.8",  "python3.9",  "python3.12", "python3.13",
+                                       "nodejs16.x", "nodejs20.x", "nodejs24.x"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct op op = op_make();
         assert_ok(lambda_check_runtime(&op, str_from(good[i])));
@@ -153,10 +154,19 @@ static void runtimes(void **state)
                  "updating AWS Lambda functions. We recommend you use the new runtime "
                  "(python3.12) while creating or updating functions.");
     op = op_make();
-    expect_fault(&op, lambda_check_runtime(&op, STR("nodejs20.x")),
-                 "InvalidParameterValueException",
-                 "Virga does not run nodejs20.x functions yet: python3.8 and later are available, "
-                 "the other runtimes arrive later.");
+    static const char *const old[] = {"nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs14.x"};
+    for (size_t i = 0; i < ARRAY_LEN(old); i++) {
+        op = op_make();
+        assert_int_equal(lambda_check_runtime(&op, str_from(old[i])), OP_FAILED);
+        assert_true(str_find_str(op.fault.message, STR("the new runtime (nodejs22.x)")) <
+                    op.fault.message.len);
+    }
+    op = op_make();
+    expect_fault(&op, lambda_check_runtime(&op, STR("ruby3.4")), "InvalidParameterValueException",
+                 "Virga does not run ruby3.4 functions yet: python3.8, nodejs16.x and later are "
+                 "available, the other runtimes arrive later.");
+    assert_int_equal(lambda_runtime_kind(STR("python3.9")), RUNTIME_PYTHON);
+    assert_int_equal(lambda_runtime_kind(STR("nodejs22.x")), RUNTIME_NODE);
 }
 
 static int check_env(struct op *op, const char *key, struct str value)
