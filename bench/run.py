@@ -33,7 +33,7 @@ def percentile(values, share):
 class Bench:
     def __init__(self, build, is_brief):
         self.build = build
-        self.seconds = 0.3 if is_brief else 5
+        self.seconds = 0.3 if is_brief else 3
         self.repeats = 3 if is_brief else 30
         self.rows = []
 

@@ -11,7 +11,7 @@ import unittest
 
 import botocore.exceptions
 
-from server import Server, cgroups, children_of, python_function, wait_until, zip_of
+from server import Server, cgroups_left, cgroups_of, children_of, python_function, wait_until, zip_of
 
 ROUNDS = int(os.environ.get("VIRGA_CRASH_ROUNDS", "5"))
 SOURCE = "NUMBER = {}\n\ndef handler(event, context):\n    return [NUMBER, event]\n"
@@ -105,19 +105,23 @@ class KillTest(unittest.TestCase):
                 load = Load(server, seed)
                 self.assertTrue(load.progress.wait(60), "no progress")
                 family = children_of(server.pid)
+                groups = cgroups_of(family)
+                self.assertTrue(groups)
                 server.kill()
                 load.join()
                 wait_until(lambda: not any(map(is_alive, family)), "processes of the killed server")
                 server.start()
                 self.check(server, load)
                 server.stop()
-        self.assertEqual(cgroups(), set())
+                self.assertEqual(cgroups_left(groups), [])
 
     def test_the_spawner_may_be_killed_too(self):
         server = Server(data=os.path.join(self.folder, "both"))
         python_function(server.client(), "f", SOURCE.format(7))
         server.client().invoke(FunctionName="f", Payload=b"1")
         family = children_of(server.pid)
+        groups = cgroups_of(family)
+        self.assertTrue(groups)
         for pid in family:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -129,7 +133,7 @@ class KillTest(unittest.TestCase):
         answer = server.client().invoke(FunctionName="f", Payload=b"1")
         self.assertEqual(json.load(answer["Payload"]), [7, 1])
         server.stop()
-        self.assertEqual(cgroups(), set())
+        self.assertEqual(cgroups_left(groups), [])
 
 
 if __name__ == "__main__":

@@ -159,12 +159,22 @@ def children_of(pid):
     return found
 
 
-def cgroups():
-    """Virga's own control groups that exist now, in every hierarchy."""
-    found = set()
-    for top, folders, _ in os.walk("/sys/fs/cgroup"):
-        found.update(os.path.join(top, name) for name in folders if "virga" in name)
-    return found
+def cgroups_of(pids):
+    """The names of Virga's control groups that these processes are in."""
+    names = set()
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+                names.update(re.findall(r"/(virga-[^/\n]+)", file.read()))
+        except OSError:
+            continue
+    return names
+
+
+def cgroups_left(names):
+    """Which of these control groups still exist, in any hierarchy."""
+    return [os.path.join(top, name) for top, folders, _ in os.walk("/sys/fs/cgroup")
+            for name in folders if name in names]
 
 
 def wait_until(true, what, seconds=20):
