@@ -120,8 +120,9 @@ class Server:
             self.remove()
 
     def client(self, service="lambda", region="us-east-1", key="test", secret="test", **config):
-        """A boto3 client that neither retries nor hides an error."""
-        return boto3.client(
+        """A boto3 client that neither retries nor hides an error; of a session of its own, because
+        the default one is not for threads."""
+        return boto3.session.Session().client(
             service, endpoint_url=self.endpoint, region_name=region, aws_access_key_id=key,
             aws_secret_access_key=secret,
             config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=60,
