@@ -32,6 +32,9 @@ const struct aws_error aws_error_unsupported_media_type =
 const struct aws_error aws_error_not_acceptable =
     COMMON("NotAcceptableException", "NotAcceptable", 406, AWS_SENDER);
 
+const struct aws_error aws_error_malformed_xml =
+    COMMON("MalformedXML", "MalformedXML", 400, AWS_SENDER);
+
 static void put_violations(struct json_writer *w, const struct aws_fault *fault)
 {
     json_key(w, STR("fieldList"));

@@ -34,6 +34,7 @@ struct encode {
 bool aws_answer_header(struct aws_http_answer *answer, struct str name, struct str value);
 /* The buffer's bytes, moved to the arena. -E2BIG. */
 CHECK_RESULT int aws_answer_text(struct encode *e, struct buf *text, struct str *out_text);
+bool aws_answer_has(const struct aws_http_answer *answer, struct str name);
 /* NULL ptr: no such header. */
 struct str aws_request_header(const struct aws_http_request *req, struct str name);
 
@@ -44,7 +45,8 @@ struct aws_codec {
     int (*encode)(struct encode *e, const void *output);
     int (*encode_fault)(struct encode *e, const struct aws_fault *fault, const void *error_detail);
 };
-extern const struct aws_codec aws_codec_rest_json, aws_codec_json_rpc, aws_codec_query;
+extern const struct aws_codec aws_codec_rest_json, aws_codec_json_rpc, aws_codec_query,
+    aws_codec_rest_xml;
 
 /* "namespace#Code", or the code alone when the service has no namespace. */
 struct str aws_error_type(struct encode *e, const struct aws_error *error);
@@ -66,7 +68,13 @@ void aws_json_put_members(struct json_writer *w, const struct aws_shape *shape, 
 /* The members of an error without a shape: "message", and the violations that it has. */
 void aws_json_put_fault(struct json_writer *w, const struct aws_fault *fault);
 
+/* XML values (xml_in.c); is_root: the input itself, whose bound members are not in the body. */
+CHECK_RESULT int aws_xml_decode(struct decode *d, struct str text, const struct aws_shape *shape,
+                                void *to, bool is_root);
+
 /* HTTP bindings (rest_in.c, rest_out.c), shared by rest-json and rest-xml. */
 CHECK_RESULT int aws_rest_decode(struct decode *d, void *base);
 CHECK_RESULT int aws_rest_encode(struct encode *e, const struct aws_shape *shape, const void *base);
+/* The media type of a payload member that is text or JSON; ptr NULL: a blob of any type. */
+struct str aws_rest_media_type(const struct aws_member *payload);
 bool aws_rest_has_body_members(const struct aws_shape *shape);

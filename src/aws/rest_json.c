@@ -14,21 +14,10 @@
 
 #include <errno.h>
 
-static struct str media_type_of(const struct aws_member *payload)
-{
-    if (payload->names != NULL && payload->names->media_type.ptr != NULL)
-        return payload->names->media_type;
-    if (payload->shape->names != NULL && payload->shape->names->media_type.ptr != NULL)
-        return payload->shape->names->media_type;
-    if (payload->shape->kind == AWS_BLOB)
-        return STR_NONE;
-    return payload->shape->kind == AWS_STRING ? STR("text/plain") : STR("application/json");
-}
-
 /* The type that a structure's body has; ptr NULL: any. */
 static struct str body_type(const struct aws_shape *shape)
 {
-    return shape->payload != NULL ? media_type_of(shape->payload) : STR("application/json");
+    return shape->payload != NULL ? aws_rest_media_type(shape->payload) : STR("application/json");
 }
 
 static bool is_media_type(struct str value, struct str wanted)
@@ -145,11 +134,8 @@ static int encode_payload(struct encode *e, const struct aws_member *payload, co
     const void *value = aws_member_value(payload, base);
     if (shape->kind != AWS_STRING && shape->kind != AWS_BLOB)
         return encode_json(e, shape, payload, value);
-    struct str type = media_type_of(payload);
-    if (aws_request_header(&(struct aws_http_request){.headers = e->answer->headers,
-                                                      .header_count = e->answer->header_count},
-                           STR("content-type"))
-                .ptr == NULL &&
+    struct str type = aws_rest_media_type(payload);
+    if (!aws_answer_has(e->answer, STR("content-type")) &&
         !aws_answer_header(e->answer, STR("Content-Type"),
                            type.ptr == NULL ? STR("application/octet-stream") : type))
         return -E2BIG;

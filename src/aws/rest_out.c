@@ -119,3 +119,14 @@ int aws_rest_encode(struct encode *e, const struct aws_shape *shape, const void 
     }
     return 0;
 }
+
+struct str aws_rest_media_type(const struct aws_member *payload)
+{
+    if (payload->names != NULL && payload->names->media_type.ptr != NULL)
+        return payload->names->media_type;
+    if (payload->shape->names != NULL && payload->shape->names->media_type.ptr != NULL)
+        return payload->shape->names->media_type;
+    if (payload->shape->kind == AWS_BLOB)
+        return STR_NONE;
+    return payload->shape->kind == AWS_STRING ? STR("text/plain") : STR("application/json");
+}

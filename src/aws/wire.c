@@ -15,10 +15,9 @@
 #include <stdarg.h>
 
 static const struct aws_codec *const codecs[AWS_PROTOCOL_COUNT] = {
-    [AWS_REST_JSON] = &aws_codec_rest_json,
-    [AWS_JSON_1_0] = &aws_codec_json_rpc,
-    [AWS_JSON_1_1] = &aws_codec_json_rpc,
-    [AWS_QUERY] = &aws_codec_query,
+    [AWS_REST_JSON] = &aws_codec_rest_json, [AWS_JSON_1_0] = &aws_codec_json_rpc,
+    [AWS_JSON_1_1] = &aws_codec_json_rpc,   [AWS_QUERY] = &aws_codec_query,
+    [AWS_REST_XML] = &aws_codec_rest_xml,
 };
 
 bool aws_has_protocol(enum aws_protocol protocol)
@@ -65,6 +64,14 @@ bool aws_answer_header(struct aws_http_answer *answer, struct str name, struct s
         return false;
     answer->headers[answer->header_count++] = (struct http_header){name, value};
     return true;
+}
+
+bool aws_answer_has(const struct aws_http_answer *answer, struct str name)
+{
+    for (size_t i = 0; i < answer->header_count; i++)
+        if (str_eq_nocase(answer->headers[i].name, name))
+            return true;
+    return false;
 }
 
 int aws_answer_text(struct encode *e, struct buf *text, struct str *out_text)

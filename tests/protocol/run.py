@@ -23,21 +23,23 @@ SERVICES = {
     "aws.protocoltests.json10#JsonRpc10": "json10",
     "aws.protocoltests.json10#QueryCompatibleJsonRpc10": "json10qc",
     "aws.protocoltests.query#AwsQuery": "query",
+    "aws.protocoltests.restxml#RestXml": "restxml",
+    "aws.protocoltests.restxml.xmlns#RestXmlWithNamespace": "restxmlns",
+    "com.amazonaws.s3#AmazonS3": "s3",
     "com.amazonaws.machinelearning#AmazonML_20141212": "machinelearning",
 }
-SPOKEN = {"restJson1", "awsJson1_0", "awsJson1_1", "awsQuery"}
+SPOKEN = {"restJson1", "awsJson1_0", "awsJson1_1", "awsQuery", "restXml"}
 LOST = "the service-2 model lacks the members"
 LEFT_OUT = {
-    "AwsJson10ServerPopulatesDefaultsWhenMissingInRequestBody": LOST,
     "AwsJson10ServerPopulatesDefaultsInResponseWhenMissingInParams": LOST,
-    "AwsJson10ServerPopulatesNestedDefaultsWhenMissingInRequestBody": LOST,
     "RestJsonOmitsEmptyListQueryValues": "for clients: an empty list in a query cannot be seen",
     "AwsJson11IntEnums": "the answer's headers are a request's",
+    "ComplexError": "for clients: the body has members that the parameters lack",
+    "InvalidGreetingError": "for clients: the body has members that the parameters lack",
+    "S3OperationNoErrorWrappingResponse": "S3 itself sends no Type",
+    "GetBucketLocationUnwrappedOutput": "S3's own: an answer that is its only member",
     "QueryEmptyQueryMaps": "for clients: an empty map in a form cannot be seen",
-    "RestJsonSerializeRenamedStructureUnionValue": LOST,
-    "RestJsonServerPopulatesDefaultsWhenMissingInRequestBody": LOST,
     "RestJsonServerPopulatesDefaultsInResponseWhenMissingInParams": LOST,
-    "RestJsonServerPopulatesNestedDefaultsWhenMissingInRequestBody": LOST,
 }
 
 
@@ -48,6 +50,8 @@ def skip_reason(case):
     if case["id"] in LEFT_OUT and case["kind"] != "malformed" and \
             (case["id"], case["kind"]) != ("AwsJson11IntEnums", "request"):
         return LEFT_OUT[case["id"]]
+    if (case["service"] or "").endswith("#AmazonS3") and case["id"] != "S3PathAddressing":
+        return "S3 by virtual host: the gateway's"
     if case["service"] is None:
         return "no model"
     if case["kind"] == "response" and "Offset" in case["id"]:
@@ -55,6 +59,30 @@ def skip_reason(case):
     if case["operation"].endswith("#PutWithContentEncoding") and not case["test"].get("body"):
         return "compression without a body"
     return None
+
+
+def fits(model, shape, params):
+    """False when the parameters speak of members that the model lost on its way to service-2."""
+    trait = model["shapes"][shape]
+    if trait["type"] == "structure" and isinstance(params, dict) and not trait.get("document"):
+        return all(key in trait["members"] and fits(model, trait["members"][key]["shape"], value)
+                   for key, value in params.items())
+    if trait["type"] == "list" and isinstance(params, list):
+        return all(fits(model, trait["member"]["shape"], value) for value in params)
+    if trait["type"] == "map" and isinstance(params, dict):
+        return all(fits(model, trait["value"]["shape"], value) for value in params.values())
+    return True
+
+
+def is_lost(case, folder, models):
+    if case["kind"] != "request" or not case["test"].get("params"):
+        return False
+    name = case["service"].replace("#", ".")
+    if name not in models:
+        with open(f"{folder}/service2/{name}.json", encoding="utf-8") as file:
+            models[name] = json.load(file)
+    operation = models[name]["operations"][case["operation"].split("#")[1]]
+    return not fits(models[name], operation["input"]["shape"], case["test"]["params"])
 
 
 def flat(headers):
@@ -124,9 +152,10 @@ def same_xml(wanted, body):
         want = ElementTree.fromstring(wanted)
     except ElementTree.ParseError:
         return False
-    if "}" not in want.tag:  # the case does not care for the service's namespace
+    if "}" not in want.tag and "}" in have.tag:  # the case does not care for the service's
+        default = have.tag.split("}")[0] + "}"
         for element in have.iter():
-            element.tag = element.tag.split("}")[-1]
+            element.tag = element.tag.removeprefix(default)
     return canonical(want) == canonical(have)
 
 
@@ -161,6 +190,8 @@ def check(case, test, answer):
         if "op" not in answer:
             return [f"refused: {answer}"]
         wrong = [] if answer["op"] == case["operation"].split("#")[1] else [f"op {answer['op']}"]
+        if "queryParamsMapOfStrings" not in test.get("params", {}):
+            answer.get("params", {}).pop("queryParamsMapOfStrings", None)  # all, for servers
         if not same(test.get("params", {}), answer.get("params", {})):
             wrong.append(f"params {answer.get('params')}")
         return wrong
@@ -186,7 +217,7 @@ def main():
     arguments = [word for word in sys.argv[1:] if word != "-v"]
     engine, folder = arguments[:2]
     part = arguments[2] if len(arguments) > 2 else ""
-    counts, left_out, failed = {}, {}, 0
+    counts, left_out, models, failed = {}, {}, {}, 0
     with open(folder + "/cases-server.jsonl", encoding="utf-8") as file, \
             subprocess.Popen([engine], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for line in file:
@@ -194,6 +225,9 @@ def main():
             reason = skip_reason(case)
             if part not in case["id"] or reason:
                 left_out[reason] = left_out.get(reason, 0) + (part in case["id"])
+                continue
+            if is_lost(case, folder, models):
+                left_out[LOST] = left_out.get(LOST, 0) + 1
                 continue
             test = case["test"]
             if case["kind"] in ("request", "malformed"):

@@ -9,9 +9,13 @@
 #include "gen/query.h"
 #include "gen/restjson.h"
 #include "gen/restjsonvalidation.h"
+#include "gen/restxml.h"
+#include "gen/restxmlns.h"
+#include "gen/s3.h"
 
 static const struct aws_service *const services[] = {
-    &apigateway_service, &glacier_service,  &json10_service,
-    &json10qc_service,   &json11_service,   &machinelearning_service,
-    &query_service,      &restjson_service, &restjsonvalidation_service,
+    &apigateway_service, &glacier_service,   &json10_service,
+    &json10qc_service,   &json11_service,    &machinelearning_service,
+    &query_service,      &restjson_service,  &restjsonvalidation_service,
+    &restxml_service,    &restxmlns_service, &s3_service,
 };

@@ -158,6 +158,81 @@ static void query_answers_in_xml(void **state)
                "</MirrorResponse>");
 }
 
+static void rest_xml_gives_back_what_it_took(void **state)
+{
+    struct exchange *x = *state;
+    static const char xml[] =
+        "<Everything "
+        "xmlns=\"https://zoo.example/doc/\"><text>a&lt;&#xE9;b</text><bytes>AAE=</bytes>"
+        "<yes>false</yes><byte>-128</byte><double>-Infinity</double>"
+        "<at>1970-01-01T00:00:01.500Z</at><Renamed>r</Renamed><texts><member>x</member><member>"
+        "</member></texts><flatTexts>1</flatTexts><flatTexts>2</flatTexts><nested><integer>1"
+        "</integer><fallback>none</fallback></nested><choice><number>3</number></choice><tags>"
+        "<entry><key>k</key><value>v</value></entry></tags><flatTags><key>k</key><value>v</value>"
+        "</flatTags><herds><member><member><name>b</name></member></member></herds>"
+        "<fallback>none</fallback></Everything>";
+    struct zoo_Everything *in = take(x, AWS_REST_XML, xml);
+    assert_non_null(in);
+    assert_str(in->text, "a<\xC3\xA9"
+                         "b");
+    assert_int_equal(in->flatTexts.count, 2);
+    assert_str(in->herds.items[0].items[0].name, "b");
+    give(x, AWS_REST_XML, in);
+    struct str first = x->answer.body;
+    AUTO_BUF struct buf copy;
+    buf_init(&copy, 1 << 16);
+    buf_put(&copy, first);
+    in = take(x, AWS_REST_XML, buf_str(&copy).ptr);
+    assert_non_null(in);
+    give(x, AWS_REST_XML, in);
+    assert_true(str_eq(first, x->answer.body));
+}
+
+static void rest_xml_reads_as_s3_does(void **state)
+{
+    struct exchange *x = *state;
+    struct zoo_Everything *in = take(
+        x, AWS_REST_XML,
+        "\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<!-- c --><x:Any xmlns:x='u'>\n <x:integer> 7 "
+        "</x:integer><Unknown a='1'><text>no</text></Unknown><text>a<![CDATA[<&]]>b<!-- c -->&amp;"
+        "</text><texts/><flatTexts>1</flatTexts><yes>true</yes><flatTexts>2</flatTexts></x:Any>\n");
+    assert_non_null(in);
+    assert_int_equal(in->integer, 7);
+    assert_str(in->text, "a<&b&");
+    assert_true(in->texts.items != NULL && in->texts.count == 0);
+    assert_str(in->flatTexts.items[1], "2");
+    static const char *const bad[] = {"x",
+                                      "<a>",
+                                      "<a></b>",
+                                      "<a/><b/>",
+                                      "<a>&x;</a>",
+                                      "<a>&#0;</a>",
+                                      "<!DOCTYPE a><a/>",
+                                      "<a><integer>x</integer></a>",
+                                      "<a><text><b/></text></a>",
+                                      "<a b></a>",
+                                      "<a b=1></a>",
+                                      "<a/>x",
+                                      "<a",
+                                      "<a b='",
+                                      "<1/>",
+                                      "<a>&#xD800;</a>",
+                                      "<a><!ENTITY x></a>",
+                                      "<a><![CDATA[</a>",
+                                      "<a>\xFF</a>",
+                                      "<a><tags><entry><value>v</value></entry></tags></a>"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        if (take(x, AWS_REST_XML, bad[i]) != NULL)
+            fail_msg("%s was taken", bad[i]);
+        assert_ptr_equal(x->fault.error, &aws_error_malformed_xml);
+    }
+    aws_encode_fault(&zoo_service, AWS_REST_XML, NULL, &x->fault, STR("r-1"), &x->arena,
+                     &x->answer);
+    assert_int_equal(x->answer.status, 400);
+    assert_true(str_starts(x->answer.body, STR("<ErrorResponse><Error><Type>Sender</Type><Code>"
+                                               "MalformedXML</Code>")));
+}
+
 static void each_protocol_names_the_operation_in_its_place(void **state)
 {
     struct exchange *x = *state;
@@ -196,6 +271,8 @@ int main(void)
         TEST(query_takes_forms_in_any_order),
         TEST(query_refuses_what_does_not_fit),
         TEST(query_answers_in_xml),
+        TEST(rest_xml_gives_back_what_it_took),
+        TEST(rest_xml_reads_as_s3_does),
         TEST(each_protocol_names_the_operation_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
