@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "bootstraps.h"
 #include "net/loop.h"
+#include "os/thread.h"
 #include "runtime/runtime.h"
 #include "sandbox/sandbox.h"
 
@@ -723,6 +724,91 @@ static void debians_packages_can_be_imported(void **state)
     snapshot_unref(&f->snapshot);
 }
 
+/* ---- two loops ---- */
+
+struct away {
+    struct call call; /* first */
+    struct task back;
+};
+
+static struct loop *loops[2];
+
+static void *other_thread(void *arg)
+{
+    (void) arg;
+    loop_run(loops[1]);
+    return NULL;
+}
+
+static void begin_away(struct task *task)
+{
+    struct away *away = CONTAINER_OF(task, struct away, call.task);
+    runtime_invoke(live.runtime, 1, &away->call.inv);
+}
+
+static void came_back(struct task *task)
+{
+    (void) task;
+    if (--live.waiting == 0)
+        loop_stop(live.loop);
+}
+
+static void done_away(struct invocation *inv)
+{
+    struct away *away = CONTAINER_OF(inv, struct away, call.inv);
+    away->call.is_done = loop_is_current(loops[1]);
+    buf_put(&away->call.answer, inv->answer);
+    snapshot_unref(&inv->spec->snapshot);
+    exec_post(loop_exec(loops[0]), &away->back);
+}
+
+static void calls_travel_to_the_home_of_their_function(void **state)
+{
+    (void) state;
+    static const char *const arns[] = {"a", "b", "c", "d", "e", "f"};
+    struct err err;
+    live.fds_before = count_fds();
+    assert_ok(loop_new(&clock_real, &loops[0], &err));
+    assert_ok(loop_new(&clock_real, &loops[1], &err));
+    live.loop = loops[0];
+    const struct runtime_config config = {.loops = loops,
+                                          .loop_count = 2,
+                                          .spawner = live.spawner,
+                                          .account_concurrency = 1000,
+                                          .instances_max = 16,
+                                          .queue_max = 1000,
+                                          .keep_alive_ms = 60000};
+    assert_ok(runtime_new(&config, &live.runtime, &err));
+    pthread_t thread;
+    assert_ok(thread_start(&thread, "loop-1", other_thread, NULL, &err));
+    struct away away[2 * ARRAY_LEN(arns)];
+    for (size_t i = 0; i < ARRAY_LEN(away); i++) {
+        struct function_spec *f = function("app.echo", 20000);
+        f->arn = str_from(arns[i / 2]);
+        away[i] = (struct away){.back = {.run = came_back}};
+        away[i].call = (struct call){.inv = {.spec = f, .payload = STR("5"), .done = done_away},
+                                     .task = {.run = begin_away}};
+        buf_init(&away[i].call.answer, 100);
+        live.waiting++;
+        exec_post(loop_exec(loops[1]), &away[i].call.task);
+    }
+    run_loop();
+    for (size_t i = 0; i < ARRAY_LEN(away); i++) {
+        assert_true(away[i].call.is_done);
+        assert_str(buf_str(&away[i].call.answer), "5");
+        buf_done(&away[i].call.answer);
+    }
+    struct task drained = {.run = stop_loop};
+    runtime_drain(live.runtime, 5000, &drained);
+    run_loop();
+    loop_stop(loops[1]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    runtime_free(live.runtime);
+    loop_free(loops[1]);
+    loop_free(loops[0]);
+    assert_int_equal(count_fds(), live.fds_before);
+}
+
 static void kill_spawner(struct timer *timer)
 {
     (void) timer;
@@ -886,6 +972,7 @@ int main(void)
         cmocka_unit_test(node_uncaught_exceptions_end_the_instance),
         cmocka_unit_test(node_streams_are_gathered),
         cmocka_unit_test(node_environment),
+        cmocka_unit_test(calls_travel_to_the_home_of_their_function),
         cmocka_unit_test(the_spawners_death_ends_every_call),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
