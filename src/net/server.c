@@ -24,7 +24,8 @@ enum {
     ACCEPT_PAUSE_US = 100 * 1000,
     POOL_MAX = 64,
     SCRATCH_MAX = 1024 * 1024, /* an answer's head and a short body */
-    BACKLOG = 4096,            /* the kernel cuts it to net.core.somaxconn */
+    UNSENT_DEFAULT_MAX = 1024 * 1024,
+    BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
 };
 
 /* --- pools --- */
@@ -81,6 +82,13 @@ void server_give_exchange(struct server *server, struct exchange *x)
     x->next_free = server->free_exchanges;
     server->free_exchanges = x;
     server->free_exchange_count++;
+}
+
+char *server_chunk(struct server *server)
+{
+    if (server->chunk == NULL)
+        server->chunk = mem_new(CHUNK_BYTES);
+    return server->chunk;
 }
 
 /* --- accepting --- */
@@ -225,6 +233,8 @@ int server_new(struct loop *loop, const struct server_limits *limits,
     server->limits = *limits;
     if (limits->bodies_max == 0)
         server->limits.bodies_max = 16 * limits->body_max;
+    if (limits->unsent_max == 0)
+        server->limits.unsent_max = UNSENT_DEFAULT_MAX;
     server->handler = *handler;
     server->date_second = -1;
     server->accept_pause.fire = on_accept_pause_over;
@@ -283,10 +293,8 @@ void server_drain(struct server *server, int64_t timeout_ms, void (*on_drained)(
     drain_check(server);
 }
 
-void server_conn_died(struct server *server, bool is_held)
+void server_conn_died(struct server *server)
 {
-    if (is_held)
-        server->held++;
     drain_check(server);
 }
 
@@ -300,6 +308,7 @@ static void server_release(struct server *server)
         server->free_exchanges = x->next_free;
         free(x);
     }
+    free(server->chunk);
     buf_done(&server->scratch);
     buf_done(&server->date);
     free(server);

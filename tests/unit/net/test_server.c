@@ -1,30 +1,8 @@
-/* A real server on a loop thread, and blocking clients on this one. Time is virtual: a test that
- * wants a time-out moves the clock until the event is there. */
-#include "test.h"
+/* The server as its clients meet it: framing, limits, time-outs, leaving, draining. */
+#include "rig.h"
 
-#include "net/server.h"
-#include "os/thread.h"
-
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
-
-enum { HELD_MAX = 8 };
-
-struct rig {
-    struct clock_virtual clock; /* the loop's */
-    struct loop *loop;
-    struct server *server;
-    pthread_t thread;
-    uint16_t port;
-    pthread_mutex_t lock; /* what follows */
-    pthread_cond_t changed;
-    struct exchange *held[HELD_MAX]; /* of /hold, oldest first */
-    size_t held_count;
-    int gone, drained;
-};
 
 static const struct server_limits usual = {.conns_max = 100,
                                            .body_max = 32 << 20,
@@ -34,33 +12,15 @@ static const struct server_limits usual = {.conns_max = 100,
 
 /* --- the handler --- */
 
-static void count_gone(void *user)
-{
-    struct rig *rig = user;
-    (void) pthread_mutex_lock(&rig->lock);
-    rig->gone++;
-    (void) pthread_cond_broadcast(&rig->changed);
-    (void) pthread_mutex_unlock(&rig->lock);
-}
-
 static void on_request(void *arg, struct exchange *x)
 {
     struct rig *rig = arg;
     struct str path = exchange_head(x)->path;
-    exchange_set_user(x, rig, count_gone);
+    exchange_set_user(x, rig, rig_count_gone);
     if (str_eq(path, STR("/early")))
         exchange_answer(x, 403, NULL, 0, STR("no"));
     else if (str_eq(path, STR("/limit")))
         exchange_set_body_limit(x, 10);
-}
-
-static void hold(struct rig *rig, struct exchange *x)
-{
-    (void) pthread_mutex_lock(&rig->lock);
-    assert_true(rig->held_count < HELD_MAX);
-    rig->held[rig->held_count++] = x;
-    (void) pthread_cond_broadcast(&rig->changed);
-    (void) pthread_mutex_unlock(&rig->lock);
 }
 
 static void on_body(void *arg, struct exchange *x)
@@ -71,7 +31,7 @@ static void on_body(void *arg, struct exchange *x)
                                       {STR("Transfer-Encoding"), STR("chunked")},
                                       {STR("Connection"), STR("close")}};
     if (str_eq(path, STR("/hold")))
-        hold(arg, x);
+        rig_hold(arg, x);
     else if (str_eq(path, STR("/peer")))
         exchange_answer(x, 200, NULL, 0, exchange_peer(x));
     else if (str_eq(path, STR("/sly")))
@@ -82,79 +42,7 @@ static void on_body(void *arg, struct exchange *x)
         exchange_answer(x, 200, NULL, 0, exchange_body(x));
 }
 
-/* --- the rig --- */
-
-static void *run_loop(void *arg)
-{
-    loop_run(arg);
-    return NULL;
-}
-
-static void rig_start(struct rig *rig, const struct server_limits *limits)
-{
-    *rig = (struct rig){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    clock_virtual_init(&rig->clock, 784111777000);
-    assert_ok(loop_new(&rig->clock.clock, &rig->loop, NULL));
-    struct server_handler handler = {on_request, on_body, rig};
-    assert_ok(server_new(rig->loop, limits, &handler, &rig->server, NULL));
-    int fd;
-    struct err err;
-    assert_ok(listen_tcp("127.0.0.1", 0, &fd, &rig->port, &err));
-    assert_ok(server_listen(rig->server, fd, &err));
-    assert_ok(thread_start(&rig->thread, "loop", run_loop, rig->loop, &err));
-}
-
-static void rig_wait(struct rig *rig, const int *value, int at_least)
-{
-    (void) pthread_mutex_lock(&rig->lock);
-    while (*value < at_least)
-        assert_int_equal(cond_wait_ms(&rig->changed, &rig->lock, 10000), 0);
-    (void) pthread_mutex_unlock(&rig->lock);
-}
-
-static struct exchange *rig_wait_held(struct rig *rig, size_t index)
-{
-    (void) pthread_mutex_lock(&rig->lock);
-    while (rig->held_count <= index)
-        assert_int_equal(cond_wait_ms(&rig->changed, &rig->lock, 10000), 0);
-    struct exchange *x = rig->held[index];
-    (void) pthread_mutex_unlock(&rig->lock);
-    return x;
-}
-
-/* Runs fn on the loop's thread and waits for it. */
-struct errand {
-    struct task task;
-    void (*fn)(struct errand *errand);
-    struct rig *rig;
-    int64_t number;
-    struct exchange *x;
-    int is_done;
-};
-
-static void errand_run(struct task *task)
-{
-    struct errand *errand = CONTAINER_OF(task, struct errand, task);
-    struct rig *rig = errand->rig;
-    errand->fn(errand);
-    (void) pthread_mutex_lock(&rig->lock);
-    errand->is_done = 1;
-    (void) pthread_cond_broadcast(&rig->changed);
-    (void) pthread_mutex_unlock(&rig->lock);
-}
-
-static void rig_do(struct rig *rig, void (*fn)(struct errand *errand), int64_t number,
-                   struct exchange *x)
-{
-    struct errand errand = {{.run = errand_run}, fn, rig, number, x, 0};
-    exec_post(loop_exec(rig->loop), &errand.task);
-    rig_wait(rig, &errand.is_done, 1);
-}
-
-static void advance(struct errand *errand)
-{
-    clock_virtual_advance(&errand->rig->clock, errand->number * 1000000);
-}
+static const struct server_handler handler = {on_request, on_body, NULL};
 
 static void answer(struct errand *errand)
 {
@@ -162,133 +50,12 @@ static void answer(struct errand *errand)
     exchange_answer(errand->x, (int) errand->number, NULL, 0, bytes.len == 0 ? STR("held") : bytes);
 }
 
-static void count_drained(void *arg)
-{
-    struct rig *rig = arg;
-    (void) pthread_mutex_lock(&rig->lock);
-    rig->drained++;
-    (void) pthread_cond_broadcast(&rig->changed);
-    (void) pthread_mutex_unlock(&rig->lock);
-}
-
-static void drain(struct errand *errand)
-{
-    server_drain(errand->rig->server, errand->number, count_drained, errand->rig);
-}
-
-static void rig_stop(struct rig *rig)
-{
-    if (rig->drained == 0)
-        rig_do(rig, drain, 0, NULL);
-    rig_do(rig, advance, 1, NULL);
-    rig_wait(rig, &rig->drained, 1);
-    loop_stop(rig->loop);
-    assert_int_equal(pthread_join(rig->thread, NULL), 0);
-    server_free(rig->server);
-    loop_free(rig->loop);
-}
-
-/* --- the client --- */
-
-struct client {
-    int fd;
-    struct buf in;
-    struct http_head head;
-    struct str body;
-    size_t used; /* of in, by the last answer */
-};
-
-static void client_open(struct client *c, const struct rig *rig)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(rig->port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    struct timeval patience = {.tv_sec = 10};
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(c->fd >= 0);
-    (void) setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    (void) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    assert_int_equal(connect(c->fd, (const struct sockaddr *) &to, sizeof to), 0);
-    buf_init(&c->in, 64 << 20);
-    c->used = 0;
-}
-
-static void client_close(struct client *c)
-{
-    (void) close(c->fd);
-    buf_done(&c->in);
-}
-
-static void client_send(struct client *c, struct str bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = send(c->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-        assert_true(n > 0);
-        bytes = str_skip(bytes, (size_t) n);
-    }
-}
-
-static ssize_t client_receive(struct client *c)
-{
-    char *to = buf_room(&c->in, 65536);
-    assert_non_null(to);
-    ssize_t n = recv(c->fd, to, 65536, 0);
-    assert_true(n >= 0 || errno == ECONNRESET);
-    if (n > 0)
-        buf_added(&c->in, (size_t) n);
-    return n;
-}
-
-/* Reads one whole answer; returns its status. */
-static int client_answer(struct client *c, bool has_body)
-{
-    buf_consume(&c->in, c->used);
-    int head_len;
-    while ((head_len = http1_parse_response(buf_str(&c->in), &c->head, NULL)) == 0)
-        if (client_receive(c) <= 0)
-            fail_msg("the connection ended in the middle of an answer");
-    assert_true(head_len > 0);
-    size_t length = has_body && c->head.content_length > 0 ? (size_t) c->head.content_length : 0;
-    while (c->in.len < (size_t) head_len + length)
-        if (client_receive(c) <= 0)
-            fail_msg("the connection ended in the middle of an answer");
-    assert_true(http1_parse_response(buf_str(&c->in), &c->head, NULL) == head_len);
-    c->body = str_of(c->in.ptr + head_len, length);
-    c->used = (size_t) head_len + length;
-    return c->head.status;
-}
-
-static void client_expect_end(struct client *c)
-{
-    assert_int_equal(c->in.len, c->used);
-    assert_int_equal(client_receive(c), 0);
-}
-
-static void expect(struct client *c, int status, const char *body)
-{
-    assert_int_equal(client_answer(c, true), status);
-    assert_str(c->body, body);
-}
-
-/* Moves time until the client has something to read (an answer or the end). */
-static void advance_until_readable(struct rig *rig, struct client *c, int64_t seconds)
-{
-    struct pollfd readable = {.fd = c->fd, .events = POLLIN};
-    for (int i = 0; i < 1000; i++) {
-        rig_do(rig, advance, seconds, NULL);
-        if (poll(&readable, 1, 5) == 1)
-            return;
-    }
-    fail_msg("no time-out came");
-}
-
-#define REQUEST(method, path, rest) method " " path " HTTP/1.1\r\nHost: a\r\n" rest
-
 /* --- tests --- */
 
 static int start(void **state)
 {
     static struct rig rig;
-    rig_start(&rig, &usual);
+    rig_start(&rig, &usual, &handler);
     *state = &rig;
     return 0;
 }
@@ -305,7 +72,7 @@ static void one_connection_serves_many_requests(void **state)
     client_open(&c, *state);
     for (int i = 0; i < 3; i++) {
         client_send(&c, STR(REQUEST("POST", "/echo", "Content-Length: 5\r\n\r\nhello")));
-        expect(&c, 200, "hello");
+        client_expect(&c, 200, "hello");
         assert_str(http_header_find(&c.head, STR("date")), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_null(http_header_find(&c.head, STR("connection")).ptr);
     }
@@ -322,10 +89,10 @@ static void old_clients_are_answered_in_their_way(void **state)
     struct client c;
     client_open(&c, *state);
     client_send(&c, STR("GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
-    expect(&c, 200, "");
+    client_expect(&c, 200, "");
     assert_str(http_header_find(&c.head, STR("connection")), "keep-alive");
     client_send(&c, STR("GET /echo HTTP/1.0\r\n\r\n"));
-    expect(&c, 200, "");
+    client_expect(&c, 200, "");
     client_expect_end(&c);
     client_close(&c);
 }
@@ -344,13 +111,13 @@ static void packets_may_end_anywhere(void **state)
     for (size_t cut = 1; cut < text.len; cut++) {
         client_send(&c, str_head(text, cut));
         client_send(&c, str_skip(text, cut));
-        expect(&c, 200, "abcde");
-        expect(&c, 200, "xyz");
+        client_expect(&c, 200, "abcde");
+        client_expect(&c, 200, "xyz");
     }
     for (size_t at = 0; at < text.len; at++)
         client_send(&c, str_of(text.ptr + at, 1));
-    expect(&c, 200, "abcde");
-    expect(&c, 200, "xyz");
+    client_expect(&c, 200, "abcde");
+    client_expect(&c, 200, "xyz");
     client_close(&c);
 }
 
@@ -366,11 +133,11 @@ static void pipelined_requests_are_answered_in_order(void **state)
         buf_printf(&many, REQUEST("POST", "/echo", "Content-Length: 4\r\n\r\n%04d"), i);
     client_send(&c, buf_str(&many));
     rig_do(rig, answer, 201, rig_wait_held(rig, 0));
-    expect(&c, 201, "held");
+    client_expect(&c, 201, "held");
     for (int i = 0; i < 2000; i++) {
         char body[8];
         (void) snprintf(body, sizeof body, "%04d", i);
-        expect(&c, 200, body);
+        client_expect(&c, 200, body);
     }
     client_close(&c);
 }
@@ -397,7 +164,7 @@ static void a_large_body_goes_in_and_out(void **state)
     client_send(&c, STR("\r\n0\r\n\r\n" REQUEST("GET", "/echo", "\r\n")));
     assert_int_equal(client_answer(&c, true), 200);
     assert_true(str_eq(c.body, str_head(buf_str(&big), 16 << 20)));
-    expect(&c, 200, "");
+    client_expect(&c, 200, "");
     client_close(&c);
 }
 
@@ -409,7 +176,7 @@ static void a_client_may_wait_for_continue(void **state)
                 STR(REQUEST("POST", "/echo", "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")));
     assert_int_equal(client_answer(&c, false), 100);
     client_send(&c, STR("abc"));
-    expect(&c, 200, "abc");
+    client_expect(&c, 200, "abc");
     client_send(
         &c, STR(REQUEST("POST", "/limit", "Expect: 100-continue\r\nContent-Length: 11\r\n\r\n")));
     assert_int_equal(client_answer(&c, true), 413);
@@ -424,8 +191,8 @@ static void early_answers_keep_the_framing(void **state)
     client_open(&c, *state);
     client_send(&c, STR(REQUEST("POST", "/early", "Content-Length: 3\r\n\r\nabc")
                             REQUEST("POST", "/early", "Content-Length: 99999\r\n\r\nabc")));
-    expect(&c, 403, "no");
-    expect(&c, 403, "no"); /* its body is not all there: this is the last answer */
+    client_expect(&c, 403, "no");
+    client_expect(&c, 403, "no"); /* its body is not all there: this is the last answer */
     assert_str(http_header_find(&c.head, STR("connection")), "close");
     client_expect_end(&c);
     client_close(&c);
@@ -505,7 +272,7 @@ static void a_head_may_end_where_the_buffer_ends(void **state)
         buf_put(&text, STR("\r\n\r\n"));
         client_send(&c, buf_str(&text));
         client_send(&c, STR("3\r\nabc\r\n0\r\n\r\n"));
-        expect(&c, 200, "abc");
+        client_expect(&c, 200, "abc");
     }
     client_close(&c);
 }
@@ -516,7 +283,7 @@ static void answers_are_framed_by_the_server_alone(void **state)
     client_open(&c, *state);
     client_send(&c, STR(REQUEST("GET", "/sly", "\r\n") REQUEST("HEAD", "/sly", "\r\n")
                             REQUEST("GET", "/none", "\r\n") REQUEST("HEAD", "/peer", "\r\n")));
-    expect(&c, 200, "body");
+    client_expect(&c, 200, "body");
     assert_str(http_header_find(&c.head, STR("x-a")), "1  X-B: 2");
     assert_int_equal(c.head.header_count, 3); /* Date, X-A, Content-Length */
     assert_int_equal(client_answer(&c, false), 200);
@@ -537,7 +304,7 @@ static void slow_clients_run_out_of_time(void **state)
     client_open(&head, rig);
     client_open(&body, rig);
     client_send(&idle, STR(REQUEST("GET", "/echo", "\r\n")));
-    expect(&idle, 200, "");
+    client_expect(&idle, 200, "");
     client_send(&head, STR("GET / HT"));
     client_send(&body, STR(REQUEST("POST", "/echo", "Content-Length: 9\r\n\r\nabc")));
     advance_until_readable(rig, &head, 6);
@@ -566,7 +333,7 @@ static void a_client_that_does_not_read_is_cut(void **state)
     buf_added(&big, 20 << 20);
     client_send(&c, buf_str(&big));
     rig_do(rig, answer, 200, rig_wait_held(rig, 0));
-    rig_do(rig, advance, 21, NULL);
+    rig_do(rig, rig_advance, 21, NULL);
     size_t got = 0;
     for (ssize_t n; (n = client_receive(&c)) > 0; got += (size_t) n)
         ;
@@ -603,8 +370,8 @@ static void a_disconnect_behind_unread_requests_is_told(void **state)
     assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
     rig_wait(rig, &rig->gone, 1);
     rig_do(rig, answer, 200, x);
-    expect(&c, 200, "held");
-    expect(&c, 200, "");
+    client_expect(&c, 200, "held");
+    client_expect(&c, 200, "");
     client_expect_end(&c);
     client_close(&c);
 }
@@ -619,8 +386,8 @@ static void a_half_closed_client_gets_its_answer(void **state)
     assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
     rig_wait(rig, &rig->gone, 1);
     rig_do(rig, answer, 200, x);
-    expect(&c, 200, "held");
-    expect(&c, 200, "");
+    client_expect(&c, 200, "held");
+    client_expect(&c, 200, "");
     client_expect_end(&c);
     client_close(&c);
 }
@@ -631,12 +398,12 @@ static void too_many_connections_are_turned_away(void **state)
     struct rig rig;
     struct server_limits few = usual;
     few.conns_max = 2;
-    rig_start(&rig, &few);
+    rig_start(&rig, &few, &handler);
     struct client c[3];
     for (int i = 0; i < 2; i++) {
         client_open(&c[i], &rig);
         client_send(&c[i], STR(REQUEST("GET", "/echo", "\r\n")));
-        expect(&c[i], 200, "");
+        client_expect(&c[i], 200, "");
     }
     client_open(&c[2], &rig);
     assert_int_equal(client_answer(&c[2], true), 503);
@@ -652,7 +419,7 @@ static void bodies_together_have_a_limit(void **state)
     struct rig rig;
     struct server_limits tight = usual;
     tight.bodies_max = 3 << 20;
-    rig_start(&rig, &tight);
+    rig_start(&rig, &tight, &handler);
     AUTO_BUF struct buf body;
     buf_init(&body, 2 << 20);
     memset(buf_room(&body, 2 << 20), 'x', 2 << 20);
@@ -682,13 +449,13 @@ static void draining_lets_exchanges_finish(void **state)
     client_open(&busy, rig);
     client_open(&idle, rig);
     client_send(&idle, STR(REQUEST("GET", "/echo", "\r\n")));
-    expect(&idle, 200, "");
+    client_expect(&idle, 200, "");
     client_send(&busy, STR(REQUEST("GET", "/hold", "\r\n")));
     struct exchange *x = rig_wait_held(rig, 0);
-    rig_do(rig, drain, 10000, NULL);
+    rig_do(rig, rig_drain, 10000, NULL);
     client_expect_end(&idle);
     rig_do(rig, answer, 200, x);
-    expect(&busy, 200, "held");
+    client_expect(&busy, 200, "held");
     assert_str(http_header_find(&busy.head, STR("connection")), "close");
     client_expect_end(&busy);
     rig_wait(rig, &rig->drained, 1);
@@ -709,8 +476,8 @@ static void an_exchange_outlives_its_server(void **state)
     client_open(&c, rig);
     client_send(&c, STR(REQUEST("POST", "/hold", "Content-Length: 2\r\n\r\nab")));
     struct exchange *x = rig_wait_held(rig, 0);
-    rig_do(rig, drain, 1000, NULL);
-    rig_do(rig, advance, 2, NULL);
+    rig_do(rig, rig_drain, 1000, NULL);
+    rig_do(rig, rig_advance, 2, NULL);
     rig_wait(rig, &rig->drained, 1);
     client_expect_end(&c);
     rig_wait(rig, &rig->gone, 1);
