@@ -263,8 +263,11 @@ def bad_creations():
     yield 400, bad, "The runtime parameter of python3.6 is no longer supported for creating or " \
         "updating AWS Lambda functions. We recommend you use the new runtime (python3.12) while " \
         "creating or updating functions.", {"Runtime": "python3.6"}
-    yield 400, bad, "Virga does not run nodejs18.x functions yet: python3.8 and later are " \
-        "available, the other runtimes arrive later.", {"Runtime": "nodejs18.x"}
+    yield 400, bad, "The runtime parameter of nodejs14.x is no longer supported for creating or " \
+        "updating AWS Lambda functions. We recommend you use the new runtime (nodejs22.x) while " \
+        "creating or updating functions.", {"Runtime": "nodejs14.x"}
+    yield 400, bad, "Virga does not run java21 functions yet: python3.8, nodejs16.x and later " \
+        "are available, the other runtimes arrive later.", {"Runtime": "java21"}
     yield 400, invalid, one + "'r1' at 'role' failed to satisfy constraint: Member must satisfy " \
         r"regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?" \
         r"[a-zA-Z_0-9+=,.@\-_/]+", {"Role": "r1"}
