@@ -380,8 +380,8 @@ static void refuse_unknown(struct request *request)
                                        "The service '" STR_FMT "' is not available on this server.",
                                        STR_ARG(request->service));
     struct log_text service;
-    log_info("gateway", "no such service", "service=%s req=%s",
-             log_quote(&service, request->service), request->id);
+    log_debug("gateway", "no such service", "service=%s req=%s",
+              log_quote(&service, request->service), request->id);
     refuse(request->x, &refusal, request->service, request->op.request_id);
     request_release(request);
 }
@@ -391,7 +391,8 @@ static int fail_operation(struct request *request, struct str name)
 {
     struct str service = request->installed->model->id;
     struct log_text quoted;
-    log_info("gateway", "operation not supported", "service=" STR_FMT " op=%s req=%s",
+    /* A warning: once a second at most, however often a client asks. */
+    log_warn("gateway", "operation not supported", "service=" STR_FMT " op=%s req=%s",
              STR_ARG(service), log_quote(&quoted, name), request->id);
     if (name.len == 0)
         return svc_fail(&request->op, &aws_error_unknown_operation,
