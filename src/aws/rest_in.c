@@ -148,7 +148,7 @@ static int add_parameter(struct decode *d, const struct aws_member *member, stru
         return 0;
     }
     struct aws_items *list = to;
-    size_t places = list->count; /* grown one by one: values per key are few */
+    size_t places = aws_items_cap(list->count);
     return add_text(d, target, value, AWS_TIME_ISO8601, list, &places);
 }
 
@@ -211,7 +211,7 @@ static int read_header_list(struct decode *d, const struct aws_member *member, s
     const struct aws_member *item = &member->shape->members[0];
     enum aws_timestamp_format format = aws_time_format(item, AWS_TIME_HTTP);
     bool is_date = item->shape->kind == AWS_TIMESTAMP && format == AWS_TIME_HTTP;
-    size_t cap = items->count;
+    size_t cap = aws_items_cap(items->count);
     for (struct str rest = str_trim(text); rest.len > 0;) {
         size_t len = header_item_len(rest, is_date);
         struct str one = str_trim(str_head(rest, len));

@@ -106,15 +106,6 @@ bool aws_route_label(struct str uri, struct str path, struct str name, struct st
            out_value->ptr != NULL;
 }
 
-bool aws_route_is_literal(struct str uri, struct str key)
-{
-    struct str literals = str_skip(uri, str_find(uri, '?') + 1), literal;
-    while (literals.len > 0 && str_split(&literals, '&', &literal))
-        if (str_eq(str_head(literal, str_find(literal, '=')), key))
-            return true;
-    return false;
-}
-
 static const struct aws_operation *route_result(const struct aws_route *route,
                                                 struct str *out_rejected)
 {

@@ -4,5 +4,3 @@
 
 /* The label `name` of the route `uri`, cut out of an encoded path; false when it is not there. */
 bool aws_route_label(struct str uri, struct str path, struct str name, struct str *out_value);
-/* True when the route itself fixes the query parameter `key` ("?list-type=2"). */
-bool aws_route_is_literal(struct str uri, struct str key);

@@ -40,6 +40,14 @@ void aws_items_be_empty(struct aws_items *items);
 /* Room for one more item, zeroed; *cap is the caller's count of places. NULL: over the limit. */
 void *aws_items_add(const struct aws_shape *shape, struct aws_items *items, size_t *cap,
                     struct arena *arena);
+/* The places that aws_items_add has made for so many items, for callers who did not keep cap. */
+static inline size_t aws_items_cap(size_t count)
+{
+    size_t cap = count == 0 ? 0 : 4;
+    while (cap < count)
+        cap *= 2;
+    return cap;
+}
 static inline const void *aws_items_at(const struct aws_shape *shape, const struct aws_items *items,
                                        size_t index)
 {

@@ -92,15 +92,6 @@ static int read_attributes(struct reader *r, const struct aws_shape *shape, void
     return rc < 0 ? refuse(r) : 0;
 }
 
-/* The places that aws_items_add made for `count` items. */
-static size_t cap_of(size_t count)
-{
-    size_t cap = count == 0 ? 0 : 4;
-    while (cap < count)
-        cap *= 2;
-    return cap;
-}
-
 static int read_entry(struct reader *r, const struct aws_shape *shape, void *entry)
 {
     const struct aws_member *key = &shape->members[0], *value = &shape->members[1];
@@ -125,7 +116,7 @@ static int read_entry(struct reader *r, const struct aws_shape *shape, void *ent
 /* One item or entry, whose start tag was just read, to the end of the list or map. */
 static int read_item(struct reader *r, const struct aws_shape *shape, struct aws_items *items)
 {
-    size_t cap = cap_of(items->count);
+    size_t cap = aws_items_cap(items->count);
     void *item = aws_items_add(shape, items, &cap, r->d->arena);
     if (item == NULL)
         return aws_refuse_size(r->d);
