@@ -43,7 +43,7 @@ int gateway_new(const struct gateway_config *config, struct gateway **out_gatewa
         const struct server_handler handler = {request_on_head, request_on_body, home};
         int rc = server_new(home->loop, &limits, &handler, &home->server, err);
         if (rc < 0) {
-            gateway_free(gateway);
+            free(gateway); /* Servers made so far have no listener, and the start has failed. */
             return rc;
         }
     }
