@@ -31,6 +31,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 enum { SYNC_EACH_MAX = 8 };
@@ -263,6 +264,23 @@ int tree_unpack(const char *dir, const char *name, struct str zip, const struct 
     return rc;
 }
 
+int tree_unpack_file(const char *dir, const char *name, int fd, const struct tree_limits *limits,
+                     struct tree_stats *out_stats, struct err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_set(err, -errno, "size of the package of '%s'", name);
+    size_t size = (size_t) st.st_size;
+    if (size == 0)
+        return err_say(err, -EINVAL, "the package of '%s' is empty", name);
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return err_set(err, -errno, "map the package of '%s'", name);
+    int rc = tree_unpack(dir, name, str_of(bytes, size), limits, out_stats, err);
+    (void) munmap(bytes, size); /* a mapping of ours: cannot fail */
+    return rc;
+}
+
 int tree_open(const char *dir, const char *name, int *out_fd, struct err *err)
 {
     AUTO_CLOSE int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -298,6 +316,8 @@ static int sweep_one(int dir_fd, const char *name, bool (*fn)(void *arg, const c
 
 int tree_sweep(const char *dir, bool (*fn)(void *arg, const char *name), void *arg, struct err *err)
 {
+    if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+        return err_set(err, -errno, "make directory '%s'", dir);
     DIR *stream = opendir(dir);
     if (stream == NULL)
         return err_set(err, -errno, "open directory '%s'", dir);

@@ -26,13 +26,17 @@ CHECK_RESULT int tree_unpack(const char *dir, const char *name, struct str zip,
                              const struct tree_limits *limits, struct tree_stats *out_stats,
                              struct err *err);
 
+/* The same for the bytes of a file (a blob), which is read from its start. */
+CHECK_RESULT int tree_unpack_file(const char *dir, const char *name, int fd,
+                                  const struct tree_limits *limits, struct tree_stats *out_stats,
+                                  struct err *err);
 /* Opens a tree with O_PATH: a handle to mount or to look up from, that cannot be read. -ENOENT. */
 CHECK_RESULT int tree_open(const char *dir, const char *name, int *out_fd, struct err *err);
 /* Removes a tree: out of the way at once (no crash leaves half of it under its name), then entry by
  * entry. Missing is success. */
 CHECK_RESULT int tree_remove(const char *dir, const char *name, struct err *err);
 /* Calls fn for the name of each tree in dir and removes those for which it returns false, besides
- * what a crash left unfinished. At start, while nobody else uses dir. */
+ * what a crash left unfinished; makes dir if need be. At start, while nobody else uses it. */
 CHECK_RESULT int tree_sweep(const char *dir, bool (*fn)(void *arg, const char *name), void *arg,
                             struct err *err);
 

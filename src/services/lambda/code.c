@@ -27,8 +27,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 /* What outlives the store when instances are slow to go. */
 struct code_home {
@@ -111,17 +109,19 @@ void code_store_close(struct code_store *store)
     free(store);
 }
 
-/* Unpacks into a new directory and opens it. */
-static int package_unpack(struct code_store *store, struct str zip, struct code_package *package,
-                          struct err *err)
+/* Unpacks a ZIP in memory, or (zip.ptr NULL) in a file, into a new directory and opens that. */
+static int package_unpack(struct code_store *store, struct str zip, int fd,
+                          struct code_package *package, struct err *err)
 {
     struct tree_stats stats;
+    const char *dir = store->home->dir;
     (void) snprintf(package->name, sizeof package->name, "%s-%016llx", package->sha256,
                     (unsigned long long) rng_u64(store->rng));
-    int rc = tree_unpack(store->home->dir, package->name, zip, &limits, &stats, err);
+    int rc = zip.ptr != NULL ? tree_unpack(dir, package->name, zip, &limits, &stats, err)
+                             : tree_unpack_file(dir, package->name, fd, &limits, &stats, err);
     if (rc < 0)
         return rc;
-    rc = tree_open(store->home->dir, package->name, &package->fd, err);
+    rc = tree_open(dir, package->name, &package->fd, err);
     if (rc == 0 && stats.entries > 0)
         return 0;
     code_package_drop(store, package);
@@ -135,7 +135,7 @@ int code_package_make(struct code_store *store, struct str zip, struct code_pack
     unsigned char hash[SHA256_SIZE];
     hash_sha256(zip, hash);
     hex_encode(hash, sizeof hash, package.sha256);
-    int rc = package_unpack(store, zip, &package, err);
+    int rc = package_unpack(store, zip, -1, &package, err);
     if (rc < 0)
         return rc;
     char blob[BLOB_NAME_SIZE];
@@ -207,8 +207,6 @@ int code_store_open(const char *dir, struct exec *workers, struct rng *rng, stru
 {
     if (strlen(dir) >= PATH_MAX)
         return err_set(err, -ENAMETOOLONG, "code directory");
-    if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-        return err_set(err, -errno, "make directory '%s'", dir);
     struct code_store *store = NEW(struct code_store);
     store->home = NEW(struct code_home);
     snapshot_init(&store->home->snapshot, home_free);
@@ -230,18 +228,7 @@ static int restore_from_blob(struct code_store *store, struct code_package *pack
 {
     AUTO_CLOSE int fd = -1;
     int rc = blobs_get(store->blobs, package->sha256, &fd, err);
-    if (rc < 0)
-        return rc;
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return err_set(err, -errno, "size of blob '%s'", package->sha256);
-    size_t size = (size_t) st.st_size;
-    void *bytes = mmap(NULL, size == 0 ? 1 : size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED)
-        return err_set(err, -errno, "map blob '%s'", package->sha256);
-    rc = package_unpack(store, str_of(bytes, size), package, err);
-    (void) munmap(bytes, size == 0 ? 1 : size); /* a mapping of ours: cannot fail */
-    return rc;
+    return rc < 0 ? rc : package_unpack(store, STR_NONE, fd, package, err);
 }
 
 int code_store_restore(struct code_store *store, struct str sha256, struct code **out_code,

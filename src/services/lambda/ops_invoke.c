@@ -81,28 +81,26 @@ static int check(struct op *op, const struct lambda_InvocationRequest *in)
     return lambda_check_payload(op, in->Payload);
 }
 
-/* The function on this loop, or NULL with the fault set. */
-static struct lambda_spec *find(struct op *op, const struct lambda_InvocationRequest *in,
-                                struct lambda_target *out_target)
+/* The function on this loop. */
+static int find(struct op *op, const struct lambda_InvocationRequest *in,
+                struct lambda_target *out_target, struct lambda_spec **out_spec)
 {
     struct lambda_state *state = op->state;
-    if (lambda_resolve(op, in->FunctionName, in->Qualifier, out_target) < 0)
-        return NULL;
+    int rc = lambda_resolve(op, in->FunctionName, in->Qualifier, out_target);
+    if (rc < 0)
+        return rc;
+    struct str qualifier = out_target->qualifier;
     struct snapshot *snapshot = NULL;
-    if (lambda_check_latest(op, out_target) == 0)
+    if (qualifier.ptr == NULL || str_eq(qualifier, STR("$LATEST"))) /* there are no others yet */
         snapshot = directory_find(state->directory, op->loop, out_target->arn);
-    else
-        op->fault = (struct aws_fault){0}; /* a version or an alias: there are none yet */
-    if (snapshot == NULL) {
-        (void) (lambda_not_found(op, out_target) == 0);
-        return NULL;
-    }
+    if (snapshot == NULL)
+        return lambda_not_found(op, out_target);
     struct function_spec *spec = CONTAINER_OF(snapshot, struct function_spec, snapshot);
     struct lambda_spec *own = CONTAINER_OF(spec, struct lambda_spec, spec);
-    if (own->code != NULL)
-        return own;
-    (void) (lambda_fail(op, MSG_CODE_LOST) == 0);
-    return NULL;
+    if (own->code == NULL)
+        return lambda_fail(op, MSG_CODE_LOST);
+    *out_spec = own;
+    return 0;
 }
 
 void lambda_start_Invoke(struct op *op, const void *in_any, void *out_any)
@@ -112,8 +110,8 @@ void lambda_start_Invoke(struct op *op, const void *in_any, void *out_any)
     struct lambda_state *state = op->state;
     struct lambda_target target;
     struct str client_context;
-    struct lambda_spec *own = find(op, in, &target);
-    if (own == NULL || check(op, in) < 0 ||
+    struct lambda_spec *own = NULL;
+    if (find(op, in, &target, &own) < 0 || check(op, in) < 0 ||
         lambda_check_client_context(op, in->ClientContext, &client_context) < 0) {
         op_finish(op, OP_FAILED);
         return;
