@@ -315,8 +315,7 @@ class Runtime {
       /* Code that awaits what can never come would end the process without a word. */
       this.onEmptyLoop = () => this.failInit(errors.nodeJsExit());
       loaded = await loadHandler(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
-      if (this.generation >= 24 && !loaded.isStreaming && loaded.argumentCount >= 3)
-        throw errors.callbackHandler();
+      this.checkCallback(loaded);
     } catch (error) {
       return this.failInit(error);
     }
@@ -327,9 +326,18 @@ class Runtime {
     return this.serve(loaded);
   }
 
+  /* A third parameter means callbacks: going, and gone from nodejs24 on. */
+  checkCallback({ isStreaming, isAsync, argumentCount }) {
+    if (isStreaming || argumentCount < 3) return;
+    if (this.generation >= 24) throw errors.callbackHandler();
+    const isQuiet = process.env.AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING !== undefined;
+    if (argumentCount === 3 && !isAsync && !isQuiet) console.warn(errors.CALLBACK_WARNING);
+  }
+
   failInit(error) {
-    logs.logError('Init Error', error);
-    this.die(error, 1);
+    const isOld = this.generation < 24;
+    logs.logError(isOld ? 'Uncaught Exception' : 'Init Error', error);
+    this.die(error, isOld ? 129 : 1);
   }
 
   /* The life of the process. One function awaits everything, so that each invocation starts in this
@@ -421,28 +429,29 @@ class Runtime {
     });
   }
 
+  /* AWS's version 3 throws texts: their errorType is "string". */
+  streamError(message) {
+    return this.generation >= 24 ? new Error(message) : message;
+  }
+
   async runStreaming(loaded, invoke, event) {
     const { ResponseStream } = require('./stream.cjs');
     const stream = new ResponseStream(this.channel, this.current.seq, loaded.highWaterMark);
-    const context = fillContext({ callbackWaitsForEmptyEventLoop: true }, invoke);
+    const own = this.generation < 24 ? { callbackWaitsForEmptyEventLoop: true } : {};
+    const context = fillContext(own, invoke);
     const empty = new Promise((_, reject) => {
       this.onEmptyLoop = () => reject(errors.nodeJsExit());
     });
     empty.catch(() => {}); // it may lose the race below, which is no unhandled rejection
     try {
       const returned = call(loaded.handler, event, stream, context);
-      if (!isPromise(returned)) {
-        const message = 'Streaming does not support non-async handlers.';
-        throw this.generation >= 24 ? new Error(message) : message;
-      }
+      if (!isPromise(returned))
+        throw this.streamError('Streaming does not support non-async handlers.');
       const result = await Promise.race([returned, empty]);
       if (result !== undefined) console.warn('Streaming handlers ignore return values.');
       this.onEmptyLoop = () => stream.giveUp();
       await stream.settled;
-      if (!stream.writableFinished) {
-        const message = 'Response stream is not finished.';
-        throw this.generation >= 24 ? new Error(message) : message;
-      }
+      if (!stream.writableFinished) throw this.streamError('Response stream is not finished.');
       return { type: RESPONSE, payload: '' };
     } catch (error) {
       const answer = answerOfError(error);

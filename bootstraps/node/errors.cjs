@@ -11,6 +11,12 @@ const NO_CALLBACKS =
   'Node.js 24. You need to modify this function to use a supported handler signature to use ' +
   'Node.js 24 or later. For more information see ' +
   'https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.';
+const CALLBACK_WARNING =
+  'AWS Lambda plans to remove support for callback-based function handlers starting with Node.js ' +
+  '24. You will need to update this function to use an async handler to use Node.js 24 or later. ' +
+  'For more information and to provide feedback on this change, see ' +
+  'https://github.com/aws/aws-lambda-nodejs-runtime-interface-client/issues/137. To disable this ' +
+  'warning, set the AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING environment variable.';
 const UNREADABLE =
   'callback called with Error argument, but there was a problem while retrieving one or more of ' +
   'its message, name, and stack';
@@ -73,6 +79,7 @@ function toObject(error) {
 }
 
 module.exports = {
+  CALLBACK_WARNING,
   make,
   wrap,
   toObject,

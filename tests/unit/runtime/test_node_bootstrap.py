@@ -173,7 +173,7 @@ exports.handler = async () => [process.env.NODE_PATH, require('module').globalPa
         finally:
             shutil.rmtree(layer)
 
-    def check(self, code, handler, kind, message, exit_code=1, trace=None, **kwargs):
+    def check(self, code, handler, kind, message, exit_code=None, trace=None, **kwargs):
         for generation in (20, 24):
             runtime = Runtime(code, handler=handler, generation=generation, **kwargs)
             frame, seq, payload = runtime.start()
@@ -185,7 +185,7 @@ exports.handler = async () => [process.env.NODE_PATH, require('module').globalPa
             if trace:
                 self.assertIn(trace, "\n".join(error["trace"]).replace(runtime.task, "TASK"))
             status, output = runtime.end()
-            self.assertEqual(status, exit_code)
+            self.assertEqual(status, exit_code or (129 if generation == 20 else 1))
             self.assertRegex(output, r"Z\tundefined\tERROR\t[A-Z]")
 
     def test_init_errors(self):
@@ -366,6 +366,14 @@ exports.handler = (event, context, callback) => {
             for _ in range(2):
                 self.assertEqual(runtime.error()["errorType"], "Runtime.NodeJsExit")
             runtime.end()
+
+    def test_warning(self):
+        for env, count in (({}, 1), ({"AWS_LAMBDA_NODEJS_DISABLE_CALLBACK_WARNING": "1"}, 0)):
+            runtime = Runtime("exports.handler = (e, c, done) => done();", env=env, generation=22)
+            runtime.ready()
+            self.assertIsNone(runtime.result())
+            self.assertEqual(runtime.end()[1].count("\tWARN\tAWS Lambda plans to remove support for "
+                                                    "callback-based function handlers"), count)
 
     def test_gone_from_24_on(self):
         code = "exports.handler = (event, context, callback) => callback(null, 1);"
