@@ -26,6 +26,7 @@ const { loadHandler } = require('./loader.cjs');
 
 const { readSync, writeSync, writev, writevSync } = fs;
 const { setImmediate } = globalThis;
+const { stringify } = JSON; // for errors; a result is the user's, and so is the function that writes it
 const exit = process.exit.bind(process);
 
 const INVOKE = 2;
@@ -256,7 +257,7 @@ function answerOf(result, generation) {
 
 function answerOfError(error) {
   logs.logError('Invoke Error', error);
-  return { type: ERROR, payload: JSON.stringify(errors.toObject(error)) };
+  return { type: ERROR, payload: stringify(errors.toObject(error)) };
 }
 
 /* ---------------------------------------------------------------- the runtime */
@@ -294,7 +295,7 @@ class Runtime {
     if (this.isEnding) return;
     this.isEnding = true;
     const { channel, current } = this;
-    const payload = JSON.stringify(errors.toObject(error));
+    const payload = stringify(errors.toObject(error));
     channel.whenWritten(() => {
       if (!this.isReady) {
         channel.send(INIT_ERROR, 0, payload);
@@ -418,8 +419,7 @@ class Runtime {
         done: (error, result) => finish(error, result, false),
       };
       fillContext(context, invoke);
-      this.onEmptyLoop = () =>
-        finish(loaded.isAsync ? errors.nodeJsExit() : null, null, false);
+      this.onEmptyLoop = () => finish(loaded.isAsync ? errors.nodeJsExit() : null, null, false);
       try {
         const result = call(loaded.handler, event, context, callback);
         if (isPromise(result)) result.then(context.succeed, context.fail);

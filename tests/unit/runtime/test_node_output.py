@@ -372,6 +372,13 @@ exports.handler = async () => { throw new Error('mine'); };""").ready()
         self.assertEqual(runtime.error()["errorMessage"], "mine")
         runtime.end()
 
+    def test_replaced_json(self):
+        runtime = Runtime("JSON.stringify = () => { throw 1; };"
+                          "exports.handler = async (event) => { if (event) throw new Error('x'); };").ready()
+        self.assertEqual(runtime.error(0)["errorMessage"], "Unable to stringify response body")
+        self.assertEqual(runtime.error(1)["errorMessage"], "x")
+        runtime.end()
+
     def test_hostile_errors(self):
         code = """
 exports.handler = async (event) => {
