@@ -105,6 +105,7 @@ class Service:
         self.path, self.shapes, self.operations, self.rest = path, {}, {}, []
         self.id, self.api, self.validation, self.selected = None, None, "coral", {}
         self.extra_errors, overrides, self.namespace = [], [], None
+        self.validation_error = None
         statements, _ = read(path)
         for line in statements:
             self.take(line, overrides)
@@ -132,6 +133,7 @@ class Service:
             if line.words[1] not in VALIDATION:
                 line.fail("validation is one of: " + ", ".join(sorted(VALIDATION)))
             self.validation = line.words[1]
+            self.validation_error = line.attrs.get("error")
         elif head == "namespace":
             self.namespace = line.words[1]
         elif head == "operation":
@@ -640,6 +642,11 @@ class Writer:
         for key, field in (("target", "target_prefix"), ("xmlns", "xml_namespace")):
             rows += [f".{field} = {text_init(attrs[key])}"] if key in attrs else []
         rows += [f".error_namespace = {text_init(self.s.namespace)}"] if self.s.namespace else []
+        if self.s.validation_error:
+            if self.s.validation_error not in errors:
+                raise ApiError(f"{self.s.path}: validation error={self.s.validation_error}: "
+                               "no such error")
+            rows.append(f".validation_error = &{self.p}_error_{self.s.validation_error}")
         rows += [".is_query_compatible = true"] if "query-compatible" in flags else []
         rows += [".is_error_unwrapped = true"] if "errors-unwrapped" in flags else []
         if errors:

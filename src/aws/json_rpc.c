@@ -46,6 +46,17 @@ static int json_rpc_encode(struct encode *e, const void *output)
     return aws_answer_text(e, &text, &e->answer->body);
 }
 
+/* Some services model their errors without members (CloudWatch Logs does); their clients read
+ * "message" all the same. */
+static bool has_message(const struct aws_shape *shape)
+{
+    for (uint32_t i = 0; i < shape->member_count; i++) {
+        if (str_eq_nocase(shape->members[i].name, STR("message")))
+            return true;
+    }
+    return false;
+}
+
 static int json_rpc_encode_fault(struct encode *e, const struct aws_fault *fault,
                                  const void *error_detail)
 {
@@ -63,7 +74,7 @@ static int json_rpc_encode_fault(struct encode *e, const struct aws_fault *fault
     json_str(&w, type);
     if (error_detail != NULL)
         aws_json_put_members(&w, fault->error->shape, error_detail);
-    else
+    if (error_detail == NULL || (fault->message.len > 0 && !has_message(fault->error->shape)))
         aws_json_put_fault(&w, fault);
     json_object_end(&w);
     return aws_answer_text(e, &text, &e->answer->body);

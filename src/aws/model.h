@@ -204,6 +204,7 @@ struct aws_service {
     uint32_t protocols;         /* bit set of 1 << enum aws_protocol */
     enum aws_protocol protocol; /* the official first choice; answers ambiguity */
     enum aws_validation_style validation;
+    const struct aws_error *validation_error; /* NULL: the common ValidationException */
     bool is_query_compatible;
     bool is_error_unwrapped;                       /* rest-xml: <Error> is the root, as S3 has it */
     const struct aws_operation *const *operations; /* those we support */

@@ -281,7 +281,8 @@ void check_fault(struct check *check, struct aws_fault *out_fault)
         buf_put(&text, check->items[i].message);
     }
     struct str message = arena_str(check->arena, buf_str(&text));
-    *out_fault = (struct aws_fault){.error = &aws_error_validation};
+    const struct aws_error *own = check->service->validation_error;
+    *out_fault = (struct aws_fault){.error = own == NULL ? &aws_error_validation : own};
     out_fault->message = message.ptr == NULL ? STR("") : message;
     if (is_smithy(check)) {
         out_fault->violations = check->items;
