@@ -6,6 +6,7 @@
 #include "os/file.h"
 #include "runtime/runtime.h"
 #include "services/lambda/lambda.h"
+#include "services/logs/logs.h"
 
 #include <limits.h>
 
@@ -22,6 +23,7 @@ struct services {
 
 static const struct service *const all[] = {
     &lambda_room,
+    &logs_room,
 };
 
 static int service_open(struct services *services, const struct service *service,
