@@ -7,6 +7,7 @@
 #include "runtime/runtime.h"
 #include "services/lambda/lambda.h"
 #include "services/logs/logs.h"
+#include "services/sts/sts.h"
 
 #include <limits.h>
 
@@ -24,6 +25,7 @@ struct services {
 static const struct service *const all[] = {
     &lambda_room,
     &logs_room,
+    &sts_room,
 };
 
 static int service_open(struct services *services, const struct service *service,
