@@ -30,12 +30,14 @@ enum {
 
 static const struct sm_rule conn_rules[] = {
     [CONN_IDLE] = {"idle", SM_TO(CONN_HEAD) | SM_TO(CONN_DEAD)},
-    [CONN_HEAD] = {"head", SM_TO(CONN_BODY) | SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
+    [CONN_HEAD] = {"head",
+                   SM_TO(CONN_BODY) | SM_TO(CONN_FLUSH) | SM_TO(CONN_HTTP2) | SM_TO(CONN_DEAD)},
     [CONN_BODY] = {"body",
                    SM_TO(CONN_BUSY) | SM_TO(CONN_ANSWER) | SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
     [CONN_BUSY] = {"busy", SM_TO(CONN_ANSWER) | SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
     [CONN_ANSWER] = {"answer", SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
     [CONN_FLUSH] = {"flush", SM_TO(CONN_IDLE) | SM_TO(CONN_LINGER) | SM_TO(CONN_DEAD)},
+    [CONN_HTTP2] = {"http2", SM_TO(CONN_DEAD)},
     [CONN_LINGER] = {"linger", SM_TO(CONN_DEAD)},
     [CONN_DEAD] = {"dead", 0},
 };
@@ -251,6 +253,15 @@ bool conn_flush(struct conn *conn)
     return push(conn, STR_NONE);
 }
 
+void conn_flush_soon(struct conn *conn)
+{
+    assert(conn->state != CONN_DEAD);
+    if (conn->is_blocked || conn->is_flush_due)
+        return;
+    conn->is_flush_due = true;
+    exec_post(loop_exec(conn->server->loop), &conn->flush);
+}
+
 void conn_write(struct conn *conn, struct str bytes)
 {
     assert(conn->state != CONN_DEAD);
@@ -259,10 +270,7 @@ void conn_write(struct conn *conn, struct str bytes)
         return;
     }
     out_put(conn, bytes);
-    if (conn->is_blocked || conn->is_flush_due)
-        return;
-    conn->is_flush_due = true;
-    exec_post(loop_exec(conn->server->loop), &conn->flush);
+    conn_flush_soon(conn);
 }
 
 /* --- events --- */

@@ -79,6 +79,7 @@ void exchange_init(struct exchange *x, struct conn *conn)
     x->on_drained = NULL;
     x->is_whole = x->is_begun = x->is_gone = x->is_dead = x->is_paused = false;
     x->owes_continue = x->is_waiting = x->is_overwritten = false;
+    x->stream_id = 0;
 }
 
 void exchange_mark_gone(struct exchange *x)
@@ -143,11 +144,12 @@ void exchange_resume(struct exchange *x)
     struct conn *conn = x->conn;
     assert(loop_is_current(conn->server->loop));
     x->is_paused = false;
-    if (x->is_dead || x->is_begun || x->is_whole || conn->entered > 0)
+    if (x->is_dead || x->is_begun || x->is_whole)
         return;
     conn_enter(conn);
     conn->protocol->resume(x);
-    conn->protocol->run(conn);
+    if (conn->entered == 1)
+        conn->protocol->run(conn);
     conn_leave(conn);
 }
 

@@ -353,6 +353,23 @@ int http1_parse_request(struct str input, struct http_head *out_head, struct err
     return parse_head(input, parse_request_line, out_head, err);
 }
 
+int http1_check_request(struct http_head *head, struct err *err)
+{
+    struct str host = head->host;
+    if (head->method.len == 0 || !consists_of(is_token_char, head->method))
+        return err_say(err, -400, "malformed method");
+    if (head->target.len == 0 || str_find(head->target, ' ') < head->target.len)
+        return err_say(err, -400, "malformed request target");
+    if (host.len == 0)
+        return err_say(err, -400, "no Host header");
+    if (!consists_of(is_host_char, host))
+        return err_say(err, -400, "malformed Host");
+    int rc = parse_target(head, err);
+    if (rc == 0 && !str_eq(head->host, host)) /* "http://elsewhere/" */
+        return err_say(err, -400, "malformed request target");
+    return rc;
+}
+
 int http1_parse_response(struct str input, struct http_head *out_head, struct err *err)
 {
     int rc = parse_head(input, parse_status_line, out_head, err);

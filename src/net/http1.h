@@ -39,7 +39,10 @@ struct http_head {
  * says why. All views point into input (path of "http://host" points to a literal "/"). One empty
  * line before the request is skipped (RFC 9112 section 2.2). *out_head is written in any case. */
 CHECK_RESULT int http1_parse_request(struct str input, struct http_head *out_head, struct err *err);
-/* The same for a response; -502 on anything malformed. */
+/* Checks method, target and host of a head that came another way (HTTP/2) and sets path and query.
+ * 0, or what http1_parse_request answers for the same. */
+CHECK_RESULT int http1_check_request(struct http_head *head, struct err *err);
+/* http1_parse_request for a response; -502 on anything malformed. */
 CHECK_RESULT int http1_parse_response(struct str input, struct http_head *out_head,
                                       struct err *err);
 

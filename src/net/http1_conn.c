@@ -43,7 +43,8 @@ static void on_timeout(struct conn *conn)
     case CONN_ANSWER:
     case CONN_FLUSH:
     case CONN_LINGER: conn_kill(conn); break;
-    case CONN_BUSY: /* has no deadline */
+    case CONN_BUSY:  /* has no deadline */
+    case CONN_HTTP2: /* is not ours */
     case CONN_DEAD: break;
     }
 }
@@ -266,6 +267,16 @@ static bool has_empty_line(const struct input *input, size_t from)
            memmem(rest.ptr, rest.len, "\n\n", 2) != NULL;
 }
 
+/* The first bytes of a connection: 1 the preface of HTTP/2, 0 perhaps its beginning, -1 none. */
+static int find_preface(const struct conn *conn)
+{
+    struct str preface = STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"); /* RFC 9113 section 3.4 */
+    struct str start = str_of(conn->input->bytes, conn->input->len);
+    if (conn->is_used || start.ptr[0] != 'P' || !str_starts(preface, str_head(start, preface.len)))
+        return -1;
+    return start.len >= preface.len;
+}
+
 /* HEAD: parses. The first bytes are tried at once, they are nearly always the whole head; after
  * that only an empty line is worth another try, or a head sent byte by byte would cost its square.
  * False: wait for more. */
@@ -277,9 +288,16 @@ static bool take_head(struct conn *conn)
         conn->scanned = input->len;
         return false;
     }
+    int preface = find_preface(conn);
+    if (preface > 0) {
+        http2_start(conn);
+        return false;
+    }
     struct exchange *x = server_take_exchange(server);
     struct err err;
-    int rc = http1_parse_request(str_of(input->bytes, input->len), &x->head, &err);
+    int rc =
+        preface == 0 ? 0 : http1_parse_request(str_of(input->bytes, input->len), &x->head, &err);
+    conn->is_used = rc > 0;
     if (rc <= 0)
         server_give_exchange(server, x);
     else
@@ -385,7 +403,7 @@ static bool conn_step(struct conn *conn)
     case CONN_IDLE: return next_request(conn);
     case CONN_HEAD:
         if (!take_head(conn))
-            return give_up_at_eof(conn);
+            return conn->state == CONN_HEAD && give_up_at_eof(conn);
         if (conn->state == CONN_BODY)
             show_head(conn);
         return true;
@@ -393,6 +411,7 @@ static bool conn_step(struct conn *conn)
     case CONN_BUSY:
     case CONN_ANSWER:
     case CONN_FLUSH:
+    case CONN_HTTP2:
     case CONN_LINGER:
     case CONN_DEAD: return false;
     }
@@ -538,6 +557,7 @@ static void on_readable(struct conn *conn, int events)
     case CONN_ANSWER: look_ahead(conn, events); break;
     case CONN_LINGER: discard(conn); break;
     case CONN_FLUSH: /* waits for WRITE only */
+    case CONN_HTTP2:
     case CONN_DEAD: break;
     }
 }
@@ -545,6 +565,8 @@ static void on_readable(struct conn *conn, int events)
 static void on_resume(struct exchange *x)
 {
     struct conn *conn = x->conn;
+    if (conn->entered > 1)
+        return; /* called from a handler that is called by run(), which goes on */
     send_continue(conn, x);
     if (conn->state == CONN_BODY)
         conn_want(conn, WATCH_READ);

@@ -75,6 +75,11 @@ void server_give_exchange(struct server *server, struct exchange *x)
     server->body_bytes -= x->counted_bytes;
     x->counted_bytes = 0;
     buf_done(&x->body);
+    if (x->stream_id != 0) {
+        http2_head_done(&x->fields);
+        buf_done(&x->out);
+        buf_done(&x->trailers);
+    }
     if (server->free_exchange_count == POOL_MAX) {
         free(x);
         return;
@@ -289,6 +294,8 @@ void server_drain(struct server *server, int64_t timeout_ms, void (*on_drained)(
         struct conn *conn = CONTAINER_OF(node, struct conn, node);
         if (conn->state == CONN_IDLE)
             conn_kill(conn);
+        else if (conn->state == CONN_HTTP2)
+            http2_drain(conn);
     }
     drain_check(server);
 }

@@ -3,6 +3,7 @@
  * of a connection), http1_conn.c (HTTP/1.1 on it), exchange.c and answer.c (what handlers call). */
 #include "base/buf.h"
 #include "base/list.h"
+#include "net/http2_head.h"
 #include "net/server.h"
 
 enum {
@@ -26,7 +27,8 @@ struct input {
  *                 │             │ │ begun            │ begun      end ↑ ↑ │ last answer
  *                 │             │ └──────────────────┴──→ ANSWER ─────┘ │ └────→ LINGER
  *                 └─────────────┴───────────────────────────────────────┘
- *                   refused       answered, refused
+ *      │            refused       answered, refused
+ *      └→ HTTP2, when the first bytes are its preface: exchanges have a life of their own there
  *  Any state may become DEAD: the descriptor is closed. Memory goes when no handler holds an
  *  exchange of the connection any more. */
 enum conn_state {
@@ -36,6 +38,7 @@ enum conn_state {
     CONN_BUSY,   /* the handler has the whole request and owes the answer */
     CONN_ANSWER, /* the handler is writing a streamed answer */
     CONN_FLUSH,  /* answer given, perhaps not all sent; exchange ended */
+    CONN_HTTP2,  /* speaks HTTP/2; from HEAD, when the first bytes are its preface */
     CONN_LINGER, /* sending half closed; reading to the end so that no reset eats the answer */
     CONN_DEAD,
 };
@@ -53,7 +56,8 @@ struct conn {
     struct input *input;   /* owned; NULL when nothing is buffered */
     size_t scanned;        /* HEAD: input bytes that hold no end of a head */
     size_t used;           /* input bytes that belong to the request being answered */
-    struct exchange *x;    /* owned while BODY, BUSY and ANSWER, and while a handler holds it */
+    struct exchange *x;    /* HTTP/1.1, BODY to ANSWER: owned */
+    struct http2 *http2;   /* HTTP/2: owned */
     struct buf out;        /* unsent bytes, from out_at on */
     size_t out_at;
     struct task flush; /* posted while is_flush_due */
@@ -64,6 +68,7 @@ struct conn {
     bool is_last;      /* closes after the answer */
     bool is_abandoned; /* closing with request bytes unread: linger */
     bool is_eof;       /* the peer sends no more */
+    bool is_used;      /* a request has been read: what comes next is no preface of HTTP/2 */
     char peer[PEER_TEXT_MAX];
 };
 
@@ -104,9 +109,21 @@ struct exchange {
     bool is_dead;   /* nothing can be sent any more; only the handler keeps it */
     bool is_paused; /* by the handler */
     bool owes_continue;
-    bool is_waiting;       /* for on_drained */
-    bool is_overwritten;   /* more was written than announced */
-    struct http_head head; /* views into conn->input */
+    bool is_waiting;     /* for on_drained */
+    bool is_overwritten; /* more was written than announced */
+    /* HTTP/2 only. */
+    int32_t stream_id;
+    struct list_node node;    /* http2->exchanges */
+    struct http2_head fields; /* owned; head has views into it */
+    struct buf out;           /* owned: bytes of the answer, waiting for a window, from out_at */
+    size_t out_at;
+    struct buf trailers;        /* owned: name NUL value NUL … */
+    struct timer timer;         /* progress of body and answer */
+    bool is_answered, is_ended; /* an answer is under way; nothing more will be written */
+    bool is_body_ended;         /* by the client */
+    bool is_due;                /* its pause is over, or its writer may go on */
+
+    struct http_head head; /* views into conn->input or fields */
 };
 
 /* An answer of either kind. */
@@ -138,7 +155,7 @@ struct protocol {
     void (*abort)(struct exchange *x);
     void (*resume)(struct exchange *x); /* a streamed body, no longer paused */
 };
-extern const struct protocol http1_protocol;
+extern const struct protocol http1_protocol, http2_protocol;
 
 struct listener {
     struct server *server;
@@ -196,6 +213,7 @@ ssize_t conn_peek(struct conn *conn);                           /* one byte; as 
 bool conn_send(struct conn *conn, struct str head, struct str body);
 /* Adds to what leaves at the end of this turn, or at once when it has become much. */
 void conn_write(struct conn *conn, struct str bytes);
+void conn_flush_soon(struct conn *conn);
 bool conn_flush(struct conn *conn); /* as conn_send, of what is unsent */
 size_t conn_unsent(const struct conn *conn);
 bool is_would_block(int code);
@@ -232,3 +250,15 @@ size_t http1_unsent(const struct exchange *x);
 void http1_end(struct exchange *x, const struct http_header *trailers, size_t trailer_count);
 void http1_abort(struct exchange *x);
 void http1_refuse(struct conn *conn, int status, const char *reason);
+
+/* http2_conn.c: HTTP/2 from here on; the preface is at the front of conn->input. */
+void http2_start(struct conn *conn);
+void http2_drain(struct conn *conn); /* takes no new requests; closes after the last */
+/* http2_answer.c: parts of http2_protocol, and the answers of the server itself. */
+void http2_answer(struct exchange *x, struct answer *a);
+void http2_begin(struct exchange *x, struct answer *a);
+void http2_write(struct exchange *x, struct str bytes);
+size_t http2_unsent(const struct exchange *x);
+void http2_end(struct exchange *x, const struct http_header *trailers, size_t trailer_count);
+void http2_abort(struct exchange *x);
+void http2_refuse(struct exchange *x, int status, const char *reason);
