@@ -6,12 +6,13 @@
  * limits bytes and files at once and works on every host that has loop devices.
  *
  * Making one is cheap because mkfs runs once per size: its result, a few hundred kB in a sparse
- * file, is kept and copied. The loop devices go through the page cache: direct I/O would not cache
- * twice, but has to sync each image before its first use (a burst of 100 took 3 s instead of 0.45).
- * Images have no names (O_TMPFILE), loop devices clear themselves and the file system is held by a
- * detached mount, not attached anywhere: whatever way the spawner ends, the kernel takes all of it
- * apart, and a hundred of them do not slow down CLONE_NEWNS, which copies attached mounts only. A
- * child mounts the device again: the same file system, seen in its own mount namespace.
+ * file, is kept, over restarts too, and copied. The loop devices go through the page cache: direct
+ * I/O would not cache twice, but has to sync each image before its first use (a burst of 100 took 3
+ * s instead of 0.45). Images have no names (O_TMPFILE), loop devices clear themselves and the file
+ * system is held by a detached mount, not attached anywhere: whatever way the spawner ends, the
+ * kernel takes all of it apart, and a hundred of them do not slow down CLONE_NEWNS, which copies
+ * attached mounts only. A child mounts the device again: the same file system, seen in its own
+ * mount namespace.
  *
  * After use: a few files are removed and the image goes to the next sandbox; its root directory
  * belongs to root and is sticky, so no tenant could leave an attribute on it. More than a few
@@ -41,8 +42,9 @@
 
 enum { BYTES_PER_INODE = 16384, CLEAN_NAMES_MAX = 64, CLEAN_DEPTH_MAX = 4, MKFS_WAIT_MS = 30000 };
 enum { ROOT_DIR_BYTES_MAX = 64 * 1024, LOOP_TRIES = 16 };
-#define USUAL_BYTES   (UINT64_C(512) << 20)
-#define SHUTDOWN_CALL _IOR('X', 125, uint32_t) /* EXT4_IOC_SHUTDOWN, not in public headers */
+#define USUAL_BYTES     (UINT64_C(512) << 20)
+#define PRISTINE_FORMAT "1"                      /* changes with the arguments of mkfs */
+#define SHUTDOWN_CALL   _IOR('X', 125, uint32_t) /* EXT4_IOC_SHUTDOWN, not in public headers */
 
 /* ---- a fresh file system ---- */
 
@@ -107,18 +109,37 @@ static int mkfs_run(const char *program, int fd, uint64_t bytes, struct err *err
     return 0;
 }
 
-/* The formatted file of this size, made at first use; borrowed. */
+/* A formatted file of this size. That of the usual size is kept under a name for the next start; it
+ * gets the name when it is complete and on disk, and only root can reach the directory. */
+static int pristine_open(const struct tmp_store *store, uint64_t bytes, struct err *err)
+{
+    static const char name[] = "pristine-" PRISTINE_FORMAT ".ext4";
+    bool is_usual = bytes == USUAL_BYTES;
+    int kept = is_usual ? openat(store->state_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (kept >= 0)
+        return kept;
+    AUTO_CLOSE int fd = image_file(store, bytes, err);
+    if (fd < 0)
+        return fd;
+    int rc = mkfs_run(store->mkfs, fd, bytes, err); /* Ends with an fsync of its own. */
+    if (rc < 0)
+        return rc;
+    char link[32];
+    (void) snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (is_usual && linkat(AT_FDCWD, link, store->state_fd, name, AT_SYMLINK_FOLLOW) < 0)
+        return take_fd(&fd); /* Not kept: the next start formats again, nothing else is lost. */
+    return take_fd(&fd);
+}
+
+/* The formatted file of this size, opened or made at first use; borrowed. */
 static int pristine_fd(struct tmp_store *store, uint64_t bytes, struct err *err)
 {
     for (unsigned i = 0; i < TMP_PRISTINE_MAX; i++)
         if (store->pristine[i].fd >= 0 && store->pristine[i].bytes == bytes)
             return store->pristine[i].fd;
-    AUTO_CLOSE int fd = image_file(store, bytes, err);
+    AUTO_CLOSE int fd = pristine_open(store, bytes, err);
     if (fd < 0)
         return fd;
-    int rc = mkfs_run(store->mkfs, fd, bytes, err);
-    if (rc < 0)
-        return rc;
     unsigned at = store->pristine_next++ % TMP_PRISTINE_MAX;
     if (store->pristine[at].fd >= 0)
         (void) close(store->pristine[at].fd);

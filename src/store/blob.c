@@ -3,10 +3,9 @@
  *     <dir>/00 … <dir>/ff/<64 hex digits>    complete, synced, never changed again
  *     <dir>/tmp/<16 hex digits>              being written; what is found here at open is removed
  *
- * A put writes to tmp, syncs the file, renames it to its name, syncs the shard's directory: a name
- * that exists always has all its bytes, and when put has returned it survives a power cut. The
- * shards are made before tmp is, and synced: a tmp that exists says that all of them do, so a put
- * syncs no directory but its own shard.
+ * A put writes to tmp, syncs the file, renames it to its name, syncs the shard's directory and the
+ * one above (shards are made when they are needed): a name that exists always has all its bytes,
+ * and when put has returned it survives a power cut.
  *
  * Equal bytes have equal names: two writers of the same blob rename over each other, which
  * readers do not notice. Names come from database rows and are checked all the same, since they
@@ -27,7 +26,6 @@
 #include <sys/stat.h>
 
 enum {
-    SHARDS = 256,
     COPY_CHUNK = 64 * 1024,
     PATH_SIZE = 3 + BLOB_NAME_SIZE, /* "ab/" and the name */
     TEMP_SIZE = 4 + 2 * 8 + 1,      /* "tmp/", hex digits, NUL */
@@ -121,22 +119,11 @@ static int remove_temps(int dir_fd, struct err *err)
     return rc;
 }
 
-static int make_dirs(int dir_fd, struct err *err)
+static int make_tmp(int dir_fd, struct err *err)
 {
-    if (faccessat(dir_fd, "tmp", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return 0;
-    for (unsigned i = 0; i < SHARDS; i++) {
-        char name[3];
-        hex_encode(&(unsigned char){(unsigned char) i}, 1, name);
-        if (mkdirat(dir_fd, name, 0700) < 0 && errno != EEXIST)
-            return err_set(err, -errno, "make blob directory '%s'", name);
-    }
-    int rc = dir_sync(dir_fd, ".", err);
-    if (rc < 0)
-        return rc;
-    if (mkdirat(dir_fd, "tmp", 0700) < 0)
-        return err_set(err, -errno, "make blob directory 'tmp'");
-    return dir_sync(dir_fd, ".", err);
+    if (mkdirat(dir_fd, "tmp", 0700) == 0)
+        return dir_sync(dir_fd, ".", err);
+    return errno == EEXIST ? 0 : err_set(err, -errno, "make blob directory 'tmp'");
 }
 
 int blobs_open(const char *dir, struct blobs **out_blobs, struct err *err)
@@ -147,7 +134,7 @@ int blobs_open(const char *dir, struct blobs **out_blobs, struct err *err)
     AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_set(err, -errno, "open blob directory '%s'", dir);
-    rc = make_dirs(fd, err);
+    rc = make_tmp(fd, err);
     if (rc == 0)
         rc = remove_temps(fd, err);
     if (rc < 0)
@@ -185,11 +172,15 @@ static int temp_publish(struct temp *temp, const char *name, struct err *err)
         return err_set(err, -errno, "sync blob '%s'", name);
     char path[PATH_SIZE];
     path_of(name, path);
+    char shard[3] = {path[0], path[1], '\0'};
+    if (mkdirat(temp->dir_fd, shard, 0700) < 0 && errno != EEXIST)
+        return err_set(err, -errno, "make blob directory '%s'", shard);
     if (renameat(temp->dir_fd, temp->path, temp->dir_fd, path) < 0)
         return err_set(err, -errno, "name blob '%s'", name);
     temp->is_linked = false;
-    path[2] = '\0'; /* the shard */
-    return dir_sync(temp->dir_fd, path, err);
+    int rc = dir_sync(temp->dir_fd, shard, err);
+    /* The shard's own name too, always: another writer may have made it and not have synced yet. */
+    return rc < 0 ? rc : dir_sync(temp->dir_fd, ".", err);
 }
 
 int blobs_put(struct blobs *blobs, struct str bytes, char out_name[BLOB_NAME_SIZE], struct err *err)
@@ -302,12 +293,11 @@ static int sweep_shard(int dir_fd, const char *shard, bool (*fn)(void *arg, cons
 int blobs_sweep(struct blobs *blobs, bool (*fn)(void *arg, const char *name), void *arg,
                 struct err *err)
 {
-    for (unsigned i = 0; i < SHARDS; i++) {
-        char shard[3];
-        hex_encode(&(unsigned char){(unsigned char) i}, 1, shard);
-        int rc = sweep_shard(blobs->dir_fd, shard, fn, arg, err);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    AUTO_DIR DIR *dir = NULL;
+    int rc = dir_list(blobs->dir_fd, ".", &dir, err);
+    const char *shard = NULL; /* gcc does not see that err_set is always negative */
+    while (rc >= 0 && (rc = dir_next(dir, ".", &shard, err)) > 0)
+        if (strlen(shard) == 2)
+            rc = sweep_shard(blobs->dir_fd, shard, fn, arg, err);
+    return rc;
 }

@@ -64,8 +64,8 @@ void harness_done(struct harness *h)
 {
     spawner_stop(h->spawner);
     close(h->code_fd);
-    static const char *const left[] = {"code/tenant", "code", "state/root", "state/spawner.lock",
-                                       "state"};
+    static const char *const left[] = {"state/pristine-1.ext4", "code/tenant", "code", "state/root",
+                                       "state/spawner.lock",    "state"};
     int dir = open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < ARRAY_LEN(left); i++)
         if (unlinkat(dir, left[i], 0) < 0)
