@@ -328,7 +328,7 @@ static int search_stream(struct search *search, int64_t id, const struct searche
 /* 1: looked at; 0: it belongs to the next page. */
 static int search_event(struct search *search, struct page *page, const struct logs_event *event)
 {
-    const struct searched *stream;
+    const struct searched *stream = NULL; /* gcc does not see that failures are negative */
     int rc = search_stream(search, event->stream_id, &stream);
     if (rc < 0)
         return rc;
