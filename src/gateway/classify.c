@@ -9,8 +9,9 @@
  * 4. The Host: "lambda.us-east-1.amazonaws.com", "lambda.localhost:4566".
  *
  * The protocol: an X-Amz-Target speaks JSON, 1.0 or 1.1 as its Content-Type says; else it is the
- * service's first choice. A service that a client names and that we do not have is told apart from
- * one that nobody named, for the answer. */
+ * service's first choice, but for services that speak Query and no REST: without a target they are
+ * sent forms, where the body names the operation (looked at when it is there). A service that a
+ * client names and that we do not have is told apart from one that nobody named, for the answer. */
 #include "gateway/classify.h"
 
 static bool speaks(const struct installed *installed, enum aws_protocol protocol)
@@ -65,6 +66,12 @@ static void route(const struct installed *installed, const struct http_head *hea
 {
     out->installed = installed;
     out->protocol = installed->model->protocol;
+    bool is_rest = out->protocol == AWS_REST_JSON || out->protocol == AWS_REST_XML;
+    out->is_form = !is_rest && speaks(installed, AWS_QUERY);
+    if (out->is_form) { /* All its operations share the path "/": the routes say nothing. */
+        out->protocol = AWS_QUERY;
+        return;
+    }
     out->operation =
         aws_route(installed->model, head->method, head->path, head->query, &out->rejected);
 }
@@ -78,7 +85,7 @@ static bool by_scope(const struct registry *registry, const struct http_head *he
     const struct installed *installed = NULL;
     while ((installed = registry_by_signing(registry, scope->service, installed)) != NULL) {
         route(installed, head, out);
-        if (out->operation != NULL || out->rejected.len > 0)
+        if (out->operation != NULL || out->rejected.len > 0 || out->is_form)
             break;
     }
     return true;

@@ -9,6 +9,7 @@ struct classified {
     const struct aws_operation *operation; /* NULL: none that we support */
     enum aws_protocol protocol;            /* to answer in; valid with installed */
     struct str service;                    /* what the client called it, "" unknown */
+    bool is_form;        /* Query: the operation is named in the body, which is yet to come */
     struct str rejected; /* what it asked for, when operation is NULL and it can be
                           * named; else empty */
 };

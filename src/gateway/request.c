@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/trace.h"
+#include "data/uri.h"
 
 #include <errno.h>
 
@@ -52,6 +53,7 @@ struct request {
     void *in;           /* arena */
     int run_rc;         /* what run returned */
     int rc;             /* of the whole: 0 or OP_FAILED */
+    bool is_form;       /* Query: the body names the operation */
     bool has_body;
     bool is_decoded;
     bool was_discardable; /* prepare succeeded: discard on failure */
@@ -452,6 +454,31 @@ static void request_identify(struct request *request, const struct credential_sc
     request->op.caller.principal = key == NULL ? STR("-") : key->principal;
 }
 
+static void request_set_operation(struct request *request, const struct aws_operation *operation)
+{
+    request->operation = operation;
+    request->op.def = installed_op(request->installed, operation);
+    request->op.state = request->installed->state;
+}
+
+/* A Query request names its operation in the body, or in the URL. */
+static int request_take_action(struct request *request)
+{
+    struct str name = STR_NONE, known;
+    struct str query = exchange_head(request->x)->query;
+    int rc = uri_query_find(&request->arena, exchange_body(request->x), STR("Action"), &name);
+    if ((rc < 0 || name.ptr == NULL) && query.ptr != NULL)
+        rc = uri_query_find(&request->arena, query, STR("Action"), &name);
+    if (rc < 0)
+        name = STR_NONE;
+    const struct aws_operation *operation =
+        aws_operation_find(request->installed->model, name, &known);
+    if (operation == NULL)
+        return fail_operation(request, name);
+    request_set_operation(request, operation);
+    return 0;
+}
+
 void request_on_head(void *arg, struct exchange *x)
 {
     struct gateway_loop *home = arg;
@@ -465,16 +492,14 @@ void request_on_head(void *arg, struct exchange *x)
     request_identify(request, &scope);
     classify(home->gateway->config.registry, head, &scope, &found);
     request->installed = found.installed;
-    request->operation = found.operation;
+    request->is_form = found.is_form;
     request->protocol = found.protocol;
     request->service = found.service;
-    if (found.operation != NULL) {
-        request->op.def = installed_op(found.installed, found.operation);
-        request->op.state = found.installed->state;
-    }
-    if (found.installed != NULL && found.operation == NULL)
+    if (found.operation != NULL)
+        request_set_operation(request, found.operation);
+    if (found.installed != NULL && found.operation == NULL && !found.is_form)
         request->rc = fail_operation(request, found.rejected);
-    else if (found.operation != NULL && home->in_flight > home->gateway->config.in_flight_max)
+    else if (found.installed != NULL && home->in_flight > home->gateway->config.in_flight_max)
         request->rc = svc_fail(&request->op, op_error_throttling(found.operation), "Rate exceeded");
     /* Refusals wait for the body too: a client that is still sending might not read them. */
     if (request_limit_body(request))
@@ -510,6 +535,8 @@ void request_on_body(void *arg, struct exchange *x)
     request->has_body = true;
     /* Decoding copies what it has to unescape or decode; twice the body covers base64 and JSON. */
     request->arena.limit_bytes = ARENA_BASE + 2 * exchange_body(x).len;
+    if (request->rc == 0 && request->is_form)
+        request->rc = request_take_action(request);
     if (request->installed == NULL)
         refuse_unknown(request);
     else if (request->rc != 0)

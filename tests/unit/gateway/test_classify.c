@@ -62,6 +62,24 @@ static const struct aws_service stream_model = {
     .route_count = 1,
 };
 
+static const struct aws_operation identity = {.name = STR_INIT("GetCallerIdentity")};
+static const struct aws_operation *const form_ops[] = {&identity};
+static const struct aws_route form_routes[] = {
+    {STR_INIT("AssumeRole"), STR_INIT("POST"), STR_INIT("/"), NULL},
+    {STR_INIT("GetCallerIdentity"), STR_INIT("POST"), STR_INIT("/"), &identity},
+};
+static const struct aws_service form_model = {
+    .id = STR_INIT("sts"),
+    .signing_name = STR_INIT("sts"),
+    .endpoint_prefix = STR_INIT("sts"),
+    .protocols = 1U << AWS_QUERY,
+    .protocol = AWS_QUERY,
+    .operations = form_ops,
+    .operation_count = 1,
+    .routes = form_routes,
+    .route_count = 2,
+};
+
 static int open_nothing(const struct service_env *env, void **out_state, struct db **out_db,
                         struct err *err)
 {
@@ -76,10 +94,12 @@ static void start_nothing(struct op *op, const void *in, void *out)
 
 static const struct service_op ops[] = {{.model = &invoke, .start = start_nothing},
                                         {.model = &put, .start = start_nothing},
-                                        {.model = &read_op, .start = start_nothing}};
+                                        {.model = &read_op, .start = start_nothing},
+                                        {.model = &identity, .start = start_nothing}};
 static const struct service services[] = {{&rest_model, &ops[0], 1, open_nothing, NULL},
                                           {&table_model, &ops[1], 1, open_nothing, NULL},
-                                          {&stream_model, &ops[2], 1, open_nothing, NULL}};
+                                          {&stream_model, &ops[2], 1, open_nothing, NULL},
+                                          {&form_model, &ops[3], 1, open_nothing, NULL}};
 
 static struct registry *registry;
 
@@ -145,6 +165,21 @@ static void from_the_strongest_sign_to_the_weakest(void **state)
            AWS_JSON_1_0);
 }
 
+static void a_form_names_its_operation_later(void **state)
+{
+    (void) state;
+    static const char *const heads[] = {
+        "POST / HTTP/1.1\r\nHost: a\r\n" SIGNED("sts") "\r\n",
+        "POST / HTTP/1.1\r\nHost: sts.amazonaws.com\r\n\r\n",
+        "GET /?Action=GetCallerIdentity HTTP/1.1\r\nHost: a\r\n" SIGNED("sts") "\r\n",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        expect(heads[i], &form_model, NULL, AWS_QUERY);
+        assert_true(classified_of(heads[i]).is_form);
+    }
+    assert_false(classified_of("POST / HTTP/1.1\r\nHost: a\r\n" SIGNED("dynamodb") "\r\n").is_form);
+}
+
 static void the_content_type_tells_the_json_version(void **state)
 {
     (void) state;
@@ -208,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_the_strongest_sign_to_the_weakest),
+        cmocka_unit_test(a_form_names_its_operation_later),
         cmocka_unit_test(the_content_type_tells_the_json_version),
         cmocka_unit_test(what_we_lack_is_named),
         cmocka_unit_test(services_that_we_lack_are_named),
