@@ -109,7 +109,7 @@ for part in $parts; do
     thread)
         note "thread sanitizer (clang): queues, actors, snapshots"
         if CC=clang step "thread build" build build-tsan -Db_sanitize=thread -Db_lundef=false; then
-            meson_tests build-tsan --suite unit --suite sim
+            meson_tests build-tsan --suite threads --suite sim
         fi
         ;;
     fuzz)
