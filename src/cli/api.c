@@ -1,36 +1,48 @@
-/* Requests of the command line.
- *
- * They carry a Credential as AWS's clients do, so that the server sees account and region, and no
- * valid signature: a server with --dev asks for none. The account is AWS_ACCESS_KEY_ID when that
- * is a 12-digit number. */
+/* Requests of the command line: signed with SigV4 as AWS's clients do it, over host, date, session
+ * token and the hash of the body. A server with --dev looks at account and region only. */
 #include "cli/api.h"
 
 #include "cli/cli.h"
+#include "cli/credentials.h"
 #include "data/json.h"
 #include "data/uri.h"
+#include "os/clock.h"
 
-enum { HEADERS_MAX = 8 };
+enum { HEADERS_MAX = 12, ARENA_MAX = 1 << 20 };
+
+/* "127.0.0.1:4566" of "http://127.0.0.1:4566/". */
+static struct str authority_of(const char *endpoint)
+{
+    struct str rest = str_from(endpoint);
+    size_t at = str_find_str(rest, STR("://"));
+    rest = str_skip(rest, at == rest.len ? 0 : at + 3);
+    return str_head(rest, str_find(rest, '/'));
+}
 
 bool cli_call(const struct cli_common *common, const char *command,
               const struct cli_request *request, struct http_response *out_response)
 {
-    const char *key = getenv("AWS_ACCESS_KEY_ID");
-    char authorization[400];
-    (void) snprintf(authorization, sizeof authorization,
-                    "AWS4-HMAC-SHA256 Credential=%.128s/20260101/%.64s/lambda/aws4_request, "
-                    "SignedHeaders=host, Signature=0",
-                    key == NULL || key[0] == '\0' ? "test" : key, common->region);
-    struct http_header headers[HEADERS_MAX] = {
-        {STR("Authorization"), str_from(authorization)},
-        {STR("Content-Type"), STR("application/json")},
-    };
-    size_t count = 2;
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, ARENA_MAX);
+    struct str body = request->body.ptr == NULL ? STR("") : request->body;
+    struct http_header headers[HEADERS_MAX] = {{STR("Host"), authority_of(common->endpoint)}};
+    struct credentials credentials;
+    struct err err;
+    int rc = credentials_find(common, &arena, &credentials, &err);
+    if (rc == 0)
+        rc = credentials_sign(&credentials, str_from(request->method), request->target, body,
+                              str_from(common->region), clock_utc_ms(&clock_real), &arena, headers,
+                              &err);
+    if (rc < 0) {
+        (void) fprintf(stderr, "virga %s: %s\n", command, err.text);
+        return false;
+    }
+    size_t count = (size_t) rc;
+    headers[count++] = (struct http_header){STR("Content-Type"), STR("application/json")};
     for (size_t i = 0; i < request->header_count && count < HEADERS_MAX; i++)
         headers[count++] = request->headers[i];
-    struct err err;
-    struct str body = request->body.ptr == NULL ? STR("") : request->body;
-    int rc = http_call(common->endpoint, request->method, request->target.ptr, headers, count, body,
-                       request->timeout_ms, out_response, &err);
+    rc = http_call(common->endpoint, request->method, request->target.ptr, headers, count, body,
+                   request->timeout_ms, out_response, &err);
     if (rc < 0)
         (void) fprintf(stderr, "virga %s: %s: %s\n", command, common->endpoint, err.text);
     return rc == 0;

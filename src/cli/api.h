@@ -13,8 +13,8 @@ struct cli_request {
     int64_t timeout_ms;
 };
 
-/* Sends it; the caller ends *out_response with http_response_done whatever the status. False: the
- * server was not reached, which has been said on standard error. */
+/* Signs and sends it; the caller ends *out_response with http_response_done whatever the status.
+ * False: there is no usable key, or the server was not reached; it was said on standard error. */
 CHECK_RESULT bool cli_call(const struct cli_common *common, const char *command,
                            const struct cli_request *request, struct http_response *out_response);
 /* Prints "virga COMMAND: Code: message" of an answer that is an error; returns CLI_SERVER_ERROR. */

@@ -26,6 +26,13 @@ static void print_help(const struct cli_syntax *syntax)
         {"--endpoint", OPTION_TEXT, NULL, "URL",
          "the server (else VIRGA_ENDPOINT, AWS_ENDPOINT_URL, http://127.0.0.1:4566)"},
         {"--region", OPTION_TEXT, NULL, "NAME", "(else AWS_REGION, AWS_DEFAULT_REGION, us-east-1)"},
+        {"--access-key", OPTION_TEXT, NULL, "ID",
+         "signs the requests (else the key of --data, AWS_ACCESS_KEY_ID)"},
+        {"--secret-key", OPTION_TEXT, NULL, "SECRET",
+         "of --access-key; other users of this machine see command lines"},
+        {"--session-token", OPTION_TEXT, NULL, "TOKEN", "of a temporary key"},
+        {"--data", OPTION_TEXT, NULL, "DIR",
+         "sign by the root key of the server that has this data directory"},
         {"--json", OPTION_FLAG, NULL, NULL, "print JSON"},
         {"--help", OPTION_FLAG, NULL, NULL, "print this"},
     };
@@ -125,6 +132,10 @@ int cli_parse(const struct cli_syntax *syntax, int argc, char **argv, struct cli
     const struct cli_option shared[] = {
         {"--endpoint", OPTION_TEXT, &common->endpoint, "URL", ""},
         {"--region", OPTION_TEXT, &common->region, "NAME", ""},
+        {"--access-key", OPTION_TEXT, &common->access_key, "ID", ""},
+        {"--secret-key", OPTION_TEXT, &common->secret_key, "SECRET", ""},
+        {"--session-token", OPTION_TEXT, &common->session_token, "TOKEN", ""},
+        {"--data", OPTION_TEXT, &common->data_dir, "DIR", ""},
         {"--json", OPTION_FLAG, &common->is_json, NULL, ""},
         {"--help", OPTION_FLAG, &wants_help, NULL, ""},
     };

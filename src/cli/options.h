@@ -34,6 +34,8 @@ struct cli_syntax {
 struct cli_common {
     const char *endpoint; /* never NULL after cli_parse */
     const char *region;   /* never NULL after cli_parse */
+    /* As given on the line; NULL: see cli/credentials.h. */
+    const char *access_key, *secret_key, *session_token, *data_dir;
     bool is_json;
 };
 

@@ -123,7 +123,8 @@ class Commands(CliTest):
         self.assertIn("Connection refused", err)
 
     def test_help(self):
-        for command in ("deploy", "invoke", "list", "delete", "version"):
+        for command in ("deploy", "invoke", "list", "describe", "delete", "status", "env",
+                        "version"):
             out, _ = self.virga(command, "--help")
             self.assertIn("usage: virga " + command, out)
             self.assertIn("exit codes:", out)

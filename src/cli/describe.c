@@ -1,0 +1,81 @@
+/* virga describe NAME: one function as GetFunction shows it. */
+#include "cli/api.h"
+#include "cli/cli.h"
+#include "data/json.h"
+
+enum { TIMEOUT_MS = 30 * 1000 };
+
+static void print_variables(struct arena *arena, struct str environment)
+{
+    struct str variables = cli_json_member(arena, environment, STR("Variables"));
+    struct json_reader r;
+    json_reader_init(&r, variables.ptr == NULL ? STR("{}") : variables, arena);
+    for (enum json_token tok; (tok = json_next(&r)) != JSON_END && tok != JSON_ERROR;) {
+        if (tok == JSON_KEY)
+            printf("  " STR_FMT "=", STR_ARG(r.text));
+        else if (tok == JSON_STRING)
+            printf(STR_FMT "\n", STR_ARG(r.text));
+    }
+}
+
+static void print_function(struct str body)
+{
+    static const struct {
+        const char *label;
+        struct str member;
+        const char *unit;
+    } rows[] = {
+        {"name", STR_INIT("FunctionName"), ""},    {"arn", STR_INIT("FunctionArn"), ""},
+        {"runtime", STR_INIT("Runtime"), ""},      {"handler", STR_INIT("Handler"), ""},
+        {"memory", STR_INIT("MemorySize"), " MB"}, {"timeout", STR_INIT("Timeout"), " s"},
+        {"code", STR_INIT("CodeSize"), " bytes"},  {"role", STR_INIT("Role"), ""},
+        {"changed", STR_INIT("LastModified"), ""}, {"state", STR_INIT("State"), ""},
+        {"about", STR_INIT("Description"), ""},
+    };
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 16 << 20);
+    struct str function = cli_json_member(&arena, body, STR("Configuration"));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str value = cli_json_member(&arena, function, rows[i].member);
+        if (value.len > 0)
+            printf("%-9s " STR_FMT "%s\n", rows[i].label, STR_ARG(value), rows[i].unit);
+    }
+    struct str environment = cli_json_member(&arena, function, STR("Environment"));
+    if (environment.ptr != NULL) {
+        printf("env\n");
+        print_variables(&arena, environment);
+    }
+}
+
+int cli_describe_main(int argc, char **argv)
+{
+    static const char *const names[] = {"NAME"};
+    const struct cli_syntax syntax = {
+        .command = "describe",
+        .summary = "Shows a function.",
+        .arguments = "NAME",
+        .names_of_arguments = names,
+        .argument_count = 1,
+    };
+    struct cli_common common = {0};
+    const char *name;
+    int rc = cli_parse(&syntax, argc, argv, &common, &name);
+    if (rc != CLI_PARSED)
+        return rc;
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 1 << 20);
+    const struct cli_request request = {
+        .method = "GET", .target = cli_function_path(&arena, name, ""), .timeout_ms = TIMEOUT_MS};
+    struct http_response response;
+    if (!cli_call(&common, "describe", &request, &response))
+        return CLI_SERVER_ERROR;
+    rc = CLI_OK;
+    if (response.status != 200)
+        rc = cli_print_fault("describe", &response);
+    else if (common.is_json)
+        printf(STR_FMT "\n", STR_ARG(response.body));
+    else
+        print_function(response.body);
+    http_response_done(&response);
+    return rc;
+}

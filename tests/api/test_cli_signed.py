@@ -1,0 +1,98 @@
+"""The command line against a server that wants signatures."""
+import json
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+
+from server import Server, VIRGA
+
+SOURCE = "def handler(event, context):\n    return event\n"
+
+
+class SignedTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(dev=False)
+        cls.folder = tempfile.TemporaryDirectory(prefix="virga-test-signed-")
+        text = "".join(cls.server.banner)
+        cls.keys = {name: re.search(rf"{name}=(\S+)", text).group(1)
+                    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            cls.folder.cleanup()
+            cls.server.stop()
+        finally:
+            cls.server.remove()
+
+    def virga(self, *arguments, code=0, **environment):
+        done = subprocess.run(
+            [VIRGA, *arguments], capture_output=True, text=True, timeout=60, check=False,
+            env={"PATH": "/usr/bin:/bin", "VIRGA_ENDPOINT": self.server.endpoint, **environment})
+        self.assertEqual(done.returncode, code, (arguments, done.stdout, done.stderr))
+        return done.stdout, done.stderr
+
+    def test_keys_of_the_environment(self):
+        folder = os.path.join(self.folder.name, "signed")
+        os.makedirs(folder)
+        with open(os.path.join(folder, "handler.py"), "w", encoding="utf-8") as file:
+            file.write(SOURCE)
+        self.virga("deploy", folder, **self.keys)
+        out, _ = self.virga("invoke", "signed", "--payload", '{"a": [1, "ü"]}', **self.keys)
+        self.assertEqual(json.loads(out), {"a": [1, "ü"]})
+        self.assertIn("signed", self.virga("list", **self.keys)[0])
+        self.virga("deploy", folder, "--memory", "256", **self.keys)
+        out, _ = self.virga("describe", "signed", **self.keys)
+        self.assertRegex(out, r"(?m)^memory +256 MB$")
+        shown = json.loads(self.virga("describe", "signed", "--json", **self.keys)[0])
+        self.assertEqual(shown["Configuration"]["Handler"], "handler.handler")
+        self.virga("delete", "signed", **self.keys)
+        _, err = self.virga("describe", "signed", code=3, **self.keys)
+        self.assertIn("ResourceNotFoundException", err)
+
+    def test_keys_of_the_line(self):
+        line = ["--access-key", self.keys["AWS_ACCESS_KEY_ID"],
+                "--secret-key", self.keys["AWS_SECRET_ACCESS_KEY"]]
+        self.virga("list", *line, AWS_ACCESS_KEY_ID="other", AWS_SECRET_ACCESS_KEY="wrong")
+        _, err = self.virga("list", *line[:2], code=3)
+        self.assertIn("belong together", err)
+
+    def test_the_root_key_of_the_data_directory(self):
+        self.assertIn("no functions", self.virga("list", "--data", self.server.data)[0])
+        _, err = self.virga("list", "--data", self.folder.name, code=3)
+        self.assertIn("root-key", err)
+
+    def test_wrong_keys(self):
+        _, err = self.virga("list", code=3)
+        self.assertIn("UnrecognizedClientException", err)
+        wrong = {**self.keys, "AWS_SECRET_ACCESS_KEY": "wrong"}
+        _, err = self.virga("list", code=3, **wrong)
+        self.assertIn("InvalidSignatureException", err)
+
+    def test_env_serves_other_clients(self):
+        script = f'eval $({VIRGA} env --data "{self.server.data}") && ' \
+                 'aws lambda list-functions --output json --endpoint-url "$AWS_ENDPOINT_URL"'
+        done = subprocess.run(
+            ["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False,
+            env={"PATH": "/usr/bin:/bin", "VIRGA_ENDPOINT": self.server.endpoint})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("Functions", json.loads(done.stdout))
+        shown = json.loads(self.virga("env", "--json", "--region", "eu-west-1", **self.keys)[0])
+        self.assertEqual(shown, {**self.keys, "AWS_ENDPOINT_URL": self.server.endpoint,
+                                 "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"})
+        out, _ = self.virga("env", AWS_ACCESS_KEY_ID="it's", AWS_SECRET_ACCESS_KEY="$(x)")
+        self.assertIn("export AWS_ACCESS_KEY_ID='it'\\''s';\n", out)
+        self.assertIn("export AWS_SECRET_ACCESS_KEY='$(x)';\n", out)
+
+    def test_status_needs_no_key(self):
+        out, _ = self.virga("status")
+        self.assertRegex(out, r"(?m)^status +running$")
+        self.assertIn(" lambda", out)
+        self.assertEqual(json.loads(self.virga("status", "--json")[0])["status"], "running")
+
+
+if __name__ == "__main__":
+    unittest.main()
