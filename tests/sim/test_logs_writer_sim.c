@@ -168,6 +168,32 @@ static void say_much(struct world *w)
                     STR("0123456789012345678901234567890123456789"));
 }
 
+/* Many streams, each with a line: memory bounds them too. */
+static void say_widely(struct world *w)
+{
+    char name[16];
+    for (int i = 0; i < 100; i++) {
+        (void) snprintf(name, sizeof name, "s%d", i);
+        const struct logs_target target = {STR("000000000000"), STR("us-east-1"), STR("/wide"),
+                                           str_from(name)};
+        logs_append(w->writers[0], &target, 1000, STR("x"));
+    }
+}
+
+static void test_streams_bounded(void **state)
+{
+    (void) state;
+    struct world *w = world_new(5, 1, 8192); /* the mailbox takes one message */
+    on_loop(w, say_widely);
+    uint64_t lost = logs_writer_lost(w->writers[0]);
+    assert_in_range(lost, 80, 99);
+    struct db_stmt *s = db_query(w->db, "SELECT COUNT(*) FROM log_streams");
+    assert_int_equal(db_step(s, NULL), DB_ROW);
+    assert_int_equal(db_column_i64(s, 0), 100 - (int64_t) lost);
+    db_stmt_done(s);
+    world_free(w);
+}
+
 static void say_after(struct world *w)
 {
     logs_append(w->writers[0], &targets[0], 1000, STR("after"));
@@ -278,8 +304,9 @@ static void test_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order), cmocka_unit_test(test_lost), cmocka_unit_test(test_odd),
-        cmocka_unit_test(test_drain), cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_order), cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_odd),   cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_stop),  cmocka_unit_test(test_streams_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

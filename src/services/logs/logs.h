@@ -5,8 +5,8 @@
  * Beside its API the service has a port for the platform's own logs: a writer. One belongs to each
  * loop; it gathers lines per stream and sends them to the service's actor, one message per stream
  * at a time: what comes while one is under way is the next one. Groups and streams come into being
- * as Lambda makes them. Memory is bounded: what does not fit is dropped and counted, and the stream
- * says so with an event of its own. */
+ * as Lambda makes them. Memory is bounded: what does not fit is dropped and counted, and a stream
+ * with something still waiting says so with an event of its own. */
 #include "core/actor.h"
 #include "core/op.h"
 

@@ -102,7 +102,9 @@ static int list_page(struct op *op, struct listing *listing, struct str from, st
     struct err err = {0};
     struct logs_group *rows = ARENA_ARRAY(op->arena, struct logs_group, LIST_ROWS);
     struct str last = STR_NONE;
-    for (size_t looked = 0; looked < LIST_ROWS_MAX && rows != NULL; looked += LIST_ROWS) {
+    if (rows == NULL)
+        return logs_fail_db(op, &(struct err){-E2BIG, "a listing does not fit in memory"});
+    for (size_t looked = 0; looked < LIST_ROWS_MAX; looked += LIST_ROWS) {
         int got = logs_db_group_list(op->db, op->arena, op->caller.account, op->caller.region, from,
                                      to, LIST_ROWS, rows, &err);
         if (got < 0)

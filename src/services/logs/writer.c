@@ -8,7 +8,8 @@
  * One batch per stream is under way at most, so a stream's lines keep their order, and batches grow
  * as the disk gets slower: no timer decides about them. A mailbox that is full leaves the batch
  * where it is; a timer tries again. When memory is used up, or the database refuses a batch, lines
- * are lost; the count goes into the stream as an event as soon as one fits.
+ * are lost; the count goes into the stream with the next batch that is sent for it while it has an
+ * entry, and into logs_writer_lost in any case.
  *
  * A stream's entry lives from its first line until nothing of it waits.
  * thread: the exec's, but for batch_run and batch_done (actor), which touch the batch alone: while
@@ -37,7 +38,7 @@ struct batch {
     struct message message;
     struct task arrived;
     struct writer_stream *stream; /* the loop's */
-    const struct logs_state *state;
+    struct logs_state *state;     /* the actor's */
     struct buf text;
     struct batch_line *lines; /* owned */
     size_t line_count, line_cap;
@@ -152,7 +153,7 @@ static int batch_run(struct message *message, struct db *db)
     batch->now_ms = clock_utc_ms(batch->state->clock);
     int rc = batch_store(batch, db, &arena, &batch->err);
     if (rc == 0)
-        rc = logs_tidy((struct logs_state *) batch->state, db, batch->now_ms, &batch->err);
+        rc = logs_tidy(batch->state, db, batch->now_ms, &batch->err);
     arena_done(&arena);
     batch->rc = rc;
     return rc;
@@ -327,6 +328,7 @@ void logs_writer_free(struct logs_writer *writer)
     free(writer);
 }
 
+/* NULL: memory is used up, and nothing of this stream waits. */
 static struct writer_stream *stream_find(struct logs_writer *writer,
                                          const struct logs_target *target)
 {
@@ -335,7 +337,9 @@ static struct writer_stream *stream_find(struct logs_writer *writer,
     struct str text = key_format(target, &key);
     assert(!buf_is_over(&key)); /* names are at most 512 characters each */
     struct writer_stream *stream = map_find(&writer->streams, text);
-    return stream == NULL ? stream_new(writer, text) : stream;
+    if (stream == NULL && writer->bytes + STREAM_COST <= writer->config.bytes_max)
+        stream = stream_new(writer, text);
+    return stream;
 }
 
 static void append_line(struct writer_stream *stream, int64_t at_ms, struct str message)
@@ -363,6 +367,10 @@ void logs_append(struct logs_writer *writer, const struct logs_target *target, i
     int rc = logs_message_clean(message, &scratch, &clean);
     assert(rc == 0);
     struct writer_stream *stream = stream_find(writer, target);
+    if (stream == NULL) {
+        writer->lost++;
+        return;
+    }
     while (clean.len > 0) {
         size_t n = clean.len < LINE_BYTES ? clean.len : LINE_BYTES;
         while (n < clean.len && (clean.ptr[n] & 0xC0) == 0x80)
