@@ -32,6 +32,7 @@ static_assert((int) SANDBOX_LAYERS_MAX == (int) WIRE_LAYERS_MAX, "one limit of l
 static_assert((int) SANDBOX_LAYERS_MAX == (int) ROOT_LAYERS_MAX, "one limit of layers");
 static_assert((int) SANDBOX_START_MAX == (int) START_SIZE_MAX, "one limit of the START block");
 static_assert((int) SANDBOX_START_HEADER == (int) START_HEADER_SIZE, "one START header");
+static_assert((int) SANDBOX_FD_EXTRA == (int) START_FD_EXTRA, "one number");
 
 void spawner_add_runtime_file(const char *name, const void *bytes, size_t size, bool is_executable)
 {
@@ -314,4 +315,35 @@ int sandbox_start_block(struct buf *out, const char *const *argv, size_t argc,
         buf_put(out, str_of(text, strlen(text) + 1));
     }
     return buf_is_over(out) ? err_say(err, -E2BIG, "START block past the buffer's limit") : 0;
+}
+
+void sandbox_start_alone(struct buf *block)
+{
+    assert(block->len >= START_HEADER_SIZE);
+    block->ptr[7] = START_MAGIC_ALONE;
+}
+
+int sandbox_send_fd(int control_fd, struct str bytes, int extra_fd, struct err *err)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct iovec iov = {(void *) (uintptr_t) bytes.ptr, bytes.len};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &extra_fd, sizeof extra_fd);
+    ssize_t n;
+    do
+        n = sendmsg(control_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return (int) n;
+    return err_set(err, errno == ECONNRESET ? -EPIPE : -errno, "send to a sandbox");
 }

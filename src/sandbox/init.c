@@ -8,13 +8,17 @@
  *
  * and with its end the kernel kills the rest of the pid namespace. Descriptors: 3 is the control
  * socket, which the program inherits; 1 and 2 are the log pipe; 4 is the status pipe to the
- * spawner (sandbox/wire.h), which the program does not get. The file is not readable (mode 0111),
- * so the kernel makes the process undumpable at exec, and the program, which has the same uid,
- * can neither trace it nor look into /proc/1.
+ * spawner (sandbox/wire.h), which the program does not get; 5 is a descriptor that came with the
+ * START block, for the program: the image of a snapshot to restore, or where to write one. The file
+ * is not readable (mode 0111), so the kernel makes the process undumpable at exec, and the program,
+ * which has the same uid, can neither trace it nor look into /proc/1.
  *
  * It is freestanding, without a C library: a page-fault costs more than anything it does, and a
  * static C library would add a hundred of them to every cold start. 256 kB of START block and its
  * pointers lie in .bss and cost nothing until touched.
+ *
+ * A block may ask for the program to take this process's place (sandbox_start_alone); then nobody
+ * reaps, and the spawner learns the end from the kernel alone.
  *
  * START block: sandbox/sandbox.h. Bytes come from main, which is trusted here: the worst a wrong
  * block can do is break this one sandbox, hence every count is bounded and checked. */
@@ -22,6 +26,7 @@
 #include <linux/prctl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h> /* the structs and macros of recvmsg; no function of it is called */
 
 #include "sandbox/init_sys.h"
 #include "sandbox/start.h"
@@ -56,19 +61,42 @@ static long read_all(char *out, size_t size)
     return (long) at;
 }
 
-/* Reads the block and cuts it into `pointers`; returns how many are arguments, 0 if it is broken.
+/* The first bytes, and the descriptor that may come with them: it gets the lowest free number,
+ * which is START_FD_EXTRA, and is inherited. Returns the number of bytes, 0 or negative at the end.
  */
-static unsigned read_start(void)
+static long receive(unsigned char *out, size_t size)
+{
+    static union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    static struct iovec iov;
+    static struct msghdr msg;
+    iov.iov_base = out;
+    iov.iov_len = size;
+    msg.msg_iov = &iov;
+    msg.msg_iovlen = 1;
+    msg.msg_control = control.bytes;
+    msg.msg_controllen = sizeof control.bytes;
+    long n;
+    do
+        n = sys3(__NR_recvmsg, FD_CONTROL, (long) &msg, 0);
+    while (n == -INIT_EINTR);
+    return n;
+}
+
+/* Reads the block and cuts it into `pointers`; false if it is broken. */
+static int read_start(struct start_header *out)
 {
     static unsigned char bytes[START_HEADER_SIZE];
-    static struct start_header header;
-    if (read_all((char *) bytes, sizeof bytes) <= 0)
+    long n = receive(bytes, sizeof bytes);
+    if (n <= 0 || (n < (long) sizeof bytes && read_all((char *) bytes + n, sizeof bytes - n) <= 0))
         sys_exit(EXIT_NO_START);
-    if (start_header_parse(bytes, &header) < 0)
+    if (start_header_parse(bytes, out) < 0)
         return 0;
-    if (header.size > 0 && read_all(block, header.size) <= 0)
+    if (out->size > 0 && read_all(block, out->size) <= 0)
         sys_exit(EXIT_NO_START);
-    return start_cut(&header, block, pointers) < 0 ? 0 : header.argc;
+    return start_cut(out, block, pointers) == 0;
 }
 
 /* In the child: becomes the program. */
@@ -104,20 +132,21 @@ void init_main(void)
     if (sys3(__NR_fcntl, FD_STATUS, INIT_F_SETFD, INIT_FD_CLOEXEC) < 0)
         sys_exit(EXIT_NO_START);
     say(STATUS_READY, 0);
-    unsigned argc = read_start();
-    if (argc == 0)
+    static struct start_header header;
+    if (!read_start(&header))
         sys_exit(EXIT_BAD_START);
     /* Said before the program exists, so that it cannot end unannounced. */
     say(STATUS_STARTED, 0);
-    long program = sys_fork();
+    long program = header.is_alone ? 0 : sys_fork();
     if (program == 0)
-        become(pointers, pointers + argc + 1);
+        become(pointers, pointers + header.argc + 1);
     if (program < 0) {
         say(STATUS_EXEC_FAILED, (int) -program);
         sys_exit(EXIT_BAD_START);
     }
     /* End of file on the control socket and the log means that the program's side has closed. */
-    for (int fd = 0; fd <= FD_CONTROL; fd++)
-        (void) sys3(__NR_close, fd, 0, 0);
+    for (int fd = 0; fd <= START_FD_EXTRA; fd++)
+        if (fd != FD_STATUS)
+            (void) sys3(__NR_close, fd, 0, 0);
     reap(program);
 }

@@ -14,6 +14,7 @@
  *
  * thread: one (the loop that owns the spawner socket). */
 #include "base/err.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -122,6 +123,17 @@ enum { SANDBOX_START_MAX = 256 * 1024, SANDBOX_START_HEADER = 16 };
 struct buf;
 CHECK_RESULT int sandbox_start_block(struct buf *out, const char *const *argv, size_t argc,
                                      const char *const *envp, size_t envc, struct err *err);
+
+/* Turns a whole START block into one whose program takes virga-init's place as process 1 instead of
+ * becoming its child: for templates of snapshots, since libraries tell a copy of themselves by its
+ * pid, and no process of an ordinary sandbox ever is number 1. Nobody reaps there. */
+void sandbox_start_alone(struct buf *block);
+
+/* Sends what the control socket takes of `bytes`, which begin with a START block, and one
+ * descriptor along with its first byte; the program gets it as SANDBOX_FD_EXTRA. Non-blocking.
+ * Returns the number of bytes that went; -EAGAIN: none did, nor the descriptor; -EPIPE. */
+enum { SANDBOX_FD_EXTRA = 5 };
+CHECK_RESULT int sandbox_send_fd(int control_fd, struct str bytes, int extra_fd, struct err *err);
 
 /* Files that appear read-only in /var/runtime of every sandbox (the language bootstraps), given
  * before spawner_start by app/. bytes: borrowed for the life of the process. */

@@ -201,11 +201,11 @@ static void verdict(struct spawner_process *sp, struct slot *slot, const siginfo
     slot->last.kind = WIRE_GONE;
     if (slot->has_result)
         return;
-    /* virga-init could not tell: it was killed together with the program, or before there was one.
-     */
+    /* virga-init did not tell: it was killed together with the program or before there was one, or
+     * the program had taken its place. */
     bool is_killed = info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED;
     slot->last.signalled = slot->was_started && is_killed;
-    slot->last.status = slot->was_started && is_killed ? info->si_status : -1;
+    slot->last.status = slot->was_started ? info->si_status : -1;
 }
 
 /* ---- what sandboxes say ---- */

@@ -8,15 +8,19 @@ enum {
     START_SIZE_MAX = 256 * 1024,
     START_HEADER_SIZE = 16,
     START_STRINGS_MAX = 8192, /* arguments and environment strings together */
+    START_FD_EXTRA = 5,       /* a descriptor that came with the block */
 };
 #define START_MAGIC                                                                                \
     {                                                                                              \
         'V', 'R', 'G', 'A', 'S', 'T', 'R', 'T'                                                     \
     }
+/* The last byte of the magic when the program is to take virga-init's place. */
+enum { START_MAGIC_ALONE = 'A' };
 
 struct start_header {
     uint32_t size; /* of what follows the header */
     uint32_t argc, envc;
+    uint32_t is_alone;
 };
 
 /* Checks the 16 bytes of a header. 0, or -1 when it is none. */
@@ -24,14 +28,17 @@ static inline int start_header_parse(const unsigned char bytes[START_HEADER_SIZE
                                      struct start_header *out)
 {
     static const char magic[8] = START_MAGIC;
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 7; i++)
         if (bytes[i] != (unsigned char) magic[i])
             return -1;
+    if (bytes[7] != (unsigned char) magic[7] && bytes[7] != START_MAGIC_ALONE)
+        return -1;
     struct start_header header = {
         .size = (uint32_t) bytes[8] | (uint32_t) bytes[9] << 8 | (uint32_t) bytes[10] << 16 |
                 (uint32_t) bytes[11] << 24,
         .argc = (uint32_t) bytes[12] | (uint32_t) bytes[13] << 8,
         .envc = (uint32_t) bytes[14] | (uint32_t) bytes[15] << 8,
+        .is_alone = bytes[7] == START_MAGIC_ALONE,
     };
     if (header.size > START_SIZE_MAX - START_HEADER_SIZE || header.argc == 0 ||
         header.argc + header.envc > START_STRINGS_MAX)

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/start.h"
 
 #include <errno.h>
 
@@ -15,6 +16,16 @@ static void the_block_is_as_described(void **state)
     static const char expected[] = "VRGASTRT\x0c\0\0\0\2\0\1\0/bin/x\0\0A=1";
     assert_int_equal(out.len, sizeof expected);
     assert_memory_equal(out.ptr, expected, sizeof expected);
+    struct start_header header = {0};
+    assert_int_equal(start_header_parse((unsigned char *) out.ptr, &header), 0);
+    assert_false(header.is_alone);
+    sandbox_start_alone(&out);
+    assert_memory_equal(out.ptr, "VRGASTRA", 8);
+    assert_int_equal(start_header_parse((unsigned char *) out.ptr, &header), 0);
+    assert_true(header.is_alone);
+    assert_int_equal(header.argc, 2);
+    out.ptr[7] = 'B';
+    assert_int_equal(start_header_parse((unsigned char *) out.ptr, &header), -1);
 }
 
 static void limits_hold(void **state)
