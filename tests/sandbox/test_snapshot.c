@@ -117,7 +117,7 @@ static bool try_ask(const struct sandbox_event *made, const char *expression, ch
 {
     char line[ANSWER_MAX];
     int len = snprintf(line, sizeof line, "%s\n", expression);
-    if (write(made->control_fd, line, (size_t) len) != len)
+    if (send(made->control_fd, line, (size_t) len, MSG_NOSIGNAL) != len)
         return false;
     for (size_t at = 0; at + 1 < ANSWER_MAX;) {
         struct pollfd wait = {.fd = made->control_fd, .events = POLLIN};
