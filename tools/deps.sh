@@ -16,7 +16,7 @@ packages_of() {
         libsqlite3-dev libarchive-dev libseccomp-dev zlib1g-dev libcmocka-dev ;;
     demo) echo python3 python3-pil awscli e2fsprogs iproute2 $(node_package) ;;
     check) echo python3 python3-pil python3-boto3 awscli clang libclang-rt-14-dev clang-format \
-        procps unzip zip curl nodejs $(node_package) ;;
+        procps unzip zip curl $(node_package) ;;
     lint) echo clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     *) echo "deps.sh: unknown goal '$1'" >&2; exit 2 ;;

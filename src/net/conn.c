@@ -8,6 +8,8 @@
  * FLUSH_BYTES are there. What the socket does not take stays in `out` and goes when it is writable
  * again; the peer has to make progress within body_timeout_ms. `out` holds no memory when empty.
  *
+ * A connection under TLS goes the same ways, through tls.c instead of the socket.
+ *
  * Time: one timer for each connection, which only ever moves to an earlier time. A later deadline
  * is noticed when the timer fires, so that a request costs no work on the heap.
  *
@@ -18,6 +20,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/sm.h"
+#include "net/tls_int.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -30,13 +33,14 @@ enum {
 
 static const struct sm_rule conn_rules[] = {
     [CONN_IDLE] = {"idle", SM_TO(CONN_HEAD) | SM_TO(CONN_DEAD)},
-    [CONN_HEAD] = {"head",
-                   SM_TO(CONN_BODY) | SM_TO(CONN_FLUSH) | SM_TO(CONN_HTTP2) | SM_TO(CONN_DEAD)},
+    [CONN_HEAD] = {"head", SM_TO(CONN_BODY) | SM_TO(CONN_FLUSH) | SM_TO(CONN_HTTP2) |
+                               SM_TO(CONN_HANDSHAKE) | SM_TO(CONN_DEAD)},
     [CONN_BODY] = {"body",
                    SM_TO(CONN_BUSY) | SM_TO(CONN_ANSWER) | SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
     [CONN_BUSY] = {"busy", SM_TO(CONN_ANSWER) | SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
     [CONN_ANSWER] = {"answer", SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
     [CONN_FLUSH] = {"flush", SM_TO(CONN_IDLE) | SM_TO(CONN_LINGER) | SM_TO(CONN_DEAD)},
+    [CONN_HANDSHAKE] = {"handshake", SM_TO(CONN_IDLE) | SM_TO(CONN_HTTP2) | SM_TO(CONN_DEAD)},
     [CONN_HTTP2] = {"http2", SM_TO(CONN_DEAD)},
     [CONN_LINGER] = {"linger", SM_TO(CONN_DEAD)},
     [CONN_DEAD] = {"dead", 0},
@@ -116,6 +120,18 @@ void conn_leave(struct conn *conn)
     free(conn);
 }
 
+static void close_bytes(struct conn *conn)
+{
+    if (conn->tls != NULL) {
+        if (!conn->is_cut && conn_unsent(conn) == 0)
+            tls_say_goodbye(conn->tls);
+        server_give_input(conn->server, tls_free(conn->tls));
+        conn->tls = NULL;
+    }
+    (void) close(conn->fd);
+    conn->fd = -1;
+}
+
 void conn_kill(struct conn *conn)
 {
     if (conn->state == CONN_DEAD)
@@ -126,8 +142,7 @@ void conn_kill(struct conn *conn)
     timer_clear(loop_exec(server->loop), &conn->timer);
     watch_free(conn->watch);
     conn->watch = NULL;
-    (void) close(conn->fd);
-    conn->fd = -1;
+    close_bytes(conn);
     buf_done(&conn->out);
     conn->out_at = 0;
     list_remove(&server->conns, &conn->node);
@@ -156,20 +171,41 @@ bool is_would_block(int code)
 
 ssize_t conn_receive(struct conn *conn, void *to, size_t size)
 {
-    return recv(conn->fd, to, size, 0);
+    return conn->tls != NULL ? tls_receive(conn->tls, to, size) : recv(conn->fd, to, size, 0);
 }
 
 ssize_t conn_peek(struct conn *conn)
 {
     char byte;
-    return recv(conn->fd, &byte, 1, MSG_PEEK);
+    return conn->tls != NULL ? tls_peek(conn->tls) : recv(conn->fd, &byte, 1, MSG_PEEK);
+}
+
+void conn_end_sending(struct conn *conn)
+{
+    if (conn->tls != NULL)
+        tls_say_goodbye(conn->tls);
+    (void) shutdown(conn->fd, SHUT_WR); /* ENOTCONN shows at the next read. */
 }
 
 /* --- writing --- */
 
+static ssize_t send_encrypted(struct conn *conn, struct str head, struct str body)
+{
+    ssize_t n = head.len == 0 ? 0 : tls_send(conn->tls, head);
+    if (n < 0 || (size_t) n < head.len || body.len == 0)
+        return n < 0 && is_would_block(errno) ? 0 : n;
+    ssize_t more = tls_send(conn->tls, body);
+    if (more < 0 && !is_would_block(errno))
+        return -1;
+    return n + (more < 0 ? 0 : more);
+}
+
 /* Bytes taken by the socket, or -1 when the connection is broken. */
 static ssize_t send_some(struct conn *conn, struct str head, struct str body)
 {
+    if (conn->tls != NULL)
+        return send_encrypted(conn, head, body);
+
     struct iovec parts[2] = {{(void *) head.ptr, head.len}, {(void *) body.ptr, body.len}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t n = body.len == 0 ? send(conn->fd, head.ptr, head.len, MSG_NOSIGNAL)
@@ -191,7 +227,7 @@ static void out_put(struct conn *conn, struct str bytes)
     buf_put(&conn->out, bytes);
 }
 
-static void set_blocked(struct conn *conn, bool is_blocked)
+void conn_set_blocked(struct conn *conn, bool is_blocked)
 {
     if (conn->is_blocked == is_blocked)
         return;
@@ -216,7 +252,7 @@ bool conn_send(struct conn *conn, struct str head, struct str body)
         conn_kill(conn);
         return false;
     }
-    set_blocked(conn, true);
+    conn_set_blocked(conn, true);
     conn_set_timeout(conn, conn->server->limits.body_timeout_ms);
     return false;
 }
@@ -244,7 +280,7 @@ static bool push(struct conn *conn, struct str bytes)
         out_put(conn, str_skip(bytes, sent));
     if (conn_unsent(conn) > 0 && is_progress)
         conn_set_timeout(conn, conn->server->limits.body_timeout_ms);
-    set_blocked(conn, conn_unsent(conn) > 0);
+    conn_set_blocked(conn, conn_unsent(conn) > 0);
     return !conn->is_blocked;
 }
 
@@ -253,13 +289,19 @@ bool conn_flush(struct conn *conn)
     return push(conn, STR_NONE);
 }
 
-void conn_flush_soon(struct conn *conn)
+static void conn_post(struct conn *conn)
 {
-    assert(conn->state != CONN_DEAD);
-    if (conn->is_blocked || conn->is_flush_due)
+    if (conn->is_flush_due)
         return;
     conn->is_flush_due = true;
     exec_post(loop_exec(conn->server->loop), &conn->flush);
+}
+
+void conn_flush_soon(struct conn *conn)
+{
+    assert(conn->state != CONN_DEAD);
+    if (!conn->is_blocked)
+        conn_post(conn);
 }
 
 void conn_write(struct conn *conn, struct str bytes)
@@ -275,6 +317,20 @@ void conn_write(struct conn *conn, struct str bytes)
 
 /* --- events --- */
 
+/* A record of TLS may hold more than was asked for, and no event announces the rest. */
+static bool has_pending(const struct conn *conn)
+{
+    return conn->tls != NULL && (conn->wanted & WATCH_READ) != 0 && tls_has_pending(conn->tls);
+}
+
+static void settle(struct conn *conn)
+{
+    conn->protocol->run(conn);
+    if (conn->tls != NULL && has_pending(conn))
+        conn_post(conn);
+    conn_leave(conn);
+}
+
 static void on_flush_task(struct task *task)
 {
     struct conn *conn = CONTAINER_OF(task, struct conn, flush);
@@ -282,8 +338,9 @@ static void on_flush_task(struct task *task)
     conn_enter(conn);
     if (conn->state != CONN_DEAD && !conn->is_blocked && conn_flush(conn))
         conn->protocol->drained(conn);
-    conn->protocol->run(conn);
-    conn_leave(conn);
+    if (has_pending(conn))
+        conn->protocol->readable(conn, WATCH_READ);
+    settle(conn);
 }
 
 static void on_ready(void *arg, int events)
@@ -294,6 +351,5 @@ static void on_ready(void *arg, int events)
         conn->protocol->drained(conn);
     if ((events & (WATCH_READ | WATCH_HANGUP)) != 0)
         conn->protocol->readable(conn, events);
-    conn->protocol->run(conn);
-    conn_leave(conn);
+    settle(conn);
 }

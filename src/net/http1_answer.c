@@ -154,6 +154,7 @@ void http1_abort(struct exchange *x)
     /* What was written before still counts for the client, but need not arrive. */
     if (x->is_begun && conn_unsent(conn) > 0 && !conn->is_blocked)
         (void) conn_flush(conn);
+    conn->is_cut = true;
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     if (conn->state != CONN_DEAD && x->is_begun && x->framing == FRAMING_CLOSE)
         (void) setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -43,8 +43,9 @@ static void on_timeout(struct conn *conn)
     case CONN_ANSWER:
     case CONN_FLUSH:
     case CONN_LINGER: conn_kill(conn); break;
-    case CONN_BUSY:  /* has no deadline */
-    case CONN_HTTP2: /* is not ours */
+    case CONN_BUSY:      /* has no deadline */
+    case CONN_HANDSHAKE: /* is not ours */
+    case CONN_HTTP2:
     case CONN_DEAD: break;
     }
 }
@@ -66,7 +67,7 @@ static void flushed(struct conn *conn)
     } else if (!conn->is_abandoned || conn->is_eof) {
         conn_kill(conn);
     } else {
-        (void) shutdown(conn->fd, SHUT_WR); /* ENOTCONN shows at the next read. */
+        conn_end_sending(conn);
         conn_move(conn, CONN_LINGER);
         conn_set_deadline(conn, exec_now_us(loop_exec(conn->server->loop)) + LINGER_US);
         conn_want(conn, WATCH_READ);
@@ -267,6 +268,12 @@ static bool has_empty_line(const struct input *input, size_t from)
            memmem(rest.ptr, rest.len, "\n\n", 2) != NULL;
 }
 
+static bool is_tls(const struct conn *conn)
+{
+    return !conn->is_used && conn->input->bytes[0] == 22 && conn->server->tls_identity != NULL &&
+           conn->tls == NULL;
+}
+
 /* The first bytes of a connection: 1 the preface of HTTP/2, 0 perhaps its beginning, -1 none. */
 static int find_preface(const struct conn *conn)
 {
@@ -286,6 +293,10 @@ static bool take_head(struct conn *conn)
     struct input *input = conn->input;
     if (conn->scanned > 0 && input->len < HTTP1_HEAD_MAX && !has_empty_line(input, conn->scanned)) {
         conn->scanned = input->len;
+        return false;
+    }
+    if (is_tls(conn)) {
+        handshake_start(conn);
         return false;
     }
     int preface = find_preface(conn);
@@ -411,6 +422,7 @@ static bool conn_step(struct conn *conn)
     case CONN_BUSY:
     case CONN_ANSWER:
     case CONN_FLUSH:
+    case CONN_HANDSHAKE:
     case CONN_HTTP2:
     case CONN_LINGER:
     case CONN_DEAD: return false;
@@ -557,6 +569,7 @@ static void on_readable(struct conn *conn, int events)
     case CONN_ANSWER: look_ahead(conn, events); break;
     case CONN_LINGER: discard(conn); break;
     case CONN_FLUSH: /* waits for WRITE only */
+    case CONN_HANDSHAKE:
     case CONN_HTTP2:
     case CONN_DEAD: break;
     }

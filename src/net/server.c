@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "net/tls_int.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -316,6 +317,7 @@ static void server_release(struct server *server)
         free(x);
     }
     free(server->chunk);
+    tls_context_free(server->tls_context);
     buf_done(&server->scratch);
     buf_done(&server->date);
     free(server);

@@ -28,18 +28,20 @@ struct input {
  *                 │             │ └──────────────────┴──→ ANSWER ─────┘ │ └────→ LINGER
  *                 └─────────────┴───────────────────────────────────────┘
  *      │            refused       answered, refused
+ *      ├→ HANDSHAKE, when the first byte is that of TLS; then IDLE or HTTP2
  *      └→ HTTP2, when the first bytes are its preface: exchanges have a life of their own there
  *  Any state may become DEAD: the descriptor is closed. Memory goes when no handler holds an
  *  exchange of the connection any more. */
 enum conn_state {
-    CONN_IDLE,   /* no byte of a request; no input buffer */
-    CONN_HEAD,   /* some bytes, head incomplete */
-    CONN_BODY,   /* exchange made, body incomplete; inside on_request also */
-    CONN_BUSY,   /* the handler has the whole request and owes the answer */
-    CONN_ANSWER, /* the handler is writing a streamed answer */
-    CONN_FLUSH,  /* answer given, perhaps not all sent; exchange ended */
-    CONN_HTTP2,  /* speaks HTTP/2; from HEAD, when the first bytes are its preface */
-    CONN_LINGER, /* sending half closed; reading to the end so that no reset eats the answer */
+    CONN_IDLE,      /* no byte of a request; no input buffer */
+    CONN_HEAD,      /* some bytes, head incomplete */
+    CONN_BODY,      /* exchange made, body incomplete; inside on_request also */
+    CONN_BUSY,      /* the handler has the whole request and owes the answer */
+    CONN_ANSWER,    /* the handler is writing a streamed answer */
+    CONN_FLUSH,     /* answer given, perhaps not all sent; exchange ended */
+    CONN_HANDSHAKE, /* of TLS; from HEAD, when the first byte is its */
+    CONN_HTTP2,     /* speaks HTTP/2; from HEAD, when the first bytes are its preface */
+    CONN_LINGER,    /* sending half closed; reading to the end so that no reset eats the answer */
     CONN_DEAD,
 };
 
@@ -58,6 +60,7 @@ struct conn {
     size_t used;           /* input bytes that belong to the request being answered */
     struct exchange *x;    /* HTTP/1.1, BODY to ANSWER: owned */
     struct http2 *http2;   /* HTTP/2: owned */
+    struct tls *tls;       /* owned; NULL in the clear */
     struct buf out;        /* unsent bytes, from out_at on */
     size_t out_at;
     struct task flush; /* posted while is_flush_due */
@@ -66,6 +69,7 @@ struct conn {
     bool is_flush_due;
     bool is_blocked;   /* the socket takes no more for now; WRITE is watched */
     bool is_last;      /* closes after the answer */
+    bool is_cut;       /* closing in the middle of an answer: no friendly end of TLS */
     bool is_abandoned; /* closing with request bytes unread: linger */
     bool is_eof;       /* the peer sends no more */
     bool is_used;      /* a request has been read: what comes next is no preface of HTTP/2 */
@@ -171,8 +175,10 @@ struct server {
     struct listener listeners[LISTENERS_MAX];
     size_t listener_count;
     struct timer accept_pause, drain_timer;
-    struct buf scratch; /* an answer being composed */
-    struct buf date;    /* "Date: …\r\n" of date_second */
+    const struct tls_identity *tls_identity; /* borrowed; NULL: no TLS */
+    struct tls_context *tls_context;         /* owned; made for the first TLS client */
+    struct buf scratch;                      /* an answer being composed */
+    struct buf date;                         /* "Date: …\r\n" of date_second */
     int64_t date_second;
     char *chunk; /* owned, CHUNK_BYTES: where streamed bodies pass through; made when needed */
     struct input *free_inputs; /* pools, each to POOL_MAX */
@@ -206,8 +212,10 @@ void conn_set_deadline(struct conn *conn, int64_t deadline_us); /* INT64_MAX: no
 void conn_set_timeout(struct conn *conn, int64_t timeout_ms);
 /* bytes */
 void conn_want(struct conn *conn, int events);
+void conn_set_blocked(struct conn *conn, bool is_blocked);      /* watches for WRITE, too */
 ssize_t conn_receive(struct conn *conn, void *to, size_t size); /* -1: errno */
 ssize_t conn_peek(struct conn *conn);                           /* one byte; as conn_receive */
+void conn_end_sending(struct conn *conn);                       /* shutdown(SHUT_WR) */
 /* Sends both, keeping (a copy of) what the socket does not take. True when nothing is unsent. The
  * connection may be DEAD afterwards. */
 bool conn_send(struct conn *conn, struct str head, struct str body);
@@ -262,3 +270,6 @@ size_t http2_unsent(const struct exchange *x);
 void http2_end(struct exchange *x, const struct http_header *trailers, size_t trailer_count);
 void http2_abort(struct exchange *x);
 void http2_refuse(struct exchange *x, int status, const char *reason);
+
+/* handshake.c: TLS from here on; its first bytes are in conn->input. */
+void handshake_start(struct conn *conn);

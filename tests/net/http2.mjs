@@ -1,10 +1,12 @@
-// Node's own HTTP/2 client against net_target: usage: http2.mjs URL [insecure]
+// Node's own HTTP/2 client against net_target: http2.mjs URL [CA_FILE]
 import http2 from 'node:http2';
 import assert from 'node:assert';
+import fs from 'node:fs';
 import crypto from 'node:crypto';
 
 const url = process.argv[2];
-const connect = () => http2.connect(url, {rejectUnauthorized: false});
+const ca = process.argv[3] && fs.readFileSync(process.argv[3]);
+const connect = () => http2.connect(url, {ca});
 
 function request(session, headers, body, events = {}) {
   return new Promise((resolve, reject) => {
@@ -143,6 +145,7 @@ const tests = {
     session.on('error', () => {});
     const closed = new Promise((resolve) => session.once('close', resolve));
     let resets = 0;
+    await new Promise((resolve) => session.once('connect', resolve));
     while (!session.destroyed && !session.closed && resets++ < 5000) {
       const stream = session.request({':path': '/r'});
       stream.on('error', () => {});

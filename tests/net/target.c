@@ -1,6 +1,6 @@
 /* A server over src/net for foreign clients to test: it tells what it understood.
  *
- *   net_target [CERT KEY]    prints "port N", serves 127.0.0.1:N until SIGTERM or SIGINT
+ *   net_target [TLS_DIR]    prints "port N", serves 127.0.0.1:N until SIGTERM or SIGINT
  *
  *     /sum          the body, streamed: "LENGTH SUM"
  *     /down/N       N bytes, streamed, with the trailer x-count
@@ -8,7 +8,7 @@
  *     /slow         the body, streamed and paused after each chunk until the next turn of the loop
  *     anything else one line for each part, hexadecimal: M method, T target, O host, H name value
  * …, B body */
-#include "net/server.h"
+#include "net/tls.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -171,7 +171,7 @@ static void drain(void *arg)
     server_drain(the_server, 2000, stop, arg);
 }
 
-static int run(struct err *err)
+static int run(const char *tls_dir, struct err *err)
 {
     const struct server_limits limits = {.conns_max = 20000,
                                          .body_max = 64 << 20,
@@ -184,6 +184,11 @@ static int run(struct err *err)
     uint16_t port;
     if (rc >= 0)
         rc = server_new(the_loop, &limits, &handler, &the_server, err);
+    struct tls_identity *identity = NULL;
+    if (rc >= 0 && tls_dir != NULL)
+        rc = tls_identity_self_made(tls_dir, clock_utc_ms(&clock_real), &identity, err);
+    if (rc >= 0 && tls_dir != NULL)
+        server_set_tls(the_server, identity);
     if (rc >= 0)
         rc = listen_tcp("127.0.0.1", 0, &fd, &port, err);
     if (rc >= 0)
@@ -199,13 +204,14 @@ static int run(struct err *err)
     loop_run(the_loop);
     server_free(the_server);
     loop_free(the_loop);
+    tls_identity_free(identity);
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct err err;
-    if (run(&err) < 0) {
+    if (run(argc > 1 ? argv[1] : NULL, &err) < 0) {
         fprintf(stderr, "net_target: %s\n", err.text);
         return 1;
     }
