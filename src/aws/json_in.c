@@ -12,7 +12,6 @@
  * and Kinesis (public issue trackers), except "Could not parse request body into json", ours for
  * all services after Lambda's for invocation payloads. */
 #include "aws/protocol.h"
-#include "base/map.h"
 #include "data/base64.h"
 
 #include <errno.h>
@@ -33,28 +32,6 @@ static int refuse_syntax(struct reader *r)
                       r->json.error == NULL ? "unexpected token" : r->json.error, r->json.error_at);
 }
 
-static const char *kind_text(const struct aws_shape *shape)
-{
-    switch ((enum aws_kind) shape->kind) {
-    case AWS_STRING: return "a String";
-    case AWS_BLOB: return "a Blob";
-    case AWS_BOOLEAN: return "a Boolean";
-    case AWS_BYTE: return "a Byte";
-    case AWS_SHORT: return "a Short";
-    case AWS_INTEGER: return "an Integer";
-    case AWS_LONG: return "a Long";
-    case AWS_FLOAT: return "a Float";
-    case AWS_DOUBLE: return "a Double";
-    case AWS_TIMESTAMP: return "a Timestamp";
-    case AWS_STRUCTURE:
-    case AWS_UNION: return "a Structure";
-    case AWS_LIST: return "a List";
-    case AWS_MAP: return "a Map";
-    case AWS_DOCUMENT:
-    default: return "a Document";
-    }
-}
-
 /* The token is not what the shape wants. */
 static int refuse_token(struct reader *r, enum json_token tok, const struct aws_shape *shape)
 {
@@ -69,7 +46,7 @@ static int refuse_token(struct reader *r, enum json_token tok, const struct aws_
                         : tok == JSON_FALSE  ? "FALSE_VALUE"
                                              : "NULL_VALUE";
     return aws_refuse(r->d, &aws_error_serialization, "%s can not be converted to %s", value,
-                      kind_text(shape));
+                      aws_kind_text(shape));
 }
 
 static int read_blob(struct reader *r, struct str text, struct str *to)
@@ -139,33 +116,6 @@ static int read_list(struct reader *r, const struct aws_shape *shape, struct aws
     return 0;
 }
 
-/* Finds the entry of a key that came before; JSON's last one wins. Small maps are searched, large
- * ones get an index on the heap for as long as they are read. */
-enum { INDEX_FROM = 16 };
-
-static void *entry_find(const struct aws_shape *shape, const struct aws_items *items,
-                        struct map *index, struct str key)
-{
-    if (items->count < INDEX_FROM) {
-        for (size_t i = 0; i < items->count; i++) {
-            const struct str *at = aws_items_at(shape, items, i);
-            if (str_eq(*at, key))
-                return (void *) at;
-        }
-        return NULL;
-    }
-    if (index->len == 0)
-        for (size_t i = 0; i < items->count; i++) {
-            const struct str *at = aws_items_at(shape, items, i);
-            (void) map_put(index, *at, (void *) (i + 1)); /* keys differ so far */
-        }
-    size_t found = (size_t) map_find(index, key);
-    if (found > 0)
-        return (char *) items->items + (found - 1) * shape->item_size;
-    (void) map_put(index, key, (void *) (items->count + 1)); /* the entry added next */
-    return NULL;
-}
-
 static int read_entries(struct reader *r, const struct aws_shape *shape, struct aws_items *items,
                         struct map *index)
 {
@@ -178,14 +128,9 @@ static int read_entries(struct reader *r, const struct aws_shape *shape, struct 
         tok = json_next(&r->json);
         if (tok == JSON_NULL && (shape->flags & AWS_SPARSE) == 0)
             return refuse_token(r, tok, value->shape);
-        char *entry = entry_find(shape, items, index, key);
-        if (entry != NULL)
-            memset(entry, 0, shape->item_size);
-        else
-            entry = aws_items_add(shape, items, &cap, r->d->arena);
+        char *entry = aws_entry_room(shape, items, &cap, index, key, r->d->arena);
         if (entry == NULL)
             return aws_refuse_size(r->d);
-        *(struct str *) (void *) entry = key;
         if (tok == JSON_NULL)
             continue;
         int rc = read_value(r, tok, value, aws_item_room(value, entry));
@@ -252,15 +197,8 @@ static int read_structure(struct reader *r, const struct aws_shape *shape, void 
     int rc = read_members(r, shape, base, &set);
     if (rc < 0)
         return rc;
-    if (shape->kind == AWS_UNION) {
-        unsigned known = 0;
-        for (uint32_t i = 0; i < shape->member_count; i++)
-            known += aws_member_has(&shape->members[i], base);
-        if (set != 1 || known != 1)
-            return aws_refuse(r->d, &aws_error_serialization,
-                              "Unions must have exactly one member set: " STR_FMT,
-                              STR_ARG(shape->name));
-    }
+    if (shape->kind == AWS_UNION && (rc = aws_check_union(r->d, shape, base, set)) < 0)
+        return rc;
     return aws_json_defaults(r->d, shape, base);
 }
 

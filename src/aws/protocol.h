@@ -18,6 +18,9 @@ struct decode {
 /* Fills the fault and returns -EINVAL. */
 CHECK_RESULT int aws_refuse(struct decode *d, const struct aws_error *error, const char *format,
                             ...) PRINTF_LIKE(3, 4);
+/* A union must have one member: `set` counts what the request gives, known or not. */
+CHECK_RESULT int aws_check_union(struct decode *d, const struct aws_shape *shape, const void *base,
+                                 unsigned set);
 /* The request needs more memory than its arena allows. */
 CHECK_RESULT int aws_refuse_size(struct decode *d);
 
@@ -46,7 +49,7 @@ struct aws_codec {
     int (*encode_fault)(struct encode *e, const struct aws_fault *fault, const void *error_detail);
 };
 extern const struct aws_codec aws_codec_rest_json, aws_codec_json_rpc, aws_codec_query,
-    aws_codec_rest_xml;
+    aws_codec_rest_xml, aws_codec_cbor;
 
 /* "namespace#Code", or the code alone when the service has no namespace. */
 struct str aws_error_type(struct encode *e, const struct aws_error *error);
@@ -67,6 +70,13 @@ void aws_json_put_root(struct json_writer *w, const struct aws_shape *shape, con
 void aws_json_put_members(struct json_writer *w, const struct aws_shape *shape, const void *base);
 /* The members of an error without a shape: "message", and the violations that it has. */
 void aws_json_put_fault(struct json_writer *w, const struct aws_fault *fault);
+
+/* CBOR values (cbor_in.c, cbor_out.c): a whole document. */
+CHECK_RESULT int aws_cbor_decode(struct decode *d, struct str bytes, const struct aws_shape *shape,
+                                 void *to);
+/* A structure as a map that may begin with "__type". -E2BIG. */
+CHECK_RESULT int aws_cbor_put_root(struct encode *e, struct buf *out, struct str type,
+                                   const struct aws_shape *shape, const void *base);
 
 /* XML values (xml_in.c); is_root: the input itself, whose bound members are not in the body. */
 CHECK_RESULT int aws_xml_decode(struct decode *d, struct str text, const struct aws_shape *shape,

@@ -107,6 +107,46 @@ void *aws_items_add(const struct aws_shape *shape, struct aws_items *items, size
     return (char *) items->items + items->count++ * shape->item_size;
 }
 
+/* Finds the entry of a key that came before. Small maps are searched, large ones get an index on
+ * the heap for as long as they are read. */
+enum { INDEX_FROM = 16 };
+
+static void *entry_find(const struct aws_shape *shape, const struct aws_items *items,
+                        struct map *index, struct str key)
+{
+    if (items->count < INDEX_FROM) {
+        for (size_t i = 0; i < items->count; i++) {
+            const struct str *at = aws_items_at(shape, items, i);
+            if (str_eq(*at, key))
+                return (void *) at;
+        }
+        return NULL;
+    }
+    if (index->len == 0)
+        for (size_t i = 0; i < items->count; i++) {
+            const struct str *at = aws_items_at(shape, items, i);
+            (void) map_put(index, *at, (void *) (i + 1)); /* keys differ so far */
+        }
+    size_t found = (size_t) map_find(index, key);
+    if (found > 0)
+        return (char *) items->items + (found - 1) * shape->item_size;
+    (void) map_put(index, key, (void *) (items->count + 1)); /* the entry added next */
+    return NULL;
+}
+
+void *aws_entry_room(const struct aws_shape *shape, struct aws_items *items, size_t *cap,
+                     struct map *index, struct str key, struct arena *arena)
+{
+    void *entry = entry_find(shape, items, index, key);
+    if (entry != NULL)
+        memset(entry, 0, shape->item_size);
+    else
+        entry = aws_items_add(shape, items, cap, arena);
+    if (entry != NULL)
+        *(struct str *) entry = key;
+    return entry;
+}
+
 const struct aws_member *aws_member_find(const struct aws_shape *shape, struct str wire,
                                          uint32_t *hint)
 {
@@ -152,7 +192,7 @@ double aws_float_get(const struct aws_shape *shape, const void *value)
     return shape->kind == AWS_FLOAT ? (double) *(const float *) value : *(const double *) value;
 }
 
-static void float_set(const struct aws_shape *shape, void *to, double value)
+void aws_float_set(const struct aws_shape *shape, void *to, double value)
 {
     if (shape->kind == AWS_FLOAT)
         *(float *) to = (float) value;
@@ -211,7 +251,7 @@ static int float_parse(const struct aws_shape *shape, struct str text, void *to)
     else
         rc = aws_double_parse(text, &value);
     if (rc == 0)
-        float_set(shape, to, value);
+        aws_float_set(shape, to, value);
     return rc;
 }
 
@@ -256,6 +296,28 @@ void aws_scalar_put(struct buf *out, const struct aws_shape *shape, const void *
         buf_put(out, aws_float_text(shape, value, &(struct aws_text){}));
     else
         buf_put_i64(out, aws_integer_get(shape, value));
+}
+
+const char *aws_kind_text(const struct aws_shape *shape)
+{
+    switch ((enum aws_kind) shape->kind) {
+    case AWS_STRING: return "a String";
+    case AWS_BLOB: return "a Blob";
+    case AWS_BOOLEAN: return "a Boolean";
+    case AWS_BYTE: return "a Byte";
+    case AWS_SHORT: return "a Short";
+    case AWS_INTEGER: return "an Integer";
+    case AWS_LONG: return "a Long";
+    case AWS_FLOAT: return "a Float";
+    case AWS_DOUBLE: return "a Double";
+    case AWS_TIMESTAMP: return "a Timestamp";
+    case AWS_STRUCTURE:
+    case AWS_UNION: return "a Structure";
+    case AWS_LIST: return "a List";
+    case AWS_MAP: return "a Map";
+    case AWS_DOCUMENT:
+    default: return "a Document";
+    }
 }
 
 enum aws_timestamp_format aws_time_format(const struct aws_member *member,

@@ -4,6 +4,7 @@
 #include "aws/model.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/map.h"
 
 static inline bool aws_is_aggregate(const struct aws_shape *shape)
 {
@@ -40,6 +41,11 @@ void aws_items_be_empty(struct aws_items *items);
 /* Room for one more item, zeroed; *cap is the caller's count of places. NULL: over the limit. */
 void *aws_items_add(const struct aws_shape *shape, struct aws_items *items, size_t *cap,
                     struct arena *arena);
+/* A map's entry for that key, zeroed but for the key: the one that came before, since the last one
+ * wins, or a new one. index: of the caller, empty at first; used for large maps only. NULL: over
+ * the limit. */
+void *aws_entry_room(const struct aws_shape *shape, struct aws_items *items, size_t *cap,
+                     struct map *index, struct str key, struct arena *arena);
 /* The places that aws_items_add has made for so many items, for callers who did not keep cap. */
 static inline size_t aws_items_cap(size_t count)
 {
@@ -61,6 +67,7 @@ const struct aws_member *aws_member_find(const struct aws_shape *shape, struct s
 
 int64_t aws_integer_get(const struct aws_shape *shape, const void *value);
 double aws_float_get(const struct aws_shape *shape, const void *value);
+void aws_float_set(const struct aws_shape *shape, void *to, double value);
 /* -ERANGE when the kind cannot hold it. */
 CHECK_RESULT int aws_integer_set(const struct aws_shape *shape, void *to, int64_t value);
 
@@ -76,6 +83,9 @@ struct str aws_float_text(const struct aws_shape *shape, const void *value, stru
 struct str aws_epoch_text(int64_t utc_ms, struct aws_text *room);
 /* A finite number in JSON's syntax. -EINVAL, -ERANGE. */
 CHECK_RESULT int aws_double_parse(struct str text, double *out_value);
+
+/* "a String", "an Integer": the kind in AWS's words. */
+const char *aws_kind_text(const struct aws_shape *shape);
 
 /* The format that counts: the member's, the shape's, then `otherwise`. */
 enum aws_timestamp_format aws_time_format(const struct aws_member *member,

@@ -17,7 +17,7 @@
 static const struct aws_codec *const codecs[AWS_PROTOCOL_COUNT] = {
     [AWS_REST_JSON] = &aws_codec_rest_json, [AWS_JSON_1_0] = &aws_codec_json_rpc,
     [AWS_JSON_1_1] = &aws_codec_json_rpc,   [AWS_QUERY] = &aws_codec_query,
-    [AWS_REST_XML] = &aws_codec_rest_xml,
+    [AWS_REST_XML] = &aws_codec_rest_xml,   [AWS_CBOR] = &aws_codec_cbor,
 };
 
 bool aws_has_protocol(enum aws_protocol protocol)
@@ -41,6 +41,17 @@ int aws_refuse(struct decode *d, const struct aws_error *error, const char *form
     *d->fault = (struct aws_fault){.error = error};
     d->fault->message = message.ptr == NULL ? STR("") : message;
     return -EINVAL;
+}
+
+int aws_check_union(struct decode *d, const struct aws_shape *shape, const void *base, unsigned set)
+{
+    unsigned known = 0;
+    for (uint32_t i = 0; i < shape->member_count; i++)
+        known += aws_member_has(&shape->members[i], base);
+    if (set == 1 && known == 1)
+        return 0;
+    return aws_refuse(d, &aws_error_serialization,
+                      "Unions must have exactly one member set: " STR_FMT, STR_ARG(shape->name));
 }
 
 int aws_refuse_size(struct decode *d)
@@ -85,6 +96,21 @@ int aws_answer_text(struct encode *e, struct buf *text, struct str *out_text)
     return 0;
 }
 
+bool aws_cbor_path(struct str path, struct str *out_service, struct str *out_operation)
+{
+    struct str parts[4] = {STR_NONE, STR_NONE, STR_NONE, STR_NONE}; /* the last four segments */
+    for (struct str part; str_split(&path, '/', &part);) {
+        memmove(parts, parts + 1, 3 * sizeof parts[0]);
+        parts[3] = part;
+    }
+    if (!str_eq(parts[0], STR("service")) || !str_eq(parts[2], STR("operation")) ||
+        parts[1].len == 0 || parts[3].len == 0)
+        return false;
+    *out_service = parts[1];
+    *out_operation = parts[3];
+    return true;
+}
+
 /* The operation's name where a protocol puts it: the end of X-Amz-Target or of CBOR's path, the
  * parameter Action of a form. */
 static struct str operation_name(enum aws_protocol protocol, const struct aws_http_request *req,
@@ -96,10 +122,15 @@ static struct str operation_name(enum aws_protocol protocol, const struct aws_ht
             return name;
         return uri_query_find(arena, req->query, STR("Action"), &name) == 0 ? name : STR_NONE;
     }
-    bool is_cbor = protocol == AWS_CBOR;
-    struct str text = is_cbor ? req->path : aws_request_header(req, STR("x-amz-target"));
+    if (protocol == AWS_CBOR) {
+        struct str service;
+        return str_eq(req->method, STR("POST")) && aws_cbor_path(req->path, &service, &name)
+                   ? name
+                   : STR_NONE;
+    }
+    struct str text = aws_request_header(req, STR("x-amz-target"));
     size_t at = text.len;
-    while (at > 0 && text.ptr[at - 1] != (is_cbor ? '/' : '.'))
+    while (at > 0 && text.ptr[at - 1] != '.')
         at--;
     return str_skip(text, at);
 }

@@ -57,6 +57,10 @@ bool aws_route_has_path(const struct aws_service *service, struct str path, stru
 const struct aws_operation *aws_operation_find(const struct aws_service *service, struct str name,
                                                struct str *out_rejected);
 
+/* Takes "…/service/NAME/operation/NAME" apart, CBOR's path; NAME of the service is its target
+ * prefix. False: another path. */
+bool aws_cbor_path(struct str path, struct str *out_service, struct str *out_operation);
+
 /* The operation that a request of that protocol names, by whichever of the two applies. */
 const struct aws_operation *aws_dispatch(const struct aws_service *service,
                                          enum aws_protocol protocol,

@@ -346,3 +346,12 @@ int time_parse_epoch(struct str text, int64_t *out_utc_ms)
     *out_utc_ms = utc_ms;
     return 0;
 }
+
+int time_from_seconds(double seconds, int64_t *out_utc_ms)
+{
+    double ms = seconds * 1000;
+    if (!(ms >= (double) time_min_ms && ms <= (double) time_max_ms)) /* false for NaN */
+        return -ERANGE;
+    *out_utc_ms = (int64_t) (ms < 0 ? ms - 0.5 : ms + 0.5);
+    return 0;
+}

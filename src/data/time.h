@@ -25,3 +25,5 @@ CHECK_RESULT int time_parse_http(struct str text, int64_t *out_utc_ms);
 /* "1515531081.123" or "1.5e9": seconds since 1970, rounded to the nearest millisecond.
  * -EINVAL; -ERANGE outside the years 0000 to 9999. */
 CHECK_RESULT int time_parse_epoch(struct str text, int64_t *out_utc_ms);
+/* The same from a number. -ERANGE, also for NaN. */
+CHECK_RESULT int time_from_seconds(double seconds, int64_t *out_utc_ms);

@@ -1,18 +1,23 @@
 /* One port serves every service, so a request must show whom it is for. From the strongest sign to
  * the weakest:
  *
- * 1. X-Amz-Target: "AWSLambda.Invoke" names service and operation (json protocols).
+ * 1. X-Amz-Target: "AWSLambda.Invoke" names service and operation (json protocols), and so does
+ *    the path "/service/GraniteServiceVersion20100801/operation/PutMetricData" under
+ *    "smithy-protocol: rpc-v2-cbor".
  * 2. The service in the credential scope, "lambda". Several services may sign alike; of those with
  *    REST protocols the one whose routes know the path is meant.
  * 3. The path: "/2015-03-31/..." is an API version that only one service has. Unsigned requests
  *    (curl, health checks of load balancers) are served by it in development mode.
  * 4. The Host: "lambda.us-east-1.amazonaws.com", "lambda.localhost:4566".
  *
- * The protocol: an X-Amz-Target speaks JSON, 1.0 or 1.1 as its Content-Type says; else it is the
- * service's first choice, but for services that speak Query and no REST: without a target they are
- * sent forms, where the body names the operation (looked at when it is there). A service that a
- * client names and that we do not have is told apart from one that nobody named, for the answer. */
+ * The protocol: CBOR says so itself; an X-Amz-Target speaks JSON, 1.0 or 1.1 as its Content-Type
+ * says; else it is the service's first choice, but for services that speak Query and no REST:
+ * without a target they are sent forms, where the body names the operation (looked at when it is
+ * there). A service that a client names and that we do not have is told apart from one that nobody
+ * named, for the answer. */
 #include "gateway/classify.h"
+
+#include "aws/wire.h"
 
 static bool speaks(const struct installed *installed, enum aws_protocol protocol)
 {
@@ -58,6 +63,27 @@ static bool by_target(const struct registry *registry, const struct http_head *h
     struct str known; /* Known to AWS or not: what we lack is named as the client named it. */
     out->protocol = json_protocol(out->installed, head);
     out->operation = aws_operation_find(out->installed->model, operation, &known);
+    return true;
+}
+
+/* A service that does not speak CBOR is still the one that is meant: it answers in its own words.
+ */
+static bool by_cbor(const struct registry *registry, const struct http_head *head,
+                    struct classified *out)
+{
+    struct str service, operation, known;
+    if (!str_eq(http_header_find(head, STR("smithy-protocol")), STR("rpc-v2-cbor")) ||
+        !aws_cbor_path(head->path, &service, &operation))
+        return false;
+    out->service = service;
+    out->rejected = operation;
+    out->installed = registry_by_target(registry, service);
+    if (out->installed == NULL)
+        return true;
+    bool is_spoken = speaks(out->installed, AWS_CBOR);
+    out->protocol = is_spoken ? AWS_CBOR : out->installed->model->protocol;
+    if (is_spoken && str_eq(head->method, STR("POST")))
+        out->operation = aws_operation_find(out->installed->model, operation, &known);
     return true;
 }
 
@@ -145,8 +171,8 @@ void classify(const struct registry *registry, const struct http_head *head,
               const struct credential_scope *scope, struct classified *out)
 {
     *out = (struct classified){.service = STR(""), .rejected = STR("")};
-    if (by_target(registry, head, out) || by_scope(registry, head, scope, out) ||
-        by_path(registry, head, out))
+    if (by_target(registry, head, out) || by_cbor(registry, head, out) ||
+        by_scope(registry, head, scope, out) || by_path(registry, head, out))
         return;
     (void) by_host(registry, head, out); /* The last one: nothing found is the answer. */
 }

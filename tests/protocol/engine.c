@@ -2,7 +2,7 @@
  * answer a line, both JSON.
  *
  *   {"service": "restjson", "protocol": 0, "method": "POST", "path": "/x", "query": "a=b",
- *    "headers": ["name", "value", …], "body": "…"}
+ *    "headers": ["name", "value", …], "body": "…"}; of CBOR "body64", in base64
  *       → {"op": "Name", "params": {…}}, or an answer (below) when the request is refused
  *   {"service": "restjson", "protocol": 0, "op": "Name", "params": {…}}
  *   {"service": "restjson", "protocol": 0, "op": "Name", "error": "Shape", "params": {…}}
@@ -13,6 +13,7 @@
 
 #include "aws/wire.h"
 #include "base/assert.h"
+#include "data/base64.h"
 
 #include <stdlib.h>
 
@@ -45,6 +46,10 @@ static void read_field(struct test_case *c, struct json_reader *r, struct str ke
                  {"query", &c->query},     {"body", &c->body},     {"op", &c->op},
                  {"error", &c->error}};
     enum json_token tok = json_next(r);
+    if (str_eq(key, STR("body64"))) {
+        assert(base64_decode(&c->arena, r->text, &c->body) == 0);
+        return;
+    }
     if (str_eq(key, STR("headers")))
         return read_headers(c, r);
     if (str_eq(key, STR("params"))) {
@@ -77,7 +82,7 @@ static void print(struct buf *out)
     fflush(stdout);
 }
 
-static void print_answer(const struct aws_http_answer *answer)
+static void print_answer(const struct test_case *c, const struct aws_http_answer *answer)
 {
     AUTO_BUF struct buf out;
     struct json_writer w;
@@ -93,8 +98,15 @@ static void print_answer(const struct aws_http_answer *answer)
         json_str(&w, answer->headers[i].value);
     }
     json_array_end(&w);
-    json_key(&w, STR("body"));
-    json_str(&w, answer->body);
+    if (c->protocol == AWS_CBOR) {
+        json_key(&w, STR("body64"));
+        json_raw(&w, STR("\""));
+        base64_encode(&out, answer->body);
+        buf_put_char(&out, '"');
+    } else {
+        json_key(&w, STR("body"));
+        json_str(&w, answer->body);
+    }
     json_object_end(&w);
     print(&out);
 }
@@ -130,7 +142,7 @@ static void run_request(struct test_case *c, const struct aws_service *service)
         return print_params(op, input);
     struct aws_http_answer answer;
     aws_encode_fault(service, protocol, op, &fault, STR("id"), &c->arena, &answer);
-    print_answer(&answer);
+    print_answer(c, &answer);
 }
 
 static const struct aws_error *error_find(const struct aws_service *service, struct str name)
@@ -167,7 +179,7 @@ static void run_answer(struct test_case *c, const struct aws_service *service)
     } else {
         assert(aws_encode(service, protocol, op, value, STR("id"), &c->arena, &answer) == 0);
     }
-    print_answer(&answer);
+    print_answer(c, &answer);
 }
 
 static void run_case(struct str line)

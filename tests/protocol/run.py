@@ -3,11 +3,13 @@
 
 usage: run.py ENGINE CASES_DIR [ID-PART] [-v]
 
-Compares JSON by value, headers exactly, request ids not at all. What does not apply to a server is
+Compares JSON and CBOR by value, headers exactly, request ids not at all. What does not apply to a server is
 left out and counted; everything else must pass. Exit 0 when all did.
 """
+import base64
 import json
 import math
+import struct
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -17,6 +19,9 @@ PROTOCOLS = {"restJson1": 0, "awsJson1_0": 1, "awsJson1_1": 2, "awsQuery": 3, "r
 SERVICES = {
     "aws.protocoltests.restjson#RestJson": "restjson",
     "aws.protocoltests.restjson.validation#RestJsonValidation": "restjsonvalidation",
+    "aws.protocoltests.rpcv2cbor#NonQueryCompatibleRpcV2Protocol": "cborplain",
+    "aws.protocoltests.rpcv2cbor#QueryCompatibleRpcV2Protocol": "cborqc",
+    "smithy.protocoltests.rpcv2Cbor#RpcV2Protocol": "cbor",
     "com.amazonaws.apigateway#BackplaneControlService": "apigateway",
     "com.amazonaws.glacier#Glacier": "glacier",
     "aws.protocoltests.json#JsonProtocol": "json11",
@@ -28,7 +33,7 @@ SERVICES = {
     "com.amazonaws.s3#AmazonS3": "s3",
     "com.amazonaws.machinelearning#AmazonML_20141212": "machinelearning",
 }
-SPOKEN = {"restJson1", "awsJson1_0", "awsJson1_1", "awsQuery", "restXml"}
+SPOKEN = {"restJson1", "awsJson1_0", "awsJson1_1", "awsQuery", "restXml", "rpcv2Cbor"}
 LOST = "the service-2 model lacks the members"
 LEFT_OUT = {
     "AwsJson10ServerPopulatesDefaultsInResponseWhenMissingInParams": LOST,
@@ -40,6 +45,7 @@ LEFT_OUT = {
     "GetBucketLocationUnwrappedOutput": "S3's own: an answer that is its only member",
     "QueryEmptyQueryMaps": "for clients: an empty map in a form cannot be seen",
     "RestJsonServerPopulatesDefaultsInResponseWhenMissingInParams": LOST,
+    "RpcV2CborServerPopulatesDefaultsInResponseWhenMissingInParams": LOST,
 }
 
 
@@ -99,9 +105,10 @@ def request_of(case, test):
     if case["suite"] == "awsQuery" and "Action=" not in test.get("body", ""):
         return None
     query = "&".join(([query] if query else []) + test.get("queryParams", []))
+    body = "body64" if case["suite"] == "rpcv2Cbor" else "body"
     return {"service": SERVICES[case["service"]], "protocol": PROTOCOLS[case["suite"]],
             "method": test["method"], "path": path, "query": query,
-            "headers": flat(headers), "body": test.get("body", "")}
+            "headers": flat(headers), body: test.get("body", "")}
 
 
 def answer_of(case, test):
@@ -120,6 +127,8 @@ def same(want, have):
     if isinstance(want, list) and isinstance(have, list):
         return len(want) == len(have) and all(map(same, want, have))
     if isinstance(want, float) or isinstance(have, float):
+        if want != want and have != have:  # both are NaN
+            return True
         is_number = all(isinstance(x, (int, float)) and not isinstance(x, bool)
                         for x in (want, have))
         return is_number and math.isclose(want, have, rel_tol=1e-6)
@@ -127,7 +136,7 @@ def same(want, have):
 
 
 def check_headers(wanted, answer):
-    have = {"content-length": str(len(answer["body"]))}  # the HTTP layer's
+    have = {"content-length": str(len(answer.get("body", "")))}  # the HTTP layer's
     pairs = answer["headers"]
     for name, value in zip(pairs[::2], pairs[1::2]):
         have[name.lower()] = value
@@ -169,10 +178,67 @@ def is_empty_envelope(body):
                if not child.tag.endswith("ResponseMetadata"))
 
 
+class Break(Exception):
+    """The end of a CBOR item whose length was not given."""
+
+
+def cbor_items(data, at, count):
+    """So many items, or all up to the break when count is None."""
+    items = []
+    while count is None or len(items) < count:
+        try:
+            item, at = cbor(data, at)
+        except Break:
+            return items, at + 1
+        items.append(item)
+    return items, at
+
+
+def cbor(data, at=0):
+    """The item at that byte, and where the next begins. Blobs read as {"blob": …}."""
+    major, info = data[at] >> 5, data[at] & 31
+    if data[at] == 0xff:
+        raise Break
+    width = {24: 1, 25: 2, 26: 4, 27: 8}.get(info, 0)
+    argument = int.from_bytes(data[at + 1:at + 1 + width], "big") if width else info
+    start, at = at, at + 1 + width
+    if major == 7:
+        constants = {20: False, 21: True, 22: None, 23: None}
+        if info in constants:
+            return constants[info], at
+        return struct.unpack({25: ">e", 26: ">f", 27: ">d"}[info], data[start + 1:at])[0], at
+    if major < 2:
+        return (argument, -1 - argument)[major], at
+    if major < 4:
+        if info == 31:
+            parts, at = cbor_items(data, at, None)
+            return "".join(parts) if major == 3 else {"blob": "".join(p["blob"] for p in parts)}, at
+        text = data[at:at + argument]
+        at += argument
+        return (text.decode() if major == 3 else {"blob": text.hex()}), at
+    if major == 6:
+        item, at = cbor(data, at)
+        return {"tag": argument, "item": item}, at
+    count = None if info == 31 else argument * (2 if major == 5 else 1)
+    items, at = cbor_items(data, at, count)
+    return (items if major == 4 else dict(zip(items[::2], items[1::2]))), at
+
+
+def same_cbor(wanted, have):
+    if not wanted or not have:
+        return wanted == have
+    want, value = cbor(wanted)[0], cbor(have)
+    return value[1] == len(have) and same(want, value[0])
+
+
 def check_body(test, answer):
-    body, wanted = answer["body"], test.get("body")
+    wanted = test.get("body")
     if wanted is None:
         return []
+    if "body64" in answer:
+        have = base64.b64decode(answer["body64"])
+        return [] if same_cbor(base64.b64decode(wanted), have) else [f"body {have}"]
+    body = answer["body"]
     if "awsQuery" in test.get("protocol", "") and not wanted:
         return [] if is_empty_envelope(body) else [f"body {body!r}"]
     if ("xml" in (test.get("bodyMediaType") or "") and wanted) or wanted.startswith("<"):

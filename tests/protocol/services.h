@@ -1,6 +1,9 @@
 #pragma once
 /* The services of the official cases, in the protocols that we speak. */
 #include "gen/apigateway.h"
+#include "gen/cbor.h"
+#include "gen/cborplain.h"
+#include "gen/cborqc.h"
 #include "gen/glacier.h"
 #include "gen/json10.h"
 #include "gen/json10qc.h"
@@ -14,8 +17,8 @@
 #include "gen/s3.h"
 
 static const struct aws_service *const services[] = {
-    &apigateway_service, &glacier_service,   &json10_service,
-    &json10qc_service,   &json11_service,    &machinelearning_service,
-    &query_service,      &restjson_service,  &restjsonvalidation_service,
-    &restxml_service,    &restxmlns_service, &s3_service,
+    &apigateway_service,      &cbor_service,      &cborplain_service, &cborqc_service,
+    &glacier_service,         &json10_service,    &json10qc_service,  &json11_service,
+    &machinelearning_service, &query_service,     &restjson_service,  &restjsonvalidation_service,
+    &restxml_service,         &restxmlns_service, &s3_service,
 };

@@ -4,6 +4,8 @@
 #include "aws/wire.h"
 #include "gen/zoo.h"
 
+#include <errno.h>
+
 struct exchange {
     struct arena arena;
     struct aws_fault fault;
@@ -251,6 +253,10 @@ static void each_protocol_names_the_operation_in_its_place(void **state)
          &zoo_op_Text},
         {AWS_QUERY, {STR("GET"), STR("/"), STR("Action=Text"), NULL, 0, STR("")}, &zoo_op_Text},
         {AWS_QUERY, {STR("GET"), STR("/"), STR("Action=%zz"), NULL, 0, STR("")}, NULL},
+        {AWS_CBOR,
+         {STR("POST"), STR("/service/Zoo_20200101/operation/Text"), STR(""), NULL, 0, STR("")},
+         &zoo_op_Text},
+        {AWS_CBOR, {STR("POST"), STR("/Zoo/operation/Text"), STR(""), NULL, 0, STR("")}, NULL},
         {AWS_REST_JSON, {STR("POST"), STR("/text"), STR(""), NULL, 0, STR("")}, &zoo_op_Text},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -259,6 +265,104 @@ static void each_protocol_names_the_operation_in_its_place(void **state)
             aws_dispatch(&zoo_service, cases[i].protocol, &cases[i].req, &x->arena, &rejected),
             cases[i].op);
     }
+}
+
+/* Decodes the bytes, which may hold NULs. */
+static struct zoo_Everything *take_cbor(struct exchange *x, struct str bytes)
+{
+    struct http_header type = {STR("content-type"), STR("application/cbor")};
+    struct aws_http_request req = {STR("POST"), STR("/"), STR(""), &type, 1, bytes};
+    struct zoo_Everything *in = ARENA_NEW(&x->arena, struct zoo_Everything);
+    int rc = aws_decode(&zoo_service, AWS_CBOR, &zoo_op_Mirror, &req, &x->arena, in, &x->fault);
+    return rc < 0 ? NULL : in;
+}
+
+static void cbor_gives_back_what_it_took(void **state)
+{
+    struct exchange *x = *state;
+    struct zoo_Everything *in = take(x, AWS_REST_JSON, everything_json);
+    assert_non_null(in);
+    struct str document = in->document;
+    give(x, AWS_CBOR, in); /* without the document */
+    assert_str(header(x, "content-type"), "application/cbor");
+    assert_str(header(x, "smithy-protocol"), "rpc-v2-cbor");
+    struct str once = x->answer.body;
+    in = take_cbor(x, once);
+    assert_non_null(in);
+    give(x, AWS_CBOR, in);
+    assert_true(str_eq(once, x->answer.body));
+    in->document = document;
+    give(x, AWS_REST_JSON, in);
+    assert_str(x->answer.body, everything_json);
+}
+
+static void cbor_takes_numbers_of_any_width(void **state)
+{
+    struct exchange *x = *state;
+    struct zoo_Everything *in = take_cbor(x, STR("\xa4\x64"
+                                                 "long\xf9\x3c\x00\x66" /* 1.0 */
+                                                 "double\x20\x64"
+                                                 "long\x1b\x7f\xff\xff\xff\xff\xff\xff\xff\x62"
+                                                 "at\xc1\xf9\x3e\x00")); /* 1.5 */
+    assert_non_null(in);
+    assert_int_equal(in->long_, INT64_MAX); /* the last one wins */
+    assert_true(in->double_ == -1.0);
+    assert_int_equal(in->at, 1500);
+    assert_str(in->fallback, "none");
+    assert_str(take_cbor(x, STR(""))->fallback, "none");
+}
+
+static void cbor_refuses_what_does_not_fit(void **state)
+{
+    struct exchange *x = *state;
+    static const struct {
+        struct str body;
+        const char *message;
+    } cases[] = {
+        {STR_INIT("\x80"), "An array can not be converted to a Structure"},
+        {STR_INIT("\xa1\x64text\x01"), "A number can not be converted to a String"},
+        {STR_INIT("\xa1\x65"
+                  "bytes\x61"
+                  "a"),
+         "A text can not be converted to a Blob"},
+        {STR_INIT("\xa1\x64"
+                  "byte\x18\x80"),
+         "A number can not be converted to a Byte"},
+        {STR_INIT("\xa1\x64"
+                  "long\xf9\x3e\x00"),
+         "A number can not be converted to a Long"},
+        {STR_INIT("\xa1\x64"
+                  "long\x1b\x80\x00\x00\x00\x00\x00\x00\x00"),
+         "A number can not be converted to a Long"},
+        {STR_INIT("\xa1\x62"
+                  "at\x01"),
+         "A number can not be converted to a Timestamp"},
+        {STR_INIT("\xa1\x62"
+                  "at\xc0\x01"),
+         "A tagged item can not be converted to a Timestamp"},
+        {STR_INIT("\xa1\x68"
+                  "document\x01"),
+         "A number can not be converted to a Document"},
+        {STR_INIT("\xa1\x65texts\x81\xf6"), "A null can not be converted to a String"},
+        {STR_INIT("\xa1\x01\x01"), "A number can not be a key"},
+        {STR_INIT("\xa1\x66"
+                  "choice\xa0"),
+         "Unions must have exactly one member set: Choice"},
+        {STR_INIT("\xa0\xa0"),
+         "Could not parse request body into cbor: something follows the item at byte 1"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_null(take_cbor(x, cases[i].body));
+        assert_ptr_equal(x->fault.error, &aws_error_serialization);
+        assert_str(x->fault.message, cases[i].message);
+    }
+    struct http_header type = {STR("content-type"), STR("application/json")};
+    struct aws_http_request req = {STR("POST"), STR("/"), STR(""), &type, 1, STR("{}")};
+    struct zoo_Everything in = {0};
+    assert_int_equal(
+        aws_decode(&zoo_service, AWS_CBOR, &zoo_op_Mirror, &req, &x->arena, &in, &x->fault),
+        -EINVAL);
+    assert_ptr_equal(x->fault.error, &aws_error_unsupported_media_type);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -273,6 +377,9 @@ int main(void)
         TEST(query_answers_in_xml),
         TEST(rest_xml_gives_back_what_it_took),
         TEST(rest_xml_reads_as_s3_does),
+        TEST(cbor_gives_back_what_it_took),
+        TEST(cbor_takes_numbers_of_any_width),
+        TEST(cbor_refuses_what_does_not_fit),
         TEST(each_protocol_names_the_operation_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static const struct aws_service table_model = {
     .signing_name = STR_INIT("dynamodb"),
     .endpoint_prefix = STR_INIT("dynamodb"),
     .target_prefix = STR_INIT("DynamoDB_20120810"),
-    .protocols = 1U << AWS_JSON_1_0 | 1U << AWS_JSON_1_1,
+    .protocols = 1U << AWS_JSON_1_0 | 1U << AWS_JSON_1_1 | 1U << AWS_CBOR,
     .protocol = AWS_JSON_1_0,
     .operations = table_ops,
     .operation_count = 1,
@@ -193,6 +193,28 @@ static void the_content_type_tells_the_json_version(void **state)
            &invoke, AWS_REST_JSON);
 }
 
+static void cbor_is_told_by_header_and_path(void **state)
+{
+    (void) state;
+    expect("POST /service/DynamoDB_20120810/operation/PutItem HTTP/1.1\r\nHost: a\r\n"
+           "smithy-protocol: rpc-v2-cbor\r\n" SIGNED("lambda") "\r\n",
+           &table_model, &put, AWS_CBOR);
+    expect("POST /service/DynamoDB_20120810/operation/GetItem HTTP/1.1\r\nHost: a\r\n"
+           "smithy-protocol: rpc-v2-cbor\r\n\r\n",
+           &table_model, NULL, AWS_CBOR);
+    expect("GET /service/DynamoDB_20120810/operation/PutItem HTTP/1.1\r\nHost: a\r\n"
+           "smithy-protocol: rpc-v2-cbor\r\n\r\n",
+           &table_model, NULL, AWS_CBOR);
+    expect("POST /service/AWSLambda/operation/Invoke HTTP/1.1\r\nHost: a\r\n"
+           "smithy-protocol: rpc-v2-cbor\r\n\r\n",
+           &rest_model, NULL, AWS_REST_JSON); /* It speaks no CBOR. */
+    struct classified found =
+        classified_of("POST /service/Nobody/operation/Do HTTP/1.1\r\nHost: a\r\n"
+                      "smithy-protocol: rpc-v2-cbor\r\n\r\n");
+    assert_null(found.installed);
+    assert_str(found.service, "Nobody");
+}
+
 static void what_we_lack_is_named(void **state)
 {
     (void) state;
@@ -245,6 +267,7 @@ int main(void)
         cmocka_unit_test(from_the_strongest_sign_to_the_weakest),
         cmocka_unit_test(a_form_names_its_operation_later),
         cmocka_unit_test(the_content_type_tells_the_json_version),
+        cmocka_unit_test(cbor_is_told_by_header_and_path),
         cmocka_unit_test(what_we_lack_is_named),
         cmocka_unit_test(services_that_we_lack_are_named),
     };
