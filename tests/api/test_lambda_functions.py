@@ -113,7 +113,7 @@ class Life(LambdaTest):
         self.assertEqual(got["FunctionArn"], ARN + "forms:$LATEST")
 
     def test_update_configuration_holds_for_the_next_call(self):
-        source = "import os\ndef handler(event, context):\n    return [os.environ.get('V'), " \
+        source = "import os\ndef handler(event, context):\n    return [os.environ.get('VV'), " \
                  "context.memory_limit_in_mb, context.get_remaining_time_in_millis() > 5000]\n" \
                  "def other(event, context):\n    return 'other'\n"
         python_function(self.client, "config", source)
@@ -122,7 +122,8 @@ class Life(LambdaTest):
                 FunctionName="config", Timeout=10, MemorySize=128 + number,
                 Environment={"Variables": {"V1": "x", "VV": str(number)}})
             answer = self.client.invoke(FunctionName="config")
-            self.assertEqual(json.load(answer["Payload"])[1:], [str(128 + number), True])
+            self.assertEqual(json.load(answer["Payload"]),
+                             [str(number), str(128 + number), True])
         self.client.update_function_configuration(FunctionName="config", Handler="f.other")
         self.assertEqual(json.load(self.client.invoke(FunctionName="config")["Payload"]), "other")
         got = self.client.get_function_configuration(FunctionName="config")
