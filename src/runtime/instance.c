@@ -126,6 +126,26 @@ static void send(void *arg, struct slot *slot, struct invocation *inv)
     channel_send(inst);
 }
 
+static void write_freeze(struct instance *inst, char digit)
+{
+    if (write(inst->freeze_fd, &digit, 1) !=
+        1) /* Never seen; what cannot thaw runs into its time. */
+        log_warn("runtime", "instance not frozen or thawed", "id=%" PRIu64 " to=%c errno=%d",
+                 inst->id, digit, errno);
+}
+
+static void freeze(void *arg, struct slot *slot)
+{
+    (void) arg;
+    write_freeze(CONTAINER_OF(slot, struct instance, slot), '1');
+}
+
+static void thaw(void *arg, struct slot *slot)
+{
+    (void) arg;
+    write_freeze(CONTAINER_OF(slot, struct instance, slot), '0');
+}
+
 static void kill_now(struct instance *inst)
 {
     if (inst->is_killed)
@@ -160,7 +180,15 @@ static void drained(void *arg)
     home_drained(arg);
 }
 
-const struct sched_effects instance_effects = {start, send, stop, done, drained};
+const struct sched_effects instance_effects = {
+    .start = start,
+    .send = send,
+    .freeze = freeze,
+    .thaw = thaw,
+    .stop = stop,
+    .done = done,
+    .drained = drained,
+};
 
 /* ---- the end of an invocation ---- */
 
@@ -408,7 +436,7 @@ void instance_violated(struct instance *inst)
 
 void instance_lost(struct instance *inst)
 {
-    inst->is_ending = inst->slot.state != SLOT_IDLE; /* nobody asks why an idle one ends */
+    inst->is_ending = !slot_state_is_idle(inst->slot.state); /* nobody asks why an idle one ends */
     instance_violated(inst);
 }
 
@@ -531,6 +559,7 @@ static void timer_fired(struct timer *timer)
     case SLOT_INITIALISING: init_timed_out(inst); break;
     case SLOT_BUSY: invocation_timed_out(inst); break;
     case SLOT_STOPPING: stopping_timed_out(inst); break;
-    case SLOT_IDLE: assert(inst->slot.state != SLOT_IDLE); break; /* its timer is clear */
+    case SLOT_IDLE:
+    case SLOT_FROZEN: assert(!slot_state_is_idle(inst->slot.state)); break; /* its timer is clear */
     }
 }

@@ -14,6 +14,8 @@
 #include <errno.h>
 
 enum { TEXT_MAX = 16 * 1024, PAYLOAD_MAX = 64 << 20 };
+/* Longer than the pauses of a function under load, which is thus never frozen. */
+enum { FREEZE_AFTER_US = 5000 };
 
 void home_publish_counts(struct home *home)
 {
@@ -258,7 +260,8 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
                                        .account_concurrency = config->account_concurrency / homes,
                                        .instances_max = config->instances_max / homes,
                                        .queue_max = config->queue_max,
-                                       .keep_alive_us = config->keep_alive_ms * 1000};
+                                       .keep_alive_us = config->keep_alive_ms * 1000,
+                                       .freeze_after_us = FREEZE_AFTER_US};
     sched_init(&home->sched, &sched);
 }
 

@@ -15,7 +15,8 @@
  *
  * The keep-alive needs one timer: all idle instances of a home stand in one list by the time they
  * became idle, so the first one expires first. The timer may fire early (its instance was used
- * meanwhile) and is then set again, which keeps it off the hot path.
+ * meanwhile) and is then set again, which keeps it off the hot path. Freezing works the same way:
+ * a function that is called all the time is never frozen, it only sees the timer pass by.
  *
  * A function's entry lives while it has instances or invocations, or a reservation. */
 #include "runtime/sched.h"
@@ -25,6 +26,9 @@
 #include "base/sm.h"
 
 #include <errno.h>
+
+/* Each freeze costs a write of about 15 us; a burst that ends must not stop the loop for long. */
+enum { FREEZES_PER_TURN = 16, FREEZE_TURN_US = 1000 };
 
 struct sched_account {
     char *name;               /* owned, the map's key */
@@ -49,7 +53,8 @@ static const struct sm_rule slot_rules[] = {
     [SLOT_BUILDING] = {"building", SM_TO(SLOT_INITIALISING) | SM_TO(SLOT_STOPPING)},
     [SLOT_INITIALISING] = {"initialising",
                            SM_TO(SLOT_IDLE) | SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
-    [SLOT_IDLE] = {"idle", SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
+    [SLOT_IDLE] = {"idle", SM_TO(SLOT_FROZEN) | SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
+    [SLOT_FROZEN] = {"frozen", SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
     [SLOT_BUSY] = {"busy", SM_TO(SLOT_BUSY) | SM_TO(SLOT_IDLE) | SM_TO(SLOT_STOPPING)},
     [SLOT_STOPPING] = {"stopping", 0},
 };
@@ -64,6 +69,19 @@ static bool is_starting(enum slot_state state)
     return state == SLOT_BUILDING || state == SLOT_INITIALISING;
 }
 
+static void idle_begin(struct sched *sched, struct slot *slot)
+{
+    const struct sched_config *config = &sched->config;
+    slot->idle_since_us = exec_now_us(config->exec);
+    list_push_front(&slot->function->idle, &slot->own_idle);
+    list_push_back(&sched->idle, &slot->all_idle);
+    list_push_back(&sched->awake, &slot->awake);
+    if (!sched->keep_alive.is_set)
+        timer_set(config->exec, &sched->keep_alive, slot->idle_since_us + config->keep_alive_us);
+    if (!sched->freeze.is_set)
+        timer_set(config->exec, &sched->freeze, slot->idle_since_us + config->freeze_after_us);
+}
+
 /* The one writer of slot->state; keeps the counters and the idle lists in step with it. */
 static void slot_move(struct sched *sched, struct slot *slot, enum slot_state to)
 {
@@ -73,19 +91,15 @@ static void slot_move(struct sched *sched, struct slot *slot, enum slot_state to
     slot->function->starting -= is_starting(from) && !is_starting(to);
     sched->busy += (to == SLOT_BUSY) - (from == SLOT_BUSY);
     sched->stopping += to == SLOT_STOPPING;
-    if (from == SLOT_IDLE) {
+    if (from == SLOT_IDLE)
+        list_remove(&sched->awake, &slot->awake);
+    if (slot_state_is_idle(from) && !slot_state_is_idle(to)) {
         list_remove(&slot->function->idle, &slot->own_idle);
         list_remove(&sched->idle, &slot->all_idle);
     }
-    if (to == SLOT_IDLE) {
-        slot->idle_since_us = exec_now_us(sched->config.exec);
-        list_push_front(&slot->function->idle, &slot->own_idle);
-        list_push_back(&sched->idle, &slot->all_idle);
-        if (!sched->keep_alive.is_set)
-            timer_set(sched->config.exec, &sched->keep_alive,
-                      slot->idle_since_us + sched->config.keep_alive_us);
-    }
     slot->state = to;
+    if (to == SLOT_IDLE)
+        idle_begin(sched, slot);
 }
 
 /* ---- functions and accounts ---- */
@@ -244,6 +258,24 @@ static void keep_alive_over(struct timer *timer)
     }
 }
 
+static void freeze_due(struct timer *timer)
+{
+    struct sched *sched = CONTAINER_OF(timer, struct sched, freeze);
+    int64_t now = exec_now_us(sched->config.exec);
+    for (int i = 0; !list_is_empty(&sched->awake); i++) {
+        struct slot *slot = CONTAINER_OF(list_first(&sched->awake), struct slot, awake);
+        int64_t due = slot->idle_since_us + sched->config.freeze_after_us;
+        if (due <= now && i == FREEZES_PER_TURN)
+            due = now + FREEZE_TURN_US;
+        if (due > now) {
+            timer_set(sched->config.exec, timer, due);
+            return;
+        }
+        slot_move(sched, slot, SLOT_FROZEN);
+        sched->config.effects->freeze(sched->config.arg, slot);
+    }
+}
+
 /* ---- invocations ---- */
 
 static void end(struct sched *sched, struct invocation *inv)
@@ -298,8 +330,11 @@ static bool admit(struct sched *sched, struct sched_function *function, struct i
 
 static void send(struct sched *sched, struct slot *slot, struct invocation *inv)
 {
+    bool is_frozen = slot->state == SLOT_FROZEN;
     slot->invocation = inv;
     slot_move(sched, slot, SLOT_BUSY);
+    if (is_frozen)
+        sched->config.effects->thaw(sched->config.arg, slot);
     sched->config.effects->send(sched->config.arg, slot, inv);
 }
 
@@ -546,17 +581,21 @@ void sched_function_changed(struct sched *sched, struct str arn, struct function
 void sched_init(struct sched *sched, const struct sched_config *config)
 {
     assert(config->instances_max > 0 && config->keep_alive_us > 0);
-    *sched = (struct sched){.config = *config, .keep_alive = {.fire = keep_alive_over}};
+    assert(config->freeze_after_us > 0);
+    *sched = (struct sched){
+        .config = *config, .keep_alive = {.fire = keep_alive_over}, .freeze = {.fire = freeze_due}};
     map_init(&sched->functions);
     map_init(&sched->accounts);
     list_init(&sched->hungry);
     list_init(&sched->idle);
+    list_init(&sched->awake);
 }
 
 void sched_done(struct sched *sched)
 {
     assert(sched->instances == 0 && sched->queued == 0);
     timer_clear(sched->config.exec, &sched->keep_alive);
+    timer_clear(sched->config.exec, &sched->freeze);
     size_t at = 0;
     for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL; at = 0)
         function_free(sched, f);
@@ -584,7 +623,9 @@ void sched_check(const struct sched *sched)
         in_flight += f->in_flight;
         LIST_FOR_EACH (&f->idle, node) {
             const struct slot *slot = CONTAINER_OF(node, struct slot, own_idle);
-            assert(slot->state == SLOT_IDLE && slot->function == f && slot->invocation == NULL);
+            assert(slot_state_is_idle(slot->state) && slot->function == f);
+            assert(slot->invocation == NULL);
+            assert((slot->state == SLOT_IDLE) == list_is_linked(&slot->awake));
         }
     }
     assert(slots == sched->instances && starting == sched->starting);
@@ -593,4 +634,6 @@ void sched_check(const struct sched *sched)
     assert(in_flight >= (int64_t) (sched->queued + sched->busy));
     assert(sched->instances <= sched->config.instances_max);
     assert(list_is_empty(&sched->idle) || sched->keep_alive.is_set);
+    assert(list_is_empty(&sched->awake) || sched->freeze.is_set);
+    assert(sched->awake.len <= sched->idle.len);
 }

@@ -15,12 +15,13 @@ struct sched_account;
 /*  The life of an instance, as far as scheduling is concerned:
  *
  *      building -> initialising -> idle <-> busy        any -> stopping -> gone (no slot)
- *
- *  `frozen` joins beside idle when idle instances are frozen. */
+ *                                   |         ^
+ *                                   +-> frozen+  idle for freeze_after_us; thawed to be busy */
 enum slot_state {
     SLOT_BUILDING,     /* the sandbox is being made */
     SLOT_INITIALISING, /* the language boots, the user's code loads */
     SLOT_IDLE,
+    SLOT_FROZEN,   /* idle, and nothing of it runs: AWS's promise, and no CPU for its threads */
     SLOT_BUSY,     /* runs the invocation */
     SLOT_STOPPING, /* killed; counts against the host until it is gone. An invocation that it ran
                     * stays on it until the cause of death is known. */
@@ -32,12 +33,18 @@ struct slot {
     struct function_spec *spec;      /* counted; what the instance was made for */
     struct sched_function *function; /* borrowed; lives while it has slots */
     struct invocation *invocation;   /* borrowed; SLOT_BUSY, perhaps SLOT_STOPPING */
-    struct list_node own_idle;       /* function's idle instances, last used first */
-    struct list_node all_idle;       /* home's idle instances, first to expire first */
+    struct list_node own_idle;       /* function's idle and frozen instances, last used first */
+    struct list_node all_idle;       /* home's idle and frozen instances, first to expire first */
+    struct list_node awake;          /* home's idle instances, first to freeze first */
     int64_t idle_since_us;
 };
 
 const char *slot_state_name(enum slot_state state);
+/* Waits for an invocation, frozen or not. */
+static inline bool slot_state_is_idle(enum slot_state state)
+{
+    return state == SLOT_IDLE || state == SLOT_FROZEN;
+}
 
 struct sched_effects {
     /* Starts building an instance; the result is the slot of a new one in SLOT_BUILDING, to be
@@ -45,6 +52,10 @@ struct sched_effects {
     void (*start)(void *arg, struct function_spec *spec);
     /* The slot is busy with the invocation from now on. May call nothing of the scheduler. */
     void (*send)(void *arg, struct slot *slot, struct invocation *inv);
+    /* Stops every thread of an idle instance, or lets them run, before `send`. A frozen one is
+     * killed as it is. May call nothing of the scheduler. */
+    void (*freeze)(void *arg, struct slot *slot);
+    void (*thaw)(void *arg, struct slot *slot);
     /* Kills the instance; sched_slot_gone follows later, never from inside. */
     void (*stop)(void *arg, struct slot *slot);
     /* The invocation has ended: its results are set. The scheduler has forgotten it. */
@@ -59,6 +70,7 @@ struct sched_config {
     void *arg;
     unsigned account_concurrency, instances_max, queue_max;
     int64_t keep_alive_us;
+    int64_t freeze_after_us;
 };
 
 struct sched {
@@ -66,8 +78,10 @@ struct sched {
     struct map functions;    /* "arn:version" -> struct sched_function, owned */
     struct map accounts;     /* account -> struct sched_account, owned, never removed */
     struct list hungry;      /* functions with more waiting than starting */
-    struct list idle;        /* slots by idle_since_us */
+    struct list idle;        /* idle and frozen slots by idle_since_us */
+    struct list awake;       /* idle slots by idle_since_us */
     struct timer keep_alive; /* set for the first of idle, or earlier */
+    struct timer freeze;     /* set for the first of awake, or earlier */
     unsigned instances, starting, busy, stopping, queued;
     bool is_draining;
     bool is_refusing; /* the drain's time is over */

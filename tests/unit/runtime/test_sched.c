@@ -8,11 +8,12 @@
 
 #include <errno.h>
 
-enum { FAKES_MAX = 64, SECOND = 1000000 };
+enum { FAKES_MAX = 64, SECOND = 1000000, FREEZE_US = 5000 };
 
 struct fake {
     struct slot slot; /* first */
     bool is_alive;
+    bool is_frozen;
 };
 
 struct world {
@@ -21,7 +22,7 @@ struct world {
     struct timer_heap timers;
     struct sched sched;
     struct fake fakes[FAKES_MAX];
-    unsigned started, stopped, done, throttled, refused, drained;
+    unsigned started, stopped, frozen, thawed, done, throttled, refused, drained;
     struct invocation *last_done;
 };
 
@@ -57,6 +58,7 @@ static void start(void *arg, struct function_spec *spec)
         fake++;
     assert_true(fake < w->fakes + FAKES_MAX);
     fake->is_alive = true;
+    fake->is_frozen = false;
     w->started++;
     sched_slot_init(&w->sched, &fake->slot, spec);
 }
@@ -65,7 +67,24 @@ static void send(void *arg, struct slot *slot, struct invocation *inv)
 {
     (void) arg;
     assert_ptr_equal(slot->invocation, inv);
+    assert_false(CONTAINER_OF(slot, struct fake, slot)->is_frozen);
     inv->is_cold = true; /* "was sent" */
+}
+
+static void freeze(void *arg, struct slot *slot)
+{
+    struct fake *fake = CONTAINER_OF(slot, struct fake, slot);
+    assert_false(fake->is_frozen);
+    fake->is_frozen = true;
+    ((struct world *) arg)->frozen++;
+}
+
+static void thaw(void *arg, struct slot *slot)
+{
+    struct fake *fake = CONTAINER_OF(slot, struct fake, slot);
+    assert_true(fake->is_frozen);
+    fake->is_frozen = false;
+    ((struct world *) arg)->thawed++;
 }
 
 static void stop(void *arg, struct slot *slot)
@@ -91,7 +110,15 @@ static void drained(void *arg)
     ((struct world *) arg)->drained++;
 }
 
-static const struct sched_effects effects = {start, send, stop, done, drained};
+static const struct sched_effects effects = {
+    .start = start,
+    .send = send,
+    .freeze = freeze,
+    .thaw = thaw,
+    .stop = stop,
+    .done = done,
+    .drained = drained,
+};
 
 static void world_init(struct world *w, unsigned account, unsigned instances, unsigned queue)
 {
@@ -103,7 +130,8 @@ static void world_init(struct world *w, unsigned account, unsigned instances, un
                                         .account_concurrency = account,
                                         .instances_max = instances,
                                         .queue_max = queue,
-                                        .keep_alive_us = 10 * SECOND};
+                                        .keep_alive_us = 10 * SECOND,
+                                        .freeze_after_us = FREEZE_US};
     sched_init(&w->sched, &config);
 }
 
@@ -217,6 +245,71 @@ static void a_warm_instance_is_used_again_last_first(void **state)
     assert_int_equal(w.started, 2);
     answer(&w, first);
     assert_int_equal(w.done, 3);
+    world_done(&w);
+    spec_done(&spec);
+}
+
+static void what_is_idle_for_a_while_is_frozen(void **state)
+{
+    (void) state;
+    struct world w;
+    world_init(&w, 10, 10, 10);
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    struct invocation a = {.spec = &spec}, b = a;
+    invoke(&w, &a);
+    struct fake *fake = ready(&w, &w.fakes[0]);
+    pass(&w, SECOND); /* busy for long: that is no reason */
+    answer(&w, fake);
+    pass(&w, FREEZE_US - 1);
+    assert_int_equal(fake->slot.state, SLOT_IDLE);
+    invoke(&w, &b); /* used meanwhile: the time begins anew */
+    answer(&w, fake);
+    pass(&w, FREEZE_US - 1);
+    assert_int_equal(fake->slot.state, SLOT_IDLE);
+    assert_int_equal(w.frozen, 0);
+    pass(&w, 1);
+    assert_int_equal(fake->slot.state, SLOT_FROZEN);
+    pass(&w, SECOND);
+    assert_int_equal(w.frozen, 1);
+    invoke(&w, &a);
+    assert_int_equal(fake->slot.state, SLOT_BUSY);
+    assert_int_equal(w.thawed, 1);
+    assert_int_equal(w.started, 1);
+    answer(&w, fake);
+    pass(&w, 11 * SECOND); /* frozen instances expire like others, as they are */
+    assert_int_equal(fake->slot.state, SLOT_STOPPING);
+    assert_int_equal(w.frozen, 2);
+    assert_int_equal(w.thawed, 1);
+    world_done(&w);
+    spec_done(&spec);
+}
+
+static void the_end_of_a_burst_freezes_in_turns(void **state)
+{
+    (void) state;
+    enum { COUNT = 40 };
+    struct world w;
+    world_init(&w, COUNT, COUNT, COUNT);
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    struct invocation inv[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        inv[i] = (struct invocation){.spec = &spec};
+        invoke(&w, &inv[i]);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        ready(&w, &w.fakes[i]);
+    for (size_t i = 0; i < COUNT; i++)
+        answer(&w, &w.fakes[i]);
+    pass(&w, FREEZE_US);
+    assert_int_equal(w.frozen, 16);
+    invoke(&w, &inv[0]); /* the one used last, which is awake */
+    assert_int_equal(w.thawed, 0);
+    pass(&w, 1000);
+    assert_int_equal(w.frozen, 32);
+    pass(&w, 1000);
+    assert_int_equal(w.frozen, COUNT - 1);
     world_done(&w);
     spec_done(&spec);
 }
@@ -557,7 +650,9 @@ static void random_step(struct world *w, struct rng *rng, struct function_spec *
         if (rng_below(rng, 8) == 0)
             sched_function_changed(&w->sched, spec->arn, rng_below(rng, 4) == 0 ? NULL : spec);
         break;
-    default: pass(w, (int64_t) rng_below(rng, 3 * SECOND)); break;
+    default:
+        pass(w, (int64_t) rng_below(rng, rng_below(rng, 2) == 0 ? FREEZE_US : 3 * SECOND));
+        break;
     }
     sched_check(&w->sched);
 }
@@ -589,6 +684,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_warm_instance_is_used_again_last_first),
+        cmocka_unit_test(what_is_idle_for_a_while_is_frozen),
+        cmocka_unit_test(the_end_of_a_burst_freezes_in_turns),
         cmocka_unit_test(a_waiting_invocation_takes_whichever_is_free_first),
         cmocka_unit_test(limits_throttle_with_awss_reasons),
         cmocka_unit_test(a_full_queue_throttles),
