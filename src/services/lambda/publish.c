@@ -56,7 +56,8 @@ static void spec_environment(struct lambda_spec *own, struct str json)
     struct lambda_EnvironmentVariables vars;
     if (json.ptr == NULL)
         return;
-    /* The names and values are views into the text, and the row's does not outlive the operation. */
+    /* The names and values are views into the text, and the row's does not outlive the operation.
+     */
     int rc = lambda_map_parse(&own->arena, arena_str(&own->arena, json), &vars);
     assert(rc == 0); /* we wrote it; the arena has room for what was limited at the door */
     own->spec.env = ARENA_ARRAY(&own->arena, typeof(*own->spec.env), vars.count);
