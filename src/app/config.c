@@ -17,7 +17,9 @@ const char serve_usage[] =
     "  --loops N             event loops; one up to four CPUs by default\n"
     "  --log-level LEVEL     error, warn, info or debug\n"
     "  --allow-host NAME     a further Host to answer to, or .domain (repeatable)\n"
-    "  --allow-origin URL    a web origin whose pages may use this server (repeatable)\n";
+    "  --allow-origin URL    a web origin whose pages may use this server (repeatable)\n"
+    "  --tls-cert FILE       certificate chain (PEM) for https on the same port; self-made by\n"
+    "  --tls-key FILE        default, in DIR/data/tls/cert.pem\n";
 
 enum { LOOPS_MAX = 64 };
 
@@ -96,12 +98,29 @@ static int set_allow_origin(struct serve_config *config, struct str value, struc
                     err);
 }
 
+static int set_tls_cert(struct serve_config *config, struct str value, struct err *err)
+{
+    if (value.len == 0)
+        return err_say(err, -EINVAL, "--tls-cert wants a file");
+    config->tls_cert = value.ptr; /* The tail of an argument: NUL-terminated. */
+    return 0;
+}
+
+static int set_tls_key(struct serve_config *config, struct str value, struct err *err)
+{
+    if (value.len == 0)
+        return err_say(err, -EINVAL, "--tls-key wants a file");
+    config->tls_key = value.ptr; /* As above. */
+    return 0;
+}
+
 static const struct option {
     struct str name;
     int (*set)(struct serve_config *config, struct str value, struct err *err);
 } options[] = {
     {STR_INIT("--listen"), set_listen},         {STR_INIT("--data"), set_data},
     {STR_INIT("--loops"), set_loops},           {STR_INIT("--log-level"), set_log_level},
+    {STR_INIT("--tls-cert"), set_tls_cert},     {STR_INIT("--tls-key"), set_tls_key},
     {STR_INIT("--allow-host"), set_allow_host}, {STR_INIT("--allow-origin"), set_allow_origin},
 };
 
@@ -139,6 +158,8 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config, s
         if (rc < 0)
             return rc;
     }
+    if ((config.tls_cert == NULL) != (config.tls_key == NULL))
+        return err_say(err, -EINVAL, "--tls-cert and --tls-key belong together");
     *out_config = config;
     return 0;
 }

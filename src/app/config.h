@@ -14,6 +14,7 @@ struct serve_config {
     unsigned loops;       /* 0: by the number of CPUs */
     enum log_level log_level;
     struct str allow_hosts[HOSTS_MAX], allow_origins[HOSTS_MAX]; /* views into argv */
+    const char *tls_cert, *tls_key; /* borrowed from argv; both or neither: a self-made one */
     size_t allow_host_count, allow_origin_count;
 };
 

@@ -27,6 +27,7 @@
 #include "core/pool.h"
 #include "gateway/gateway.h"
 #include "net/server.h"
+#include "net/tls.h"
 #include "os/privilege.h"
 #include "os/random.h"
 #include "os/thread.h"
@@ -63,6 +64,7 @@ struct serve {
     struct directory *keys; /* NULL in development mode */
     struct gateway *gateway;
     int listen_fd;
+    struct tls_identity *tls; /* owned */
     char endpoint[ENDPOINT_SIZE];
     struct task step;   /* of stopping */
     size_t flush_steps; /* left */
@@ -235,6 +237,22 @@ static int socket_open(struct serve *serve, struct err *err)
     return 0;
 }
 
+/* Given files may be root's; a self-made certificate is in the data directory. */
+static int tls_given(struct serve *serve, struct err *err)
+{
+    const struct serve_config *options = &serve->config;
+    if (options->tls_cert == NULL)
+        return 0;
+    return tls_identity_load(options->tls_cert, options->tls_key, &serve->tls, err);
+}
+
+static int tls_self_made(struct serve *serve, struct err *err)
+{
+    if (serve->tls != NULL)
+        return 0;
+    return tls_identity_self_made(PLACE_DATA "/tls", clock_utc_ms(serve->clock), &serve->tls, err);
+}
+
 /* What needs root or a single thread. */
 static int start_privileged(struct serve *serve, struct err *err)
 {
@@ -244,6 +262,8 @@ static int start_privileged(struct serve *serve, struct err *err)
                        "becomes an unprivileged user itself");
     unsigned long files;
     int rc = files_limit_raise(&files, err);
+    if (rc >= 0)
+        rc = tls_given(serve, err);
     if (rc >= 0)
         rc = place_open(serve->config.data_dir, &serve->place, err);
     if (rc >= 0)
@@ -314,6 +334,7 @@ static int gateway_make(struct serve *serve, struct err *err)
         .clock = serve->clock,
         .rng = &rng_real,
         .keys = serve->keys,
+        .tls = serve->tls,
         .crosssite = {.listen_host = str_from(options->host),
                       .extra_hosts = options->allow_hosts,
                       .extra_host_count = options->allow_host_count,
@@ -334,6 +355,8 @@ static int start_rest(struct serve *serve, struct err *err)
         rc = services_make(serve, err);
     if (rc >= 0 && !serve->config.is_dev)
         rc = keys_open(serve, err);
+    if (rc >= 0)
+        rc = tls_self_made(serve, err);
     return rc < 0 ? rc : gateway_make(serve, err);
 }
 
@@ -359,6 +382,7 @@ static int run(struct serve *serve, struct err *err)
     pool_free(serve->workers);
     pool_free(serve->actors);
     gateway_free(serve->gateway);
+    tls_identity_free(serve->tls);
     services_free(serve->services);
     directory_free(serve->keys);
     for (size_t i = 0; i < serve->loop_count; i++)

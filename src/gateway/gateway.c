@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +47,8 @@ int gateway_new(const struct gateway_config *config, struct gateway **out_gatewa
             free(gateway); /* Servers made so far have no listener, and the start has failed. */
             return rc;
         }
+        if (config->tls != NULL)
+            server_set_tls(home->server, config->tls);
     }
     *out_gateway = gateway;
     return 0;

@@ -9,6 +9,7 @@
 struct directory;
 struct gateway;
 struct loop;
+struct tls_identity;
 
 struct gateway_config {
     const struct registry *registry; /* borrowed, complete */
@@ -19,8 +20,9 @@ struct gateway_config {
     struct rng *rng;        /* any thread */
     struct directory *keys; /* of access keys; NULL: development mode, any credentials do */
     struct crosssite crosssite;
-    size_t conns_max;       /* per loop */
-    unsigned in_flight_max; /* requests per loop; beyond: "slow down" */
+    const struct tls_identity *tls; /* borrowed; NULL: no TLS */
+    size_t conns_max;               /* per loop */
+    unsigned in_flight_max;         /* requests per loop; beyond: "slow down" */
     /* Writes further members into the health object; loop thread. NULL: none. */
     void (*health)(void *arg, struct json_writer *w);
     void *health_arg;
