@@ -28,7 +28,8 @@ static void put_value(struct writer *w, const struct aws_member *member, const v
 static bool is_written(const struct aws_member *member)
 {
     return member->shape->kind != AWS_DOCUMENT &&
-           (member->shape->flags & AWS_EVENT_STREAM) == 0; /* that follows in messages */
+           (member->shape->flags & AWS_EVENT_STREAM) == 0 && /* that follows in messages */
+           (member->flags & AWS_EVENT_HEADER) == 0;
 }
 
 static void put_list(struct writer *w, const struct aws_shape *shape, const struct aws_items *list)

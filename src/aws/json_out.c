@@ -57,7 +57,7 @@ static void put_members(struct json_writer *w, const struct aws_shape *shape, co
 {
     for (uint32_t i = 0; i < shape->member_count; i++) {
         const struct aws_member *member = &shape->members[i];
-        if (is_root && is_bound(member))
+        if ((is_root && is_bound(member)) || (member->flags & AWS_EVENT_HEADER))
             continue;
         if (aws_member_has(member, base)) {
             json_key(w, member->wire);

@@ -51,6 +51,12 @@ struct aws_codec {
 extern const struct aws_codec aws_codec_rest_json, aws_codec_json_rpc, aws_codec_query,
     aws_codec_rest_xml, aws_codec_cbor;
 
+/* The error's C struct: the service's detail, or an empty one, with what every error of AWS says.
+ * NULL: no shape, or no memory. */
+const void *aws_fault_detail(const struct aws_fault *fault, struct arena *arena);
+/* The head of an answer that is an event stream, and the stream's first bytes (event_out.c). */
+CHECK_RESULT int aws_event_encode_head(struct encode *e, const void *output);
+
 /* "namespace#Code", or the code alone when the service has no namespace. */
 struct str aws_error_type(struct encode *e, const struct aws_error *error);
 /* x-amzn-query-error, where a service that once spoke Query has another code for its old clients.

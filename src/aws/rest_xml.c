@@ -54,12 +54,6 @@ static int finish(struct encode *e, struct buf *text)
     return aws_answer_text(e, text, &e->answer->body);
 }
 
-static struct str shape_element(const struct aws_shape *shape)
-{
-    bool is_named = shape->names != NULL && shape->names->xml_name.ptr != NULL;
-    return is_named ? shape->names->xml_name : shape->name;
-}
-
 static int encode_payload(struct encode *e, const struct aws_member *payload, const void *base)
 {
     AUTO_BUF struct buf text;
@@ -76,7 +70,7 @@ static int encode_payload(struct encode *e, const struct aws_member *payload, co
         return has_type || aws_answer_header(e->answer, STR("Content-Type"), type) ? 0 : -E2BIG;
     }
     bool is_named = !str_eq(payload->wire, payload->name);
-    xml_put_root(&text, is_named ? payload->wire : shape_element(shape), shape, payload->names,
+    xml_put_root(&text, is_named ? payload->wire : xml_shape_name(shape), shape, payload->names,
                  e->service->xml_namespace, value);
     return finish(e, &text);
 }
@@ -106,7 +100,7 @@ static int rest_xml_encode(struct encode *e, const void *output)
         return encode_payload(e, shape->payload, output);
     if (!has_answer_body(shape))
         return finish(e, &text);
-    xml_put_root(&text, shape_element(shape), shape, NULL, e->service->xml_namespace, output);
+    xml_put_root(&text, xml_shape_name(shape), shape, NULL, e->service->xml_namespace, output);
     return finish(e, &text);
 }
 

@@ -176,6 +176,8 @@ int aws_encode(const struct aws_service *service, enum aws_protocol protocol,
     assert(aws_has_protocol(protocol));
     struct encode e = {service, protocol, op, request_id, arena, out_answer};
     answer_begin(out_answer, op->status, request_id);
+    if (op->flags & AWS_OP_EVENTS_OUT)
+        return aws_event_encode_head(&e, output);
     return codecs[protocol]->encode(&e, output);
 }
 
@@ -193,9 +195,8 @@ static void detail_set(const struct aws_error *error, struct str name, struct st
     }
 }
 
-/* The error's C struct: the service's detail, or an empty one, with what every error of AWS says:
- * the message, and who is to blame ("Type", in Lambda's errors). NULL: no shape, or no memory. */
-static const void *fault_detail(const struct aws_fault *fault, struct arena *arena)
+/* The message, and who is to blame ("Type", in Lambda's errors). */
+const void *aws_fault_detail(const struct aws_fault *fault, struct arena *arena)
 {
     const struct aws_error *error = fault->error;
     if (error->shape == NULL)
@@ -231,7 +232,7 @@ void aws_encode_fault(const struct aws_service *service, enum aws_protocol proto
     struct encode e = {service, protocol, op, request_id, arena, out_answer};
     int status = fault_status(service, protocol, fault->error);
     answer_begin(out_answer, status, request_id);
-    if (codecs[protocol]->encode_fault(&e, fault, fault_detail(fault, arena)) < 0) {
+    if (codecs[protocol]->encode_fault(&e, fault, aws_fault_detail(fault, arena)) < 0) {
         /* The arena is full: the code still goes out, by the header that all SDKs read first. */
         answer_begin(out_answer, status, request_id);
         (void) aws_answer_header(out_answer, STR("X-Amzn-ErrorType"), fault->error->code);

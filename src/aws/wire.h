@@ -73,7 +73,8 @@ CHECK_RESULT int aws_decode(const struct aws_service *service, enum aws_protocol
                             const struct aws_operation *op, const struct aws_http_request *req,
                             struct arena *arena, void *out_input, struct aws_fault *out_fault);
 
-/* Encodes an output. -E2BIG: larger than the arena allows. */
+/* Encodes an output; when it is an event stream, its head and first bytes (aws/eventstream.h).
+ * -E2BIG: larger than the arena allows. */
 CHECK_RESULT int aws_encode(const struct aws_service *service, enum aws_protocol protocol,
                             const struct aws_operation *op, const void *output,
                             struct str request_id, struct arena *arena,

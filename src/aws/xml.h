@@ -20,3 +20,9 @@ static inline struct str xml_name(const struct aws_member *member)
     const struct aws_names *names = member->names;
     return names != NULL && names->query.ptr != NULL ? names->query : member->wire;
 }
+/* What a shape is called as a document's root. */
+static inline struct str xml_shape_name(const struct aws_shape *shape)
+{
+    bool is_named = shape->names != NULL && shape->names->xml_name.ptr != NULL;
+    return is_named ? shape->names->xml_name : shape->name;
+}

@@ -188,7 +188,7 @@ void xml_put_members(struct buf *out, const struct aws_shape *shape, const void 
     for (uint32_t i = 0; i < shape->member_count; i++) {
         const struct aws_member *member = &shape->members[i];
         if (!aws_member_has(member, base) || (is_root && is_bound(member)) ||
-            (member->flags & AWS_XML_ATTRIBUTE) != 0)
+            (member->flags & (AWS_XML_ATTRIBUTE | AWS_EVENT_HEADER)) != 0)
             continue;
         const void *value = aws_member_value(member, base);
         if (member->flags & AWS_FLATTENED)
