@@ -37,7 +37,9 @@ static const struct sm_rule conn_rules[] = {
                                SM_TO(CONN_HANDSHAKE) | SM_TO(CONN_DEAD)},
     [CONN_BODY] = {"body",
                    SM_TO(CONN_BUSY) | SM_TO(CONN_ANSWER) | SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
-    [CONN_BUSY] = {"busy", SM_TO(CONN_ANSWER) | SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
+    [CONN_BUSY] = {"busy",
+                   SM_TO(CONN_ANSWER) | SM_TO(CONN_FLUSH) | SM_TO(CONN_TUNNEL) | SM_TO(CONN_DEAD)},
+    [CONN_TUNNEL] = {"tunnel", SM_TO(CONN_DEAD)},
     [CONN_ANSWER] = {"answer", SM_TO(CONN_FLUSH) | SM_TO(CONN_DEAD)},
     [CONN_FLUSH] = {"flush", SM_TO(CONN_IDLE) | SM_TO(CONN_LINGER) | SM_TO(CONN_DEAD)},
     [CONN_HANDSHAKE] = {"handshake", SM_TO(CONN_IDLE) | SM_TO(CONN_HTTP2) | SM_TO(CONN_DEAD)},
@@ -304,6 +306,12 @@ void conn_flush_soon(struct conn *conn)
         conn_post(conn);
 }
 
+void conn_queue(struct conn *conn, struct str bytes)
+{
+    out_put(conn, bytes);
+    conn_flush_soon(conn);
+}
+
 void conn_write(struct conn *conn, struct str bytes)
 {
     assert(conn->state != CONN_DEAD);
@@ -311,8 +319,7 @@ void conn_write(struct conn *conn, struct str bytes)
         (void) push(conn, bytes); /* What is left is told by conn_unsent. */
         return;
     }
-    out_put(conn, bytes);
-    conn_flush_soon(conn);
+    conn_queue(conn, bytes);
 }
 
 /* --- events --- */

@@ -161,6 +161,20 @@ void http1_abort(struct exchange *x)
     conn_kill(conn);
 }
 
+/* The head of a 101, in the scratch buffer. */
+void http1_put_upgrade(struct server *server, const struct http_header *headers, size_t count)
+{
+    struct buf *out = &server->scratch;
+    buf_reset(out);
+    http1_put_status(out, 101);
+    buf_put(out, server_date(server));
+    for (size_t i = 0; i < count; i++)
+        if (str_eq_nocase(headers[i].name, STR("upgrade")) || !header_is_framing(headers[i].name))
+            http1_put_header(out, headers[i].name, headers[i].value);
+    buf_put(out, STR("Connection: Upgrade\r\n"));
+    http1_end_head(out);
+}
+
 /* --- answers of the server itself --- */
 
 void http1_refuse(struct conn *conn, int status, const char *reason)

@@ -45,6 +45,7 @@ static void on_timeout(struct conn *conn)
     case CONN_LINGER: conn_kill(conn); break;
     case CONN_BUSY:      /* has no deadline */
     case CONN_HANDSHAKE: /* is not ours */
+    case CONN_TUNNEL:
     case CONN_HTTP2:
     case CONN_DEAD: break;
     }
@@ -423,6 +424,7 @@ static bool conn_step(struct conn *conn)
     case CONN_ANSWER:
     case CONN_FLUSH:
     case CONN_HANDSHAKE:
+    case CONN_TUNNEL:
     case CONN_HTTP2:
     case CONN_LINGER:
     case CONN_DEAD: return false;
@@ -570,6 +572,7 @@ static void on_readable(struct conn *conn, int events)
     case CONN_LINGER: discard(conn); break;
     case CONN_FLUSH: /* waits for WRITE only */
     case CONN_HANDSHAKE:
+    case CONN_TUNNEL:
     case CONN_HTTP2:
     case CONN_DEAD: break;
     }

@@ -29,6 +29,7 @@ struct input {
  *                 └─────────────┴───────────────────────────────────────┘
  *      │            refused       answered, refused
  *      ├→ HANDSHAKE, when the first byte is that of TLS; then IDLE or HTTP2
+ *      │            BUSY may become TUNNEL: an upgrade, the last exchange of the connection
  *      └→ HTTP2, when the first bytes are its preface: exchanges have a life of their own there
  *  Any state may become DEAD: the descriptor is closed. Memory goes when no handler holds an
  *  exchange of the connection any more. */
@@ -40,6 +41,7 @@ enum conn_state {
     CONN_ANSWER,    /* the handler is writing a streamed answer */
     CONN_FLUSH,     /* answer given, perhaps not all sent; exchange ended */
     CONN_HANDSHAKE, /* of TLS; from HEAD, when the first byte is its */
+    CONN_TUNNEL,    /* upgraded: bytes for a handler; from BUSY */
     CONN_HTTP2,     /* speaks HTTP/2; from HEAD, when the first bytes are its preface */
     CONN_LINGER,    /* sending half closed; reading to the end so that no reset eats the answer */
     CONN_DEAD,
@@ -60,6 +62,7 @@ struct conn {
     size_t used;           /* input bytes that belong to the request being answered */
     struct exchange *x;    /* HTTP/1.1, BODY to ANSWER: owned */
     struct http2 *http2;   /* HTTP/2: owned */
+    struct tunnel *tunnel; /* TUNNEL: owned */
     struct tls *tls;       /* owned; NULL in the clear */
     struct buf out;        /* unsent bytes, from out_at on */
     size_t out_at;
@@ -221,6 +224,7 @@ void conn_end_sending(struct conn *conn);                       /* shutdown(SHUT
 bool conn_send(struct conn *conn, struct str head, struct str body);
 /* Adds to what leaves at the end of this turn, or at once when it has become much. */
 void conn_write(struct conn *conn, struct str bytes);
+void conn_queue(struct conn *conn, struct str bytes); /* as conn_write, but always later */
 void conn_flush_soon(struct conn *conn);
 bool conn_flush(struct conn *conn); /* as conn_send, of what is unsent */
 size_t conn_unsent(const struct conn *conn);
@@ -257,6 +261,7 @@ void http1_write(struct exchange *x, struct str bytes);
 size_t http1_unsent(const struct exchange *x);
 void http1_end(struct exchange *x, const struct http_header *trailers, size_t trailer_count);
 void http1_abort(struct exchange *x);
+void http1_put_upgrade(struct server *server, const struct http_header *headers, size_t count);
 void http1_refuse(struct conn *conn, int status, const char *reason);
 
 /* http2_conn.c: HTTP/2 from here on; the preface is at the front of conn->input. */
