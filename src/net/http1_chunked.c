@@ -14,6 +14,7 @@
 
 enum chunked_state {
     CHUNK_SIZE, /* zero: where a decoder begins */
+    CHUNK_EXTENSION_START,
     CHUNK_EXTENSION,
     CHUNK_SIZE_LF,
     CHUNK_DATA,
@@ -54,7 +55,7 @@ static int on_size(struct http1_chunked *c, unsigned char byte, struct err *err)
     }
     if (c->line == 1 || (byte != ';' && byte != '\r')) /* line counts this byte already */
         return malformed(err);
-    c->state = byte == ';' ? CHUNK_EXTENSION : CHUNK_SIZE_LF;
+    c->state = byte == ';' ? CHUNK_EXTENSION_START : CHUNK_SIZE_LF;
     return 0;
 }
 
@@ -95,6 +96,9 @@ static int on_byte(struct http1_chunked *c, unsigned char byte, struct err *err)
         return err_say(err, -400, "chunk line or trailers too long");
     switch ((enum chunked_state) c->state) {
     case CHUNK_SIZE: return on_size(c, byte, err);
+    case CHUNK_EXTENSION_START: /* ";" promises a name */
+        c->state = CHUNK_EXTENSION;
+        return byte == '\r' || is_control(byte) ? malformed(err) : 0;
     case CHUNK_EXTENSION: return on_text(c, byte, CHUNK_SIZE_LF, err);
     case CHUNK_SIZE_LF:
         c->line = 0;

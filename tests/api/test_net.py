@@ -30,6 +30,10 @@ class Net(unittest.TestCase):
                               capture_output=True, timeout=120, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_http1_as_node_reads_it(self):
+        for seed in "1", "2", "3":
+            self.node("differential.mjs", str(self.port), "4000", seed)
+
     def test_http2_of_node(self):
         self.node("http2.mjs", f"http://127.0.0.1:{self.port}")
 
