@@ -14,6 +14,8 @@ const char serve_usage[] =
     "  --dev                 accept any credentials; a 12-digit access key is the account\n"
     "  --listen ADDR:PORT    127.0.0.1:4566 by default; port 0 lets the system choose\n"
     "  --data DIR            where everything is kept; /var/lib/virga by default\n"
+    "  --async-retry MS      with --dev: wait that long, not a minute, after an asynchronous call\n"
+    "                        has failed; the other waits shrink alike\n"
     "  --loops N             event loops; one up to four CPUs by default\n"
     "  --log-level LEVEL     error, warn, info or debug\n"
     "  --allow-host NAME     a further Host to answer to, or .domain (repeatable)\n"
@@ -21,7 +23,7 @@ const char serve_usage[] =
     "  --tls-cert FILE       certificate chain (PEM) for https on the same port; self-made by\n"
     "  --tls-key FILE        default, in DIR/data/tls/cert.pem\n";
 
-enum { LOOPS_MAX = 64 };
+enum { LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
 
 static int set_listen(struct serve_config *config, struct str value, struct err *err)
 {
@@ -62,6 +64,16 @@ static int set_loops(struct serve_config *config, struct str value, struct err *
     if (parse_u64(value, LOOPS_MAX, &loops) < 0 || loops == 0)
         return err_say(err, -EINVAL, "--loops wants a number from 1 to %d", LOOPS_MAX);
     config->loops = (unsigned) loops;
+    return 0;
+}
+
+static int set_async_retry(struct serve_config *config, struct str value, struct err *err)
+{
+    uint64_t ms;
+    if (parse_u64(value, ASYNC_RETRY_MAX_MS, &ms) < 0 || ms == 0)
+        return err_say(err, -EINVAL, "--async-retry wants milliseconds from 1 to %d",
+                       ASYNC_RETRY_MAX_MS);
+    config->async_retry_ms = (int64_t) ms;
     return 0;
 }
 
@@ -118,10 +130,15 @@ static const struct option {
     struct str name;
     int (*set)(struct serve_config *config, struct str value, struct err *err);
 } options[] = {
-    {STR_INIT("--listen"), set_listen},         {STR_INIT("--data"), set_data},
-    {STR_INIT("--loops"), set_loops},           {STR_INIT("--log-level"), set_log_level},
-    {STR_INIT("--tls-cert"), set_tls_cert},     {STR_INIT("--tls-key"), set_tls_key},
-    {STR_INIT("--allow-host"), set_allow_host}, {STR_INIT("--allow-origin"), set_allow_origin},
+    {STR_INIT("--listen"), set_listen},
+    {STR_INIT("--data"), set_data},
+    {STR_INIT("--loops"), set_loops},
+    {STR_INIT("--log-level"), set_log_level},
+    {STR_INIT("--tls-cert"), set_tls_cert},
+    {STR_INIT("--tls-key"), set_tls_key},
+    {STR_INIT("--allow-host"), set_allow_host},
+    {STR_INIT("--allow-origin"), set_allow_origin},
+    {STR_INIT("--async-retry"), set_async_retry},
 };
 
 static const struct option *option_find(struct str name)
@@ -160,6 +177,8 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config, s
     }
     if ((config.tls_cert == NULL) != (config.tls_key == NULL))
         return err_say(err, -EINVAL, "--tls-cert and --tls-key belong together");
+    if (config.async_retry_ms > 0 && !config.is_dev)
+        return err_say(err, -EINVAL, "--async-retry is for development: say --dev, too");
     *out_config = config;
     return 0;
 }

@@ -319,6 +319,7 @@ static int services_make(struct serve *serve, struct err *err)
         .loop_count = serve->loop_count,
         .spawner = serve->spawner,
         .instances_max = INSTANCES_MAX,
+        .retry_unit_ms = serve->config.async_retry_ms,
     };
     return services_open(&config, &serve->services, err);
 }

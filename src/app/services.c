@@ -12,7 +12,6 @@
 #include <limits.h>
 
 enum {
-    ACCOUNT_CONCURRENCY = 1000,    /* AWS's default quota */
     QUEUE_MAX = 10 * 1000,         /* calls that wait for an instance, per loop */
     KEEP_ALIVE_MS = 5 * 60 * 1000, /* of an idle instance */
 };
@@ -20,6 +19,8 @@ enum {
 struct services {
     struct registry *registry;
     struct runtime *runtime;
+    struct task functions_ended;
+    struct task *drained; /* the caller's */
 };
 
 static const struct service *const all[] = {
@@ -44,6 +45,7 @@ static int service_open(struct services *services, const struct service *service
         .loops = config->execs,
         .loop_count = config->loop_count,
         .endpoint = config->endpoint,
+        .retry_unit_ms = config->retry_unit_ms,
         .port = services->runtime,
     };
     return registry_open(services->registry, service, &env, config->actors, err);
@@ -58,7 +60,7 @@ int services_open(const struct services_config *config, struct services **out_se
         .loops = config->loops,
         .loop_count = config->loop_count,
         .spawner = config->spawner,
-        .account_concurrency = ACCOUNT_CONCURRENCY,
+        .account_concurrency = LAMBDA_ACCOUNT_CONCURRENCY,
         .instances_max = config->instances_max,
         .queue_max = QUEUE_MAX,
         .keep_alive_ms = KEEP_ALIVE_MS,
@@ -96,9 +98,18 @@ void services_health(void *arg, struct json_writer *w)
     json_object_end(w);
 }
 
+static void functions_ended(struct task *task)
+{
+    struct services *services = CONTAINER_OF(task, struct services, functions_ended);
+    registry_quiesce(services->registry);
+    services->drained->run(services->drained);
+}
+
 void services_drain(struct services *services, int64_t timeout_ms, struct task *done)
 {
-    runtime_drain(services->runtime, timeout_ms, done);
+    services->drained = done;
+    services->functions_ended.run = functions_ended;
+    runtime_drain(services->runtime, timeout_ms, &services->functions_ended);
 }
 
 void services_stop(struct services *services)

@@ -18,6 +18,7 @@ struct services_config {
     size_t loop_count;
     struct spawner *spawner;
     unsigned instances_max;
+    int64_t retry_unit_ms; /* of asynchronous work; 0: AWS's */
 };
 
 /* Main thread, before the loops run. */

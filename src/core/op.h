@@ -11,6 +11,7 @@
 #include "os/exec.h"
 #include "os/random.h"
 
+struct actor;
 struct db;
 struct service;
 
@@ -88,8 +89,9 @@ struct service_env {
     struct exec *workers;
     struct exec *const *loops;
     size_t loop_count;
-    const char *endpoint; /* "http://127.0.0.1:4566" */
-    void *port;           /* service-specific, filled in by app/ (lambda: struct runtime) */
+    const char *endpoint;  /* "http://127.0.0.1:4566" */
+    int64_t retry_unit_ms; /* wait after a first failure of asynchronous work; 0: AWS's */
+    void *port;            /* service-specific, filled in by app/ (lambda: struct runtime) */
 };
 
 struct service {
@@ -101,4 +103,10 @@ struct service {
     int (*open)(const struct service_env *env, void **out_state, struct db **out_db,
                 struct err *err);
     void (*close)(void *state); /* after actor and loops stopped */
+    /* The service has its actor, for work of its own (borrowed until stop). Main thread, before the
+     * loops run. NULL: none wanted. */
+    void (*start)(void *state, struct actor *actor);
+    /* Nothing is posted to the actor from now on, but by operations. Loop 0, after the functions
+     * have ended. NULL: nothing to do. */
+    void (*stop)(void *state);
 };

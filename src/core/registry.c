@@ -82,8 +82,19 @@ int registry_open(struct registry *registry, const struct service *service,
         rc = actor_new(&config, &installed->actor, err);
         assert(rc == 0); /* The numbers above are sound. */
     }
+    if (service->start != NULL)
+        service->start(installed->state, installed->actor);
     registry->at[registry->len++] = installed;
     return 0;
+}
+
+void registry_quiesce(struct registry *registry)
+{
+    for (size_t i = 0; i < registry->len; i++) {
+        const struct installed *installed = registry->at[i];
+        if (installed->service->stop != NULL)
+            installed->service->stop(installed->state);
+    }
 }
 
 void registry_stop(struct registry *registry)

@@ -24,6 +24,8 @@ struct registry *registry_new(void);
 CHECK_RESULT int registry_open(struct registry *registry, const struct service *service,
                                const struct service_env *env, struct exec *actors, struct err *err);
 
+/* Tells the services to start nothing of their own any more (service.stop). Loop 0. */
+void registry_quiesce(struct registry *registry);
 /* Finishes what waits in the actors and ends them; loops and the actors' exec must still run. */
 void registry_stop(struct registry *registry);
 /* Closes the services; after the loops stopped. */

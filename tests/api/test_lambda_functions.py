@@ -379,9 +379,6 @@ class BadInput(LambdaTest):
         self.refused(413, "RequestEntityTooLargeException", "Request must be smaller than 6291456 "
                      "bytes for the InvokeFunction operation", "invoke", FunctionName="call",
                      Payload=json.dumps("x" * 6291456).encode())
-        self.refused(400, "InvalidParameterValueException", "Virga does not support InvocationType "
-                     "Event (asynchronous invocation) yet; use RequestResponse.", "invoke",
-                     FunctionName="call", InvocationType="Event")
         self.refused(400, "ValidationException", "1 validation error detected: Value 'Soon' at "
                      "'invocationType' failed to satisfy constraint: Member must satisfy enum "
                      "value set: …", "invoke", FunctionName="call", InvocationType="Soon")

@@ -15,6 +15,15 @@ from server import Server, cgroups_left, cgroups_of, children_of, python_functio
 
 ROUNDS = int(os.environ.get("VIRGA_CRASH_ROUNDS", "5"))
 SOURCE = "NUMBER = {}\n\ndef handler(event, context):\n    return [NUMBER, event]\n"
+HANGS = "import signal\n\ndef handler(event, context):\n    signal.pause()\n"
+COLLECTS = """
+seen = []
+
+def handler(event, context):
+    if event == "read":
+        return seen
+    seen.append(event)
+"""
 
 
 def is_alive(pid):
@@ -114,6 +123,28 @@ class KillTest(unittest.TestCase):
                 self.check(server, load)
                 server.stop()
                 self.assertEqual(cgroups_left(groups), [])
+
+    def test_acknowledged_events_are_executed(self):
+        """The first event hangs in the only instance, the others wait for it; then all is killed."""
+        server = Server("--async-retry", "60", data=os.path.join(self.folder, "events"))
+        client = server.client()
+        python_function(client, "f", HANGS, Timeout=3)
+        client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
+        for number in range(20):
+            client.invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps(number))
+        family = children_of(server.pid)
+        server.kill()
+        wait_until(lambda: not any(map(is_alive, family)), "processes of the killed server")
+        server.start()
+        client = server.client()
+        client.update_function_code(FunctionName="f", ZipFile=zip_of({"f.py": COLLECTS}))
+        def collected():
+            try:
+                return set(json.load(client.invoke(FunctionName="f", Payload=b'"read"')["Payload"]))
+            except client.exceptions.TooManyRequestsException:
+                return set()  # an event is running
+        wait_until(lambda: collected() == set(range(20)), "all events", seconds=40)
+        server.stop()
 
     def test_the_spawner_may_be_killed_too(self):
         server = Server(data=os.path.join(self.folder, "both"))

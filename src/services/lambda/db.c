@@ -32,12 +32,35 @@ static const struct db_migration migrations[] = {
         "  modified_at_ms BIGINT NOT NULL,"
         "  PRIMARY KEY (account, region, name));"
         "CREATE INDEX functions_code ON functions (code_sha256);"},
+    {2, "ALTER TABLE functions ADD COLUMN reserved BIGINT NOT NULL DEFAULT -1;"
+        "CREATE TABLE event_configs ("
+        "  account BLOB NOT NULL,"
+        "  region BLOB NOT NULL,"
+        "  name BLOB NOT NULL,"
+        "  retries_max INTEGER,"
+        "  age_max_s INTEGER,"
+        "  modified_at_ms BIGINT NOT NULL,"
+        "  PRIMARY KEY (account, region, name));"
+        "CREATE TABLE events ("
+        "  seq BIGINT NOT NULL PRIMARY KEY,"
+        "  account BLOB NOT NULL,"
+        "  region BLOB NOT NULL,"
+        "  name BLOB NOT NULL,"
+        "  request_id TEXT NOT NULL,"
+        "  invoked_arn TEXT NOT NULL,"
+        "  client_context TEXT,"
+        "  payload BLOB NOT NULL,"
+        "  accepted_at_ms BIGINT NOT NULL,"
+        "  due_at_ms BIGINT NOT NULL,"
+        "  attempts INTEGER NOT NULL,"
+        "  throttles INTEGER NOT NULL);"
+        "CREATE INDEX events_due ON events (account, region, name, due_at_ms, seq);"},
 };
 
 #define COLUMNS                                                                                    \
     "account, region, name, revision_id, runtime, role, handler, description, architecture, "      \
     "tracing_mode, log_group, environment, tags, code_sha256, code_size, timeout_s, memory_mb, "   \
-    "tmp_mb, modified_at_ms"
+    "tmp_mb, modified_at_ms, reserved"
 
 int lambda_db_open(const char *path, bool is_in_memory, struct db **out_db, struct err *err)
 {
@@ -62,8 +85,8 @@ static void bind_row(struct db_stmt *s, const struct lambda_row *row)
     int at = 4;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         db_bind_text(s, at++, texts[i]);
-    const int64_t numbers[] = {row->code_size, row->timeout_s, row->memory_mb, row->tmp_mb,
-                               row->modified_at_ms};
+    const int64_t numbers[] = {row->code_size, row->timeout_s,      row->memory_mb,
+                               row->tmp_mb,    row->modified_at_ms, row->reserved};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         db_bind_i64(s, at++, numbers[i]);
 }
@@ -93,6 +116,7 @@ static int take_row(struct db_stmt *s, struct arena *arena, struct lambda_row *o
     row.memory_mb = (int32_t) db_column_i64(s, at++);
     row.tmp_mb = (int32_t) db_column_i64(s, at++);
     row.modified_at_ms = db_column_i64(s, at++);
+    row.reserved = db_column_i64(s, at++);
     *out = row;
     return 0;
 }
@@ -113,7 +137,7 @@ int lambda_db_insert(struct db *db, const struct lambda_row *row, struct err *er
 {
     AUTO_STMT struct db_stmt *s =
         db_query(db, "INSERT INTO functions (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-                     "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)");
+                     "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)");
     bind_row(s, row);
     int rc = db_run(s, err);
     return rc < 0 ? rc : 0;
@@ -125,7 +149,7 @@ int lambda_db_update(struct db *db, const struct lambda_row *row, struct err *er
         db, "UPDATE functions SET revision_id = ?4, runtime = ?5, role = ?6, handler = ?7, "
             "description = ?8, architecture = ?9, tracing_mode = ?10, log_group = ?11, "
             "environment = ?12, tags = ?13, code_sha256 = ?14, code_size = ?15, timeout_s = ?16, "
-            "memory_mb = ?17, tmp_mb = ?18, modified_at_ms = ?19 "
+            "memory_mb = ?17, tmp_mb = ?18, modified_at_ms = ?19, reserved = ?20 "
             "WHERE account = ?1 AND region = ?2 AND name = ?3");
     bind_row(s, row);
     int rc = db_run(s, err);
@@ -177,6 +201,21 @@ int lambda_db_each(struct db *db, int (*fn)(void *arg, const struct lambda_row *
         arena_reset(&arena);
     }
     return rc;
+}
+
+int lambda_db_usage(struct db *db, struct str account, struct str region, struct str except,
+                    struct lambda_usage *out, struct err *err)
+{
+    AUTO_STMT struct db_stmt *s =
+        db_query(db, "SELECT COUNT(*), SUM(code_size), SUM(CASE WHEN reserved > 0 THEN reserved "
+                     "ELSE 0 END) FROM functions "
+                     "WHERE account = ?1 AND region = ?2 AND name <> ?3");
+    bind_key(s, account, region, except);
+    int rc = db_step(s, err);
+    if (rc < 0)
+        return rc;
+    *out = (struct lambda_usage){db_column_i64(s, 0), db_column_i64(s, 1), db_column_i64(s, 2)};
+    return 0;
 }
 
 int lambda_db_uses_code(struct db *db, struct str code_sha256, struct err *err)

@@ -17,6 +17,11 @@ struct lambda_row {
     int64_t code_size;
     int32_t timeout_s, memory_mb, tmp_mb;
     int64_t modified_at_ms;
+    int64_t reserved; /* concurrency; -1: none */
+};
+
+struct lambda_usage {
+    int64_t functions, code_bytes, reserved;
 };
 
 CHECK_RESULT int lambda_db_open(const char *path, bool is_in_memory, struct db **out_db,
@@ -40,5 +45,8 @@ CHECK_RESULT int lambda_db_list(struct db *db, struct arena *arena, struct str a
 CHECK_RESULT int lambda_db_each(struct db *db,
                                 int (*fn)(void *arg, const struct lambda_row *row, struct err *err),
                                 void *arg, struct err *err);
+/* Sums over the functions of an account and region, without the function `except`. */
+CHECK_RESULT int lambda_db_usage(struct db *db, struct str account, struct str region,
+                                 struct str except, struct lambda_usage *out, struct err *err);
 /* 1: some function uses this code; 0: none. */
 CHECK_RESULT int lambda_db_uses_code(struct db *db, struct str code_sha256, struct err *err);

@@ -10,10 +10,14 @@
 #include "runtime/runtime.h"
 #include "services/lambda/code.h"
 #include "services/lambda/db.h"
+#include "services/lambda/rules.h"
 #include "store/blob.h"
 #include "store/db.h"
 
 #include <errno.h>
+
+struct actor;
+struct async;
 
 struct lambda_state {
     struct runtime *runtime;     /* borrowed */
@@ -21,6 +25,8 @@ struct lambda_state {
     struct blobs *blobs;         /* owned */
     struct code_store *code;     /* owned */
     struct directory *directory; /* owned: ARN -> struct lambda_spec on every loop */
+    struct async *async;         /* owned */
+    struct actor *actor;         /* borrowed; set before the loops run */
 };
 
 struct lambda_work {
@@ -30,6 +36,7 @@ struct lambda_work {
     struct str arn;                 /* of the function */
     char old_sha256[CODE_SHA_SIZE]; /* code that the function no longer uses; "": none */
     bool is_deleted;
+    int64_t forgotten_bytes; /* of events that went with the function */
 };
 
 /* A function as the loops see it. */
@@ -38,10 +45,6 @@ struct lambda_spec {
     struct code *code;         /* counted; NULL: its files are lost, nothing can run */
     struct arena arena;        /* owned: the strings of spec */
 };
-
-/* A fault for which svc_fail() was called gets the member Type that Lambda's errors carry. */
-CHECK_RESULT int lambda_fault_typed(struct op *op, int rc);
-#define lambda_fail(op, ...) lambda_fault_typed((op), svc_fail((op), __VA_ARGS__))
 
 /* 413, as the wire calls it; the model knows only its cousins. */
 extern const struct aws_error lambda_error_entity_too_large;
@@ -66,6 +69,12 @@ CHECK_RESULT int lambda_map_parse(struct arena *arena, struct str json,
 
 int lambda_prepare_CreateFunction(struct op *op, const void *in);
 int lambda_run_CreateFunction(struct op *op, const void *in, void *out);
+/* The row of the caller's function that in->FunctionName means; $LATEST and no qualifier alone. */
+CHECK_RESULT int lambda_find(struct op *op, struct str function_name, struct str qualifier,
+                             struct lambda_target *out_target, struct lambda_row *out_row);
+/* "The answer is too large." */
+CHECK_RESULT int lambda_fail_too_large(struct op *op);
+
 int lambda_run_GetFunction(struct op *op, const void *in, void *out);
 int lambda_run_GetFunctionConfiguration(struct op *op, const void *in, void *out);
 int lambda_run_ListFunctions(struct op *op, const void *in, void *out);
@@ -73,4 +82,20 @@ int lambda_run_DeleteFunction(struct op *op, const void *in, void *out);
 int lambda_prepare_UpdateFunctionCode(struct op *op, const void *in);
 int lambda_run_UpdateFunctionCode(struct op *op, const void *in, void *out);
 int lambda_run_UpdateFunctionConfiguration(struct op *op, const void *in, void *out);
+int lambda_run_PutFunctionConcurrency(struct op *op, const void *in, void *out);
+int lambda_run_GetFunctionConcurrency(struct op *op, const void *in, void *out);
+int lambda_run_DeleteFunctionConcurrency(struct op *op, const void *in, void *out);
+int lambda_run_GetAccountSettings(struct op *op, const void *in, void *out);
+int lambda_run_ListTags(struct op *op, const void *in, void *out);
+int lambda_run_TagResource(struct op *op, const void *in, void *out);
+int lambda_run_UntagResource(struct op *op, const void *in, void *out);
+int lambda_run_ListVersionsByFunction(struct op *op, const void *in, void *out);
+int lambda_run_GetFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
+int lambda_run_PutFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
+int lambda_run_UpdateFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
+int lambda_run_DeleteFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
+int lambda_run_ListFunctionEventInvokeConfigs(struct op *op, const void *in, void *out);
+/* Invoke with InvocationType Event, once the function is known to be there. */
+void lambda_start_event(struct op *op, const struct lambda_target *target,
+                        struct str client_context);
 void lambda_start_Invoke(struct op *op, const void *in, void *out);

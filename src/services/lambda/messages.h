@@ -1,6 +1,6 @@
 #pragma once
 /* Every text that this service answers with, in one place: error and format, to be spread into
- * lambda_fail(). The models carry no texts. Where each comes from:
+ * svc_fail(). The models carry no texts. Where each comes from:
  *
  *   documented  in AWS's API reference or developer guide
  *   observed    in AWS's answers as recorded in public sources (client issues, recorded tests)
@@ -133,6 +133,14 @@
 #define MSG_UNSUPPORTED LAMBDA_BAD_VALUE, "Virga does not support %s yet."
 
 /* observed */
+#define MSG_TAGS_OF_VERSION                                                                        \
+    LAMBDA_BAD_VALUE, "Tags on function aliases and versions are not supported. Please specify "   \
+                      "a function ARN."
+/* observed */
+#define MSG_UNRESERVED                                                                             \
+    LAMBDA_BAD_VALUE, "Specified ReservedConcurrentExecutions for function decreases account's "   \
+                      "UnreservedConcurrentExecution below its minimum value of [%d]."
+/* observed */
 #define MSG_TAGS LAMBDA_BAD_VALUE, "Number of tags exceeds resource tag limit."
 
 /* --- invocation ----------------------------------------------------------------------------- */
@@ -149,9 +157,18 @@
 #define MSG_CLIENT_CONTEXT                                                                         \
     &lambda_error_InvalidRequestContentException,                                                  \
         "Client context must be a valid Base64-encoded JSON object of at most 3583 bytes."
-/* ours */
-#define MSG_EVENT                                                                                  \
-    LAMBDA_BAD_VALUE, "Virga does not support InvocationType Event (asynchronous invocation) "     \
-                      "yet; use RequestResponse."
+/* observed */
+#define MSG_EVENT_SIZE                                                                             \
+    &lambda_error_entity_too_large,                                                                \
+        "%zu byte payload is too large for the Event invocation type (limit %d bytes)"
+/* observed */
+#define MSG_EVENT_CONFIG_NONE                                                                      \
+    LAMBDA_BAD_VALUE, "You must specify at least one of error handling or destination setting."
+/* observed */
+#define MSG_EVENT_CONFIG_NOT_FOUND                                                                 \
+    &lambda_error_ResourceNotFoundException,                                                       \
+        "The function " STR_FMT ":$LATEST doesn't have an EventInvokeConfig"
+/* observed */
+#define MSG_FUNCTION_MISSING &lambda_error_ResourceNotFoundException, "The function doesn't exist."
 /* observed */
 #define MSG_THROTTLED &lambda_error_TooManyRequestsException, "Rate Exceeded."

@@ -6,6 +6,7 @@
  * lambda_publish after the commit. */
 #include "base/log.h"
 #include "data/hash.h"
+#include "services/lambda/db_events.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 #include "services/lambda/rules.h"
@@ -27,10 +28,10 @@ static int prepare_package(struct op *op, struct str zip)
     log_info("lambda", "package refused", "req=" STR_FMT " reason=%s", STR_ARG(op->request_id),
              log_quote(&quoted, str_from(err.text)));
     switch (rc) {
-    case -EINVAL: return lambda_fail(op, MSG_UNZIP);
-    case -ENODATA: return lambda_fail(op, MSG_ZIP_EMPTY);
-    case -EFBIG: return lambda_fail(op, MSG_UNZIPPED_SIZE);
-    case -E2BIG: return lambda_fail(op, MSG_TOO_MANY_FILES, CODE_ENTRIES_MAX);
+    case -EINVAL: return svc_fail(op, MSG_UNZIP);
+    case -ENODATA: return svc_fail(op, MSG_ZIP_EMPTY);
+    case -EFBIG: return svc_fail(op, MSG_UNZIPPED_SIZE);
+    case -E2BIG: return svc_fail(op, MSG_TOO_MANY_FILES, CODE_ENTRIES_MAX);
     default: return svc_fail_internal(op, &err);
     }
 }
@@ -77,11 +78,11 @@ static int check_create_only(struct op *op, const struct lambda_CreateFunctionRe
     else if (in->TenancyConfig != NULL)
         unsupported = "TenancyConfig";
     if (unsupported != NULL)
-        return lambda_fail(op, MSG_UNSUPPORTED, unsupported);
+        return svc_fail(op, MSG_UNSUPPORTED, unsupported);
     if (in->Runtime.ptr == NULL || in->Handler.len == 0)
-        return lambda_fail(op, MSG_MANDATORY);
+        return svc_fail(op, MSG_MANDATORY);
     if (in->Tags.count > TAGS_MAX)
-        return lambda_fail(op, MSG_TAGS);
+        return svc_fail(op, MSG_TAGS);
     return lambda_check_architectures(op, in->Architectures.items, in->Architectures.count);
 }
 
@@ -92,9 +93,9 @@ static int resolve_new(struct op *op, struct str function_name, struct lambda_ta
     if (rc < 0)
         return rc;
     if (out->qualifier.ptr != NULL)
-        return lambda_fail(op, MSG_NAME_PATTERN, STR_ARG(function_name));
+        return svc_fail(op, MSG_NAME_PATTERN, STR_ARG(function_name));
     if (out->name.len > LAMBDA_NAME_MAX)
-        return lambda_fail(op, MSG_NAME_TOO_LONG, STR_ARG(out->name));
+        return svc_fail(op, MSG_NAME_TOO_LONG, STR_ARG(out->name));
     return 0;
 }
 
@@ -136,6 +137,7 @@ static int new_row(struct op *op, const struct lambda_CreateFunctionRequest *in,
         .timeout_s = DEFAULT_TIMEOUT_S,
         .memory_mb = DEFAULT_MEMORY_MB,
         .tmp_mb = DEFAULT_TMP_MB,
+        .reserved = -1,
     };
     if (in->Tags.count > 0 &&
         lambda_map_format(op->arena, (const struct str_pair *) (const void *) in->Tags.items,
@@ -176,7 +178,7 @@ int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
     take_package(op, in->Code->ZipFile, &work->row);
     rc = lambda_db_insert(op->db, &work->row, &err);
     if (rc == -EEXIST)
-        return lambda_fail(op, MSG_FUNCTION_EXISTS, STR_ARG(target.name));
+        return svc_fail(op, MSG_FUNCTION_EXISTS, STR_ARG(target.name));
     if (rc == 0)
         rc = code_package_ensure(state->code, &work->package, in->Code->ZipFile, &err);
     if (rc < 0)
@@ -203,11 +205,11 @@ int lambda_prepare_UpdateFunctionCode(struct op *op, const void *in_any)
     if (rc < 0)
         return rc;
     if (in->ImageUri.ptr != NULL)
-        return lambda_fail(op, MSG_IMAGE_FOR_ZIP);
+        return svc_fail(op, MSG_IMAGE_FOR_ZIP);
     if (in->has_Publish && in->Publish)
-        return lambda_fail(op, MSG_UNSUPPORTED, "Publish (function versions)");
+        return svc_fail(op, MSG_UNSUPPORTED, "Publish (function versions)");
     if (in->PublishTo.ptr != NULL)
-        return lambda_fail(op, MSG_UNSUPPORTED, "PublishTo");
+        return svc_fail(op, MSG_UNSUPPORTED, "PublishTo");
     rc = lambda_check_architectures(op, in->Architectures.items, in->Architectures.count);
     if (rc == 0)
         rc = lambda_check_code(op, &code);
@@ -232,7 +234,7 @@ static int find_for_update(struct op *op, struct str function_name, struct str r
     if (rc < 0)
         return svc_fail_internal(op, &err);
     if (revision_id.ptr != NULL && !str_eq(revision_id, out_row->revision_id))
-        return lambda_fail(op, MSG_REVISION);
+        return svc_fail(op, MSG_REVISION);
     *out_arn = target.arn;
     return 0;
 }
@@ -327,7 +329,7 @@ int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)
     if (rc < 0)
         return rc;
     if (str_eq(target.qualifier, STR("$LATEST")))
-        return lambda_fail(op, MSG_DELETE_LATEST);
+        return svc_fail(op, MSG_DELETE_LATEST);
     if (target.qualifier.ptr != NULL) /* a version or an alias: there are none yet */
         return lambda_not_found(op, &target);
     struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
@@ -336,6 +338,9 @@ int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)
                         &work->row, &err);
     if (rc == 0)
         rc = lambda_db_delete(op->db, op->caller.account, op->caller.region, target.name, &err);
+    if (rc == 0)
+        rc = event_db_forget(op->db, op->caller.account, op->caller.region, target.name,
+                             &work->forgotten_bytes, &err);
     if (rc == -ENOENT)
         return lambda_not_found(op, &target);
     if (rc < 0)

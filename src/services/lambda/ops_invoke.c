@@ -72,12 +72,10 @@ static void invocation_done(struct invocation *inv)
 /* Members that we would not act upon, and the two ways that need nothing but a look. */
 static int check(struct op *op, const struct lambda_InvocationRequest *in)
 {
-    if (str_eq(in->InvocationType, STR("Event")))
-        return lambda_fail(op, MSG_EVENT);
     if (in->DurableExecutionName.ptr != NULL)
-        return lambda_fail(op, MSG_UNSUPPORTED, "DurableExecutionName");
+        return svc_fail(op, MSG_UNSUPPORTED, "DurableExecutionName");
     if (in->TenantId.ptr != NULL)
-        return lambda_fail(op, MSG_UNSUPPORTED, "TenantId");
+        return svc_fail(op, MSG_UNSUPPORTED, "TenantId");
     return lambda_check_payload(op, in->Payload);
 }
 
@@ -98,7 +96,7 @@ static int find(struct op *op, const struct lambda_InvocationRequest *in,
     struct function_spec *spec = CONTAINER_OF(snapshot, struct function_spec, snapshot);
     struct lambda_spec *own = CONTAINER_OF(spec, struct lambda_spec, spec);
     if (own->code == NULL)
-        return lambda_fail(op, MSG_CODE_LOST);
+        return svc_fail(op, MSG_CODE_LOST);
     *out_spec = own;
     return 0;
 }
@@ -122,16 +120,17 @@ void lambda_start_Invoke(struct op *op, const void *in_any, void *out_any)
         op_finish(op, 0);
         return;
     }
+    if (str_eq(in->InvocationType, STR("Event"))) {
+        lambda_start_event(op, &target, client_context);
+        return;
+    }
     struct call *call = ARENA_NEW(op->arena, struct call);
     call->op = op;
     struct invocation *inv = &call->inv;
     (void) snapshot_ref(&own->spec.snapshot);
     inv->spec = &own->spec;
     inv->request_id = op->request_id;
-    inv->invoked_arn = target.arn;
-    if (target.qualifier.ptr != NULL)
-        inv->invoked_arn = arena_printf(op->arena, STR_FMT ":" STR_FMT, STR_ARG(target.arn),
-                                        STR_ARG(target.qualifier));
+    inv->invoked_arn = lambda_invoked_arn(op, &target);
     inv->client_context = client_context;
     inv->payload = in->Payload.len == 0 ? STR("{}") : in->Payload;
     inv->wants_log_tail = str_eq(in->LogType, STR("Tail"));

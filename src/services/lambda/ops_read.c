@@ -11,7 +11,7 @@
 enum { PAGE_MAX = 50 }; /* AWS returns at most 50, whatever MaxItems says */
 
 /* $LATEST is the only version there is. */
-static int find(struct op *op, struct str function_name, struct str qualifier,
+int lambda_find(struct op *op, struct str function_name, struct str qualifier,
                 struct lambda_target *out_target, struct lambda_row *out_row)
 {
     struct err err;
@@ -27,7 +27,7 @@ static int find(struct op *op, struct str function_name, struct str qualifier,
     return rc < 0 ? svc_fail_internal(op, &err) : 0;
 }
 
-static int answer_too_large(struct op *op)
+int lambda_fail_too_large(struct op *op)
 {
     return svc_fail(op, &aws_error_request_too_large, "The answer is too large.");
 }
@@ -37,11 +37,11 @@ int lambda_run_GetFunctionConfiguration(struct op *op, const void *in_any, void 
     const struct lambda_GetFunctionConfigurationRequest *in = in_any;
     struct lambda_target target;
     struct lambda_row row;
-    int rc = find(op, in->FunctionName, in->Qualifier, &target, &row);
+    int rc = lambda_find(op, in->FunctionName, in->Qualifier, &target, &row);
     if (rc < 0)
         return rc;
     rc = lambda_show(op, &row, target.qualifier.ptr != NULL, LAMBDA_SHOW_ALL, out);
-    return rc < 0 ? answer_too_large(op) : 0;
+    return rc < 0 ? lambda_fail_too_large(op) : 0;
 }
 
 int lambda_run_GetFunction(struct op *op, const void *in_any, void *out_any)
@@ -50,11 +50,16 @@ int lambda_run_GetFunction(struct op *op, const void *in_any, void *out_any)
     struct lambda_GetFunctionResponse *out = out_any;
     struct lambda_target target;
     struct lambda_row row;
-    int rc = find(op, in->FunctionName, in->Qualifier, &target, &row);
+    int rc = lambda_find(op, in->FunctionName, in->Qualifier, &target, &row);
     if (rc < 0)
         return rc;
     out->Configuration = ARENA_NEW(op->arena, struct lambda_FunctionConfiguration);
     rc = lambda_show(op, &row, target.qualifier.ptr != NULL, LAMBDA_SHOW_ALL, out->Configuration);
+    if (row.reserved >= 0) {
+        out->Concurrency = ARENA_NEW(op->arena, struct lambda_Concurrency);
+        out->Concurrency->has_ReservedConcurrentExecutions = true;
+        out->Concurrency->ReservedConcurrentExecutions = (int32_t) row.reserved;
+    }
     out->Code = ARENA_NEW(op->arena, struct lambda_FunctionCodeLocation);
     out->Code->RepositoryType = STR("S3");
     if (rc == 0 && row.tags.ptr != NULL) {
@@ -63,7 +68,7 @@ int lambda_run_GetFunction(struct op *op, const void *in_any, void *out_any)
         if (rc == 0) /* both are lists of pairs, see show.c */
             out->Tags = (struct lambda_Tags){(void *) tags.items, tags.count};
     }
-    return rc < 0 ? answer_too_large(op) : 0;
+    return rc < 0 ? lambda_fail_too_large(op) : 0;
 }
 
 /* A marker is the base64 of the last name that was listed. */
@@ -71,7 +76,7 @@ static int marker_parse(struct op *op, struct str marker, struct str *out_name)
 {
     struct str name = STR("");
     if (marker.ptr != NULL && base64_decode(op->arena, marker, &name) < 0)
-        return lambda_fail(op, MSG_MARKER);
+        return svc_fail(op, MSG_MARKER);
     *out_name = name;
     return 0;
 }
@@ -86,6 +91,23 @@ static struct str marker_format(struct arena *arena, struct str name)
     return marker;
 }
 
+int lambda_run_ListVersionsByFunction(struct op *op, const void *in_any, void *out_any)
+{
+    const struct lambda_ListVersionsByFunctionRequest *in = in_any;
+    struct lambda_ListVersionsByFunctionResponse *out = out_any;
+    struct lambda_target target;
+    struct lambda_row row;
+    if (in->Marker.ptr != NULL) /* there never was a second page */
+        return svc_fail(op, MSG_MARKER);
+    int rc = lambda_find(op, in->FunctionName, STR_NONE, &target, &row);
+    if (rc < 0)
+        return rc;
+    out->Versions.items = ARENA_NEW(op->arena, struct lambda_FunctionConfiguration);
+    out->Versions.count = 1;
+    rc = lambda_show(op, &row, true, LAMBDA_SHOW_LISTED, out->Versions.items);
+    return rc < 0 ? lambda_fail_too_large(op) : 0;
+}
+
 int lambda_run_ListFunctions(struct op *op, const void *in_any, void *out_any)
 {
     const struct lambda_ListFunctionsRequest *in = in_any;
@@ -93,7 +115,7 @@ int lambda_run_ListFunctions(struct op *op, const void *in_any, void *out_any)
     struct str after;
     struct err err;
     if (in->MasterRegion.ptr != NULL)
-        return lambda_fail(op, MSG_UNSUPPORTED, "MasterRegion (Lambda@Edge)");
+        return svc_fail(op, MSG_UNSUPPORTED, "MasterRegion (Lambda@Edge)");
     int rc = marker_parse(op, in->Marker, &after);
     if (rc < 0)
         return rc;
@@ -106,12 +128,12 @@ int lambda_run_ListFunctions(struct op *op, const void *in_any, void *out_any)
     size_t count = (size_t) rc > page ? page : (size_t) rc;
     out->Functions.items = ARENA_ARRAY(op->arena, struct lambda_FunctionConfiguration, count + 1);
     if (out->Functions.items == NULL)
-        return answer_too_large(op);
+        return lambda_fail_too_large(op);
     out->Functions.count = count;
     for (size_t i = 0; i < count; i++) {
         if (lambda_show(op, &rows[i], in->FunctionVersion.ptr != NULL, LAMBDA_SHOW_LISTED,
                         &out->Functions.items[i]) < 0)
-            return answer_too_large(op);
+            return lambda_fail_too_large(op);
     }
     if ((size_t) rc > page)
         out->NextMarker = marker_format(op->arena, rows[page - 1].name);

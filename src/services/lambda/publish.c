@@ -9,37 +9,10 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "services/lambda/async.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 #include "services/lambda/rules.h"
-
-const struct aws_error lambda_error_entity_too_large = {
-    .name = STR_INIT("RequestEntityTooLargeException"),
-    .code = STR_INIT("RequestEntityTooLargeException"),
-    .status = 413,
-    .side = AWS_SENDER,
-    .shape = &lambda_shape_RequestTooLargeException,
-};
-
-int lambda_fault_typed(struct op *op, int rc)
-{
-    const struct aws_shape *shape = op->fault.error == NULL ? NULL : op->fault.error->shape;
-    if (shape == NULL)
-        return rc;
-    char *detail = arena_alloc(op->arena, shape->size);
-    for (uint32_t i = 0; i < shape->member_count; i++) {
-        const struct aws_member *member = &shape->members[i];
-        struct str text = STR_NONE;
-        if (str_eq(member->name, STR("Type")))
-            text = STR("User");
-        else if (str_eq_nocase(member->name, STR("message")))
-            text = op->fault.message;
-        if (text.ptr != NULL)
-            memcpy(detail + member->offset, &text, sizeof text);
-    }
-    op->fault.detail = detail;
-    return rc;
-}
 
 static void spec_free(struct snapshot *snapshot)
 {
@@ -101,7 +74,7 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     spec->tmp_bytes = (uint64_t) row->tmp_mb << 20;
     spec->code_sha256 = arena_str(arena, row->code_sha256);
     spec->revision = revision_number(row->revision_id);
-    spec->reserved_concurrency = -1;
+    spec->reserved_concurrency = row->reserved;
     spec->log_group = row->log_group.ptr != NULL
                           ? arena_str(arena, row->log_group)
                           : arena_printf(arena, "/aws/lambda/" STR_FMT, STR_ARG(row->name));
@@ -147,6 +120,8 @@ void lambda_publish(struct op *op, struct task *then)
             code = code_store_find(state->code, work->row.code_sha256);
         snapshot = &lambda_spec_new(&work->row, work->arn, code)->spec.snapshot;
     }
+    if (work->is_deleted)
+        async_forgotten(state->async, work->forgotten_bytes);
     release_old(state, work->old_sha256);
     directory_publish(state->directory, work->arn, snapshot, then);
 }

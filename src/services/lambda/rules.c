@@ -21,6 +21,14 @@
 
 #include <errno.h>
 
+const struct aws_error lambda_error_entity_too_large = {
+    .name = STR_INIT("RequestEntityTooLargeException"),
+    .code = STR_INIT("RequestEntityTooLargeException"),
+    .status = 413,
+    .side = AWS_SENDER,
+    .shape = &lambda_shape_RequestTooLargeException,
+};
+
 static bool is_account(struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -95,15 +103,15 @@ int lambda_resolve(struct op *op, struct str function_name, struct str qualifier
 {
     struct name_parts parts;
     if (!split_name(function_name, &parts))
-        return lambda_fail(op, MSG_NAME_PATTERN, STR_ARG(function_name));
+        return svc_fail(op, MSG_NAME_PATTERN, STR_ARG(function_name));
     if (parts.region.ptr != NULL && !str_eq(parts.region, op->caller.region))
-        return lambda_fail(op, MSG_OTHER_REGION, STR_ARG(parts.region), STR_ARG(op->caller.region));
+        return svc_fail(op, MSG_OTHER_REGION, STR_ARG(parts.region), STR_ARG(op->caller.region));
     if (parts.account.ptr != NULL && !str_eq(parts.account, op->caller.account))
         return svc_fail(op, MSG_OTHER_ACCOUNT, STR_ARG(op->caller.principal),
                         STR_ARG(op->def->model->name), STR_ARG(function_name),
                         STR_ARG(op->def->model->name));
     if (parts.qualifier.ptr != NULL && qualifier.ptr != NULL && !str_eq(parts.qualifier, qualifier))
-        return lambda_fail(op, MSG_QUALIFIER_MISMATCH);
+        return svc_fail(op, MSG_QUALIFIER_MISMATCH);
     struct lambda_target target = {
         .name = parts.name,
         .qualifier = qualifier.ptr != NULL ? qualifier : parts.qualifier,
@@ -115,19 +123,24 @@ int lambda_resolve(struct op *op, struct str function_name, struct str qualifier
     return 0;
 }
 
+struct str lambda_invoked_arn(struct op *op, const struct lambda_target *target)
+{
+    if (target->qualifier.ptr == NULL)
+        return target->arn;
+    return arena_printf(op->arena, STR_FMT ":" STR_FMT, STR_ARG(target->arn),
+                        STR_ARG(target->qualifier));
+}
+
 int lambda_not_found(struct op *op, const struct lambda_target *target)
 {
-    struct str arn = target->arn;
-    if (target->qualifier.ptr != NULL)
-        arn = arena_printf(op->arena, STR_FMT ":" STR_FMT, STR_ARG(target->arn),
-                           STR_ARG(target->qualifier));
-    return lambda_fail(op, MSG_FUNCTION_NOT_FOUND, STR_ARG(arn));
+    struct str arn = lambda_invoked_arn(op, target);
+    return svc_fail(op, MSG_FUNCTION_NOT_FOUND, STR_ARG(arn));
 }
 
 int lambda_check_latest(struct op *op, const struct lambda_target *target)
 {
     if (target->qualifier.ptr != NULL && !str_eq(target->qualifier, STR("$LATEST")))
-        return lambda_fail(op, MSG_LATEST_ONLY);
+        return svc_fail(op, MSG_LATEST_ONLY);
     return 0;
 }
 
@@ -186,12 +199,12 @@ int lambda_check_runtime(struct op *op, struct str runtime)
 {
     bool is_known = lambda_Runtime_find(runtime) != 0;
     if (!is_known)
-        return lambda_fail(op, MSG_RUNTIME, STR_ARG(runtime), STR_ARG(runtime_names(op->arena)));
+        return svc_fail(op, MSG_RUNTIME, STR_ARG(runtime), STR_ARG(runtime_names(op->arena)));
     const struct language *language = language_of(runtime);
     if (language == NULL)
-        return lambda_fail(op, MSG_RUNTIME_LATER, STR_ARG(runtime));
+        return svc_fail(op, MSG_RUNTIME_LATER, STR_ARG(runtime));
     if (language_version(language, runtime) < language->oldest)
-        return lambda_fail(op, MSG_RUNTIME_OLD, STR_ARG(runtime), language->newest);
+        return svc_fail(op, MSG_RUNTIME_OLD, STR_ARG(runtime), language->newest);
     return 0;
 }
 
@@ -210,7 +223,7 @@ int lambda_check_architectures(struct op *op, const struct str *items, size_t co
 {
     for (size_t i = 0; i < count; i++) {
         if (!str_eq(items[i], str_from(lambda_architecture())))
-            return lambda_fail(op, MSG_ARCHITECTURE, lambda_architecture(), STR_ARG(items[i]));
+            return svc_fail(op, MSG_ARCHITECTURE, lambda_architecture(), STR_ARG(items[i]));
     }
     return 0;
 }
@@ -286,18 +299,18 @@ int lambda_check_environment(struct op *op, const struct lambda_Environment *env
     buf_init(&reserved, 4096);
     for (size_t i = 0; i < count; i++) {
         if (pairs[i].value.len > 0 && memchr(pairs[i].value.ptr, '\0', pairs[i].value.len) != NULL)
-            return lambda_fail(op, MSG_ENV_NUL);
+            return svc_fail(op, MSG_ENV_NUL);
         if (is_reserved(pairs[i].key))
             buf_printf(&reserved, "%s" STR_FMT, reserved.len == 0 ? "" : ", ",
                        STR_ARG(pairs[i].key));
     }
     if (reserved.len > 0)
-        return lambda_fail(op, MSG_ENV_RESERVED, STR_ARG(buf_str(&reserved)));
+        return svc_fail(op, MSG_ENV_RESERVED, STR_ARG(buf_str(&reserved)));
     struct str json;
     if (lambda_map_format(op->arena, pairs, count, &json) < 0)
         return svc_fail(op, &aws_error_request_too_large, "Request is too large.");
     if (json.len > LAMBDA_ENV_MAX)
-        return lambda_fail(op, MSG_ENV_SIZE, STR_ARG(json));
+        return svc_fail(op, MSG_ENV_SIZE, STR_ARG(json));
     return 0;
 }
 
@@ -340,10 +353,10 @@ int lambda_check_settings(struct op *op, const struct lambda_settings *settings)
     if (settings->has_timeout && settings->timeout_s > LAMBDA_TIMEOUT_MAX_S)
         return svc_fail(op, MSG_TIMEOUT, settings->timeout_s);
     if (settings->has_memory && settings->memory_mb > LAMBDA_MEMORY_MAX_MB)
-        return lambda_fail(op, MSG_MEMORY);
+        return svc_fail(op, MSG_MEMORY);
     const char *unsupported = unsupported_member(settings);
     if (unsupported != NULL)
-        return lambda_fail(op, MSG_UNSUPPORTED, unsupported);
+        return svc_fail(op, MSG_UNSUPPORTED, unsupported);
     return settings->environment == NULL ? 0 : lambda_check_environment(op, settings->environment);
 }
 
@@ -381,19 +394,19 @@ int lambda_apply_settings(struct op *op, const struct lambda_settings *s, struct
 int lambda_check_code(struct op *op, const struct lambda_FunctionCode *code)
 {
     if (code == NULL)
-        return lambda_fail(op, MSG_NO_CODE);
+        return svc_fail(op, MSG_NO_CODE);
     if (code->S3Bucket.ptr != NULL || code->S3Key.ptr != NULL || code->S3ObjectVersion.ptr != NULL)
-        return lambda_fail(op, MSG_UNSUPPORTED, "code in S3 (S3Bucket, S3Key, S3ObjectVersion)");
+        return svc_fail(op, MSG_UNSUPPORTED, "code in S3 (S3Bucket, S3Key, S3ObjectVersion)");
     if (code->ImageUri.ptr != NULL)
-        return lambda_fail(op, MSG_UNSUPPORTED, "container images (ImageUri)");
+        return svc_fail(op, MSG_UNSUPPORTED, "container images (ImageUri)");
     if (code->SourceKMSKeyArn.len > 0)
-        return lambda_fail(op, MSG_UNSUPPORTED, "SourceKMSKeyArn");
+        return svc_fail(op, MSG_UNSUPPORTED, "SourceKMSKeyArn");
     if (code->ZipFile.ptr == NULL)
-        return lambda_fail(op, MSG_NO_CODE);
+        return svc_fail(op, MSG_NO_CODE);
     if (code->ZipFile.len == 0)
-        return lambda_fail(op, MSG_ZIP_EMPTY);
+        return svc_fail(op, MSG_ZIP_EMPTY);
     if (code->ZipFile.len > LAMBDA_ZIP_MAX)
-        return lambda_fail(op, MSG_ZIPPED_SIZE);
+        return svc_fail(op, MSG_ZIPPED_SIZE);
     return 0;
 }
 
@@ -418,11 +431,11 @@ int lambda_check_payload(struct op *op, struct str payload)
 {
     size_t error_at = 0;
     if (payload.len > LAMBDA_PAYLOAD_MAX)
-        return lambda_fail(op, MSG_PAYLOAD_SIZE, LAMBDA_PAYLOAD_MAX);
+        return svc_fail(op, MSG_PAYLOAD_SIZE, LAMBDA_PAYLOAD_MAX);
     if (payload.len == 0 || json_is_valid(payload, &error_at))
         return 0;
     struct str reason = payload_reason(op->arena, payload, error_at);
-    return lambda_fail(op, MSG_PAYLOAD, STR_ARG(reason));
+    return svc_fail(op, MSG_PAYLOAD, STR_ARG(reason));
 }
 
 int lambda_check_client_context(struct op *op, struct str encoded, struct str *out_json)
@@ -431,7 +444,7 @@ int lambda_check_client_context(struct op *op, struct str encoded, struct str *o
     if (encoded.ptr != NULL &&
         (encoded.len > LAMBDA_CLIENT_CONTEXT_MAX || base64_decode(op->arena, encoded, &json) < 0 ||
          json.len == 0 || str_trim(json).ptr[0] != '{' || !json_is_valid(json, NULL)))
-        return lambda_fail(op, MSG_CLIENT_CONTEXT);
+        return svc_fail(op, MSG_CLIENT_CONTEXT);
     *out_json = json;
     return 0;
 }

@@ -31,6 +31,8 @@ struct lambda_target {
 /* Resolves name, partial and full ARN, with the qualifier from either place. */
 CHECK_RESULT int lambda_resolve(struct op *op, struct str function_name, struct str qualifier,
                                 struct lambda_target *out_target);
+/* The ARN as the caller named the function: with the qualifier if there was one. */
+struct str lambda_invoked_arn(struct op *op, const struct lambda_target *target);
 /* "Function not found", with the qualifier when one was given. */
 CHECK_RESULT int lambda_not_found(struct op *op, const struct lambda_target *target);
 /* The operations that only know $LATEST. */

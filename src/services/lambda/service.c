@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "services/lambda/async.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/rules.h"
 
@@ -37,6 +38,36 @@ static const struct service_op ops[] = {
     {.model = &lambda_op_DeleteFunction,
      .run = lambda_run_DeleteFunction,
      .publish = lambda_publish},
+    {.model = &lambda_op_ListVersionsByFunction,
+     .run = lambda_run_ListVersionsByFunction,
+     .is_read_only = true},
+    {.model = &lambda_op_PutFunctionConcurrency,
+     .run = lambda_run_PutFunctionConcurrency,
+     .publish = lambda_publish},
+    {.model = &lambda_op_GetFunctionConcurrency,
+     .run = lambda_run_GetFunctionConcurrency,
+     .is_read_only = true},
+    {.model = &lambda_op_DeleteFunctionConcurrency,
+     .run = lambda_run_DeleteFunctionConcurrency,
+     .publish = lambda_publish},
+    {.model = &lambda_op_GetAccountSettings,
+     .run = lambda_run_GetAccountSettings,
+     .is_read_only = true},
+    {.model = &lambda_op_ListTags, .run = lambda_run_ListTags, .is_read_only = true},
+    {.model = &lambda_op_TagResource, .run = lambda_run_TagResource},
+    {.model = &lambda_op_UntagResource, .run = lambda_run_UntagResource},
+    {.model = &lambda_op_GetFunctionEventInvokeConfig,
+     .run = lambda_run_GetFunctionEventInvokeConfig,
+     .is_read_only = true},
+    {.model = &lambda_op_PutFunctionEventInvokeConfig,
+     .run = lambda_run_PutFunctionEventInvokeConfig},
+    {.model = &lambda_op_UpdateFunctionEventInvokeConfig,
+     .run = lambda_run_UpdateFunctionEventInvokeConfig},
+    {.model = &lambda_op_DeleteFunctionEventInvokeConfig,
+     .run = lambda_run_DeleteFunctionEventInvokeConfig},
+    {.model = &lambda_op_ListFunctionEventInvokeConfigs,
+     .run = lambda_run_ListFunctionEventInvokeConfigs,
+     .is_read_only = true},
     {.model = &lambda_op_Invoke,
      .start = lambda_start_Invoke,
      .body_max = LAMBDA_PAYLOAD_MAX + 1024 * 1024}, /* beyond: our words, not the gateway's */
@@ -73,6 +104,7 @@ static void lambda_close(void *state_any)
     struct lambda_state *state = state_any;
     if (state == NULL)
         return;
+    async_free(state->async);
     code_store_close(state->code); /* first: what goes from here on is removed without workers */
     if (state->directory != NULL)
         directory_free(state->directory);
@@ -110,6 +142,8 @@ static int lambda_open(const struct service_env *env, void **out_state, struct d
         rc = lambda_db_each(state->db, load_row, state, err);
     if (rc == 0)
         rc = code_store_sweep(state->code, err);
+    if (rc == 0)
+        rc = async_new(state, env, &state->async, err);
     if (rc < 0) {
         if (state->db != NULL)
             db_close(state->db);
@@ -121,10 +155,25 @@ static int lambda_open(const struct service_env *env, void **out_state, struct d
     return 0;
 }
 
+static void lambda_start(void *state_any, struct actor *actor)
+{
+    struct lambda_state *state = state_any;
+    state->actor = actor;
+    async_start(state->async);
+}
+
+static void lambda_stop(void *state_any)
+{
+    struct lambda_state *state = state_any;
+    async_stop(state->async);
+}
+
 const struct service lambda_room = {
     .model = &lambda_service,
     .ops = ops,
     .op_count = ARRAY_LEN(ops),
     .open = lambda_open,
+    .start = lambda_start,
+    .stop = lambda_stop,
     .close = lambda_close,
 };

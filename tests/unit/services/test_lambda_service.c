@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "base/mem.h"
+#include "core/actor.h"
 #include "data/zip.h"
 #include "os/file.h"
 #include "services/lambda/lambda.h"
@@ -19,9 +20,15 @@ struct place {
     void *state;
     struct db *db;
     struct arena arena;
-    struct op op;      /* of the last call */
-    bool is_published; /* of the last call */
-    unsigned changes;  /* seen by the runtime */
+    struct op op;                 /* of the last call */
+    bool is_published;            /* of the last call */
+    unsigned changes;             /* seen by the runtime */
+    unsigned calls;               /* of functions */
+    struct message *messages[64]; /* to the actor */
+    size_t message_count;
+    struct clock_virtual clock;
+    int64_t alarm_us; /* what the timer is set to; 0: not */
+    struct timer *alarm;
 };
 
 static struct place *here;
@@ -32,13 +39,27 @@ static void inline_post(struct exec *exec, struct task *task)
     task->run(task);
 }
 
-static const struct exec_ops inline_ops = {.post = inline_post};
+static void inline_timer_set(struct exec *exec, struct timer *timer, int64_t due_us)
+{
+    (void) exec;
+    here->alarm = timer;
+    here->alarm_us = due_us;
+}
+
+static void inline_timer_clear(struct exec *exec, struct timer *timer)
+{
+    (void) exec, (void) timer;
+    here->alarm_us = 0;
+}
+
+static const struct exec_ops inline_ops = {inline_post, inline_timer_set, inline_timer_clear};
 
 /* --- the stand-in runtime --- */
 
 void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv)
 {
     (void) runtime, (void) loop;
+    here->calls++;
     inv->result = INVOCATION_OK;
     inv->answer = inv->payload;
     inv->log_tail = STR("START\nEND\n");
@@ -61,6 +82,36 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
 {
     (void) runtime, (void) loop, (void) arn, (void) spec;
     here->changes++;
+}
+
+/* --- the stand-in actor: a batch of one, at once; what is posted meanwhile comes after it --- */
+
+static void batch(struct message *msg)
+{
+    if (msg->is_read_only) {
+        (void) msg->run(msg, here->db);
+        msg->done(msg, 0);
+        return;
+    }
+    assert_ok(db_begin(here->db, NULL));
+    if (msg->run(msg, here->db) < 0)
+        db_rollback(here->db);
+    else
+        assert_ok(db_commit(here->db, NULL));
+    msg->done(msg, 0);
+}
+
+int actor_post(struct actor *actor, struct message *msg)
+{
+    (void) actor;
+    here->messages[here->message_count++] = msg;
+    assert_true(here->message_count < ARRAY_LEN(here->messages));
+    if (here->message_count > 1)
+        return 0;
+    for (size_t at = 0; at < here->message_count; at++)
+        batch(here->messages[at]);
+    here->message_count = 0;
+    return 0;
 }
 
 /* --- the gateway's part --- */
@@ -99,9 +150,10 @@ static int call(const struct aws_operation *model, const void *in, void *out)
                    .principal = STR("arn:aws:iam::000000000000:root")},
         .request_id = STR("req-1"),
         .arena = &here->arena,
-        .now_ms = 1795210800123,
+        .now_ms = clock_utc_ms(&here->clock.clock),
         .rng = &rng_real,
         .state = here->state,
+        .loop_exec = &here->inline_exec,
         .def = def,
         .in = in,
         .out = out,
@@ -136,7 +188,7 @@ static void service_open(void)
 {
     const struct service_env env = {
         .data_dir = here->path,
-        .clock = &clock_real,
+        .clock = &here->clock.clock,
         .rng = &rng_real,
         .workers = &here->inline_exec,
         .loops = here->loops,
@@ -146,6 +198,7 @@ static void service_open(void)
     struct err err;
     if (lambda_room.open(&env, &here->state, &here->db, &err) < 0)
         fail_msg("%s", err.text);
+    lambda_room.start(here->state, NULL);
 }
 
 static void service_close(void)
@@ -160,7 +213,8 @@ static int setup(void **state)
     here = NEW(struct place);
     (void) snprintf(here->path, sizeof here->path, "/tmp/virga-test-lambda-XXXXXX");
     assert_non_null(mkdtemp(here->path));
-    here->inline_exec = (struct exec){.ops = &inline_ops, .clock = &clock_real};
+    here->inline_exec = (struct exec){.ops = &inline_ops, .clock = &here->clock.clock};
+    clock_virtual_init(&here->clock, 1795210800123);
     here->loops[0] = &here->inline_exec;
     arena_init(&here->arena, 64 << 20);
     service_open();
@@ -332,11 +386,73 @@ static void invocation_types(void **state)
                                           .InvocationType = STR("DryRun")};
     assert_ok(call(&lambda_op_Invoke, &in, &out));
     assert_int_equal(out.StatusCode, 204);
-    in.InvocationType = STR("Event");
-    expect_fault(call(&lambda_op_Invoke, &in, &out), "InvalidParameterValueException");
     in = (struct lambda_InvocationRequest){.FunctionName = STR("fn"), .TenantId = STR("t")};
     expect_fault(call(&lambda_op_Invoke, &in, &out), "InvalidParameterValueException");
     assert_str(here->op.fault.message, "Virga does not support TenantId yet.");
+}
+
+static int send_event(const char *payload)
+{
+    struct lambda_InvocationResponse out = {0};
+    const struct lambda_InvocationRequest in = {
+        .FunctionName = STR("fn"), .InvocationType = STR("Event"), .Payload = str_from(payload)};
+    int rc = call(&lambda_op_Invoke, &in, &out);
+    assert_int_equal(out.StatusCode, 202);
+    return rc;
+}
+
+/* Moves the clock to where the timer stands, and fires it. */
+static void next_alarm(int64_t expected_ms)
+{
+    int64_t wait_us = here->alarm_us - here->clock.mono_us;
+    assert_true(here->alarm_us > 0);
+    assert_int_equal(wait_us / 1000, expected_ms);
+    here->alarm_us = 0;
+    clock_virtual_advance(&here->clock, wait_us);
+    here->alarm->fire(here->alarm);
+}
+
+/* AWS's waits, on a clock that a test can move. */
+static void events_are_retried(void **state)
+{
+    (void) state;
+    struct lambda_FunctionConfiguration made;
+    assert_ok(create("fn", package("v1"), &made));
+    assert_ok(send_event("{}"));
+    assert_int_equal(here->calls, 1);
+    assert_int_equal(here->alarm_us, 0);
+    assert_ok(send_event("\"fail\""));
+    assert_int_equal(here->calls, 2);
+    assert_ok(send_event("{}")); /* does not wait for the other */
+    assert_int_equal(here->calls, 3);
+    next_alarm(60 * 1000);
+    assert_int_equal(here->calls, 4);
+    next_alarm(120 * 1000);
+    assert_int_equal(here->calls, 5);
+    assert_int_equal(here->alarm_us, 0);
+
+    assert_ok(send_event("\"throttle\""));
+    for (int64_t wait_ms = 1000; wait_ms < 300 * 1000; wait_ms *= 2)
+        next_alarm(wait_ms);
+    next_alarm(300 * 1000);
+    assert_ok(delete ("fn")); /* and what waits goes with it */
+    unsigned calls = here->calls;
+    next_alarm(300 * 1000);
+    assert_int_equal(here->calls, calls);
+    assert_int_equal(here->alarm_us, 0);
+}
+
+static void events_survive_a_restart(void **state)
+{
+    (void) state;
+    struct lambda_FunctionConfiguration made;
+    assert_ok(create("fn", package("v1"), &made));
+    assert_ok(send_event("\"fail\""));
+    service_close();
+    here->alarm_us = 0;
+    service_open();
+    next_alarm(60 * 1000);
+    assert_int_equal(here->calls, 2);
 }
 
 static int update_code(struct str zip, bool is_dry_run, struct lambda_FunctionConfiguration *out)
@@ -441,6 +557,8 @@ int main(void)
         WITH_SERVICE(a_function_lives),
         WITH_SERVICE(calls_meet_the_newest_configuration),
         WITH_SERVICE(invocation_types),
+        WITH_SERVICE(events_are_retried),
+        WITH_SERVICE(events_survive_a_restart),
         WITH_SERVICE(code_is_shared_and_removed),
         WITH_SERVICE(everything_survives_a_restart),
         WITH_SERVICE(lists_have_pages),

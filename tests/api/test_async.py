@@ -1,0 +1,260 @@
+"""Asynchronous invocation, its configuration, reserved concurrency, tags. What a function did, it
+writes down in its /tmp; a synchronous call of the same instance reads it."""
+import json
+import unittest
+
+import botocore.exceptions
+
+from server import Server, python_function, wait_until
+
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
+# One instance at a time (the tests reserve a concurrency of 1), so /tmp is the function's memory.
+COUNTS = """
+import json, os
+def handler(event, context):
+    path = "/tmp/seen"
+    seen = json.load(open(path)) if os.path.exists(path) else []
+    if event.get("read"):
+        return seen
+    seen.append([event, context.aws_request_id, context.invoked_function_arn])
+    json.dump(seen, open(path, "w"))
+    if len(seen) <= event.get("fail", 0):
+        raise ValueError("not yet")
+"""
+
+
+class AsyncTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--async-retry", "60")
+        cls.client = cls.server.client()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.server.remove()
+
+    def function(self, name):
+        python_function(self.client, name, COUNTS)
+        self.client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+        self.addCleanup(self.client.delete_function, FunctionName=name)
+
+    def send(self, name, event, **options):
+        answer = self.client.invoke(FunctionName=name, InvocationType="Event",
+                                    Payload=json.dumps(event), **options)
+        self.assertEqual(answer["StatusCode"], 202)
+        self.assertEqual(answer["Payload"].read(), b"")
+        self.assertNotIn("FunctionError", answer)
+        return answer["ResponseMetadata"]["RequestId"]
+
+    def seen(self, name):
+        try:
+            answer = self.client.invoke(FunctionName=name, Payload=b'{"read": true}')
+        except self.client.exceptions.TooManyRequestsException:
+            return []  # an event has the one place
+        return json.load(answer["Payload"])
+
+    def refused(self, status, code, message, operation, **arguments):
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            getattr(self.client, operation)(**arguments)
+        answer = caught.exception.response
+        self.assertEqual((answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"],
+                          answer["Error"]["Message"]), (status, code, message))
+
+
+class Events(AsyncTest):
+    def test_an_event_is_executed(self):
+        self.function("one")
+        request = self.send("one", {"a": "ü"}, Qualifier="$LATEST")
+        wait_until(lambda: self.seen("one"), "the event")
+        self.assertEqual(self.seen("one"), [[{"a": "ü"}, request, ARN + "one:$LATEST"]])
+
+    def test_two_retries_with_the_same_request(self):
+        self.function("retried")
+        request = self.send("retried", {"fail": 9})
+        wait_until(lambda: len(self.seen("retried")) == 3, "three attempts")
+        self.assertEqual({r for _, r, _ in self.seen("retried")}, {request})
+
+    def test_a_retry_that_succeeds_is_the_last(self):
+        self.function("second")
+        self.send("second", {"fail": 1})
+        wait_until(lambda: len(self.seen("second")) == 2, "two attempts")
+        self.send("second", {"last": True})
+        wait_until(lambda: len(self.seen("second")) == 3, "the other event")
+
+    def test_retries_are_the_functions_choice(self):
+        self.function("never")
+        self.client.put_function_event_invoke_config(FunctionName="never", MaximumRetryAttempts=0)
+        first = self.send("never", {"fail": 1})
+        wait_until(lambda: self.seen("never"), "the first")
+        second = self.send("never", {})
+        wait_until(lambda: len(self.seen("never")) == 2, "the second")
+        self.assertEqual([r for _, r, _ in self.seen("never")], [first, second])
+
+    def test_all_of_many_in_one_place(self):
+        self.function("many")
+        for number in range(40):
+            self.send("many", {"n": number})
+        wait_until(lambda: len(self.seen("many")) == 40, "forty events")
+        self.assertEqual({e["n"] for e, _, _ in self.seen("many")}, set(range(40)))
+
+    def test_waiting_events_go_with_their_function(self):
+        python_function(self.client, "gone", "def handler(e, c):\n    raise ValueError\n")
+        self.send("gone", {})
+        self.client.delete_function(FunctionName="gone")
+        self.refused(404, "ResourceNotFoundException", "Function not found: " + ARN + "gone",
+                     "invoke", FunctionName="gone", InvocationType="Event")
+
+    def test_bad_events(self):
+        self.function("picky")
+        size = 1024 * 1024 + 1
+        self.refused(413, "RequestEntityTooLargeException",
+                     f"{size} byte payload is too large for the Event invocation type "
+                     "(limit 1048576 bytes)", "invoke", FunctionName="picky",
+                     InvocationType="Event", Payload=b'"' + b"x" * (size - 2) + b'"')
+        with self.assertRaises(self.client.exceptions.InvalidRequestContentException):
+            self.client.invoke(FunctionName="picky", InvocationType="Event", Payload=b"{")
+        self.send("picky", "x" * (size - 3))
+
+    def test_the_option_is_for_development(self):
+        with self.assertRaisesRegex(AssertionError, "ended with 2"):
+            Server("--async-retry", "1", dev=False)
+
+
+class Dropped(unittest.TestCase):
+    """Each with a server of its own: the log has one line a second for what is dropped."""
+    def dropped(self, source, **options):
+        with Server("--async-retry", "60") as server:
+            client = server.client()
+            python_function(client, "f", source)
+            for operation, arguments in options.items():
+                getattr(client, operation)(FunctionName="f", **arguments)
+            answer = client.invoke(FunctionName="f", InvocationType="Event", Payload=b"{}")
+            request = answer["ResponseMetadata"]["RequestId"]
+            line = f"fn={ARN}f req={request} why="
+            wait_until(lambda: line in server.log_text(), "the end of the event")
+            return server.log_text().split(line)[1].splitlines()[0]
+
+    def test_after_three_errors(self):
+        self.assertEqual(self.dropped("def handler(e, c):\n    raise ValueError\n"),
+                         "RetriesExhausted errors=2 throttles=0 dropped=1")
+
+    def test_without_concurrency(self):
+        self.assertEqual(self.dropped("", put_function_concurrency={
+            "ReservedConcurrentExecutions": 0}),
+            "ZeroReservedConcurrency errors=0 throttles=0 dropped=1")
+
+
+class Configuration(AsyncTest):
+    def test_life(self):
+        self.function("conf")
+        missing = f"The function {ARN}conf:$LATEST doesn't have an EventInvokeConfig"
+        name = {"FunctionName": "conf"}
+        for operation in ("get", "delete"):
+            self.refused(404, "ResourceNotFoundException", missing,
+                         operation + "_function_event_invoke_config", **name)
+        self.refused(404, "ResourceNotFoundException", missing,
+                     "update_function_event_invoke_config", MaximumRetryAttempts=1, **name)
+        self.assertEqual(self.client.list_function_event_invoke_configs(**name)
+                         ["FunctionEventInvokeConfigs"], [])
+        put = self.client.put_function_event_invoke_config(
+            MaximumRetryAttempts=1, DestinationConfig={"OnSuccess": {}, "OnFailure": {}}, **name)
+        self.assertEqual((put["FunctionArn"], put["MaximumRetryAttempts"], put["DestinationConfig"]),
+                         (ARN + "conf:$LATEST", 1, {"OnSuccess": {}, "OnFailure": {}}))
+        self.assertNotIn("MaximumEventAgeInSeconds", put)
+        changed = self.client.update_function_event_invoke_config(MaximumEventAgeInSeconds=60, **name)
+        self.assertEqual((changed["MaximumRetryAttempts"], changed["MaximumEventAgeInSeconds"]),
+                         (1, 60))
+        got = self.client.get_function_event_invoke_config(Qualifier="$LATEST", **name)
+        for answer in (changed, got):
+            del answer["ResponseMetadata"]
+        self.assertEqual(got, changed)
+        self.assertEqual(self.client.list_function_event_invoke_configs(**name)
+                         ["FunctionEventInvokeConfigs"], [got])
+        self.client.put_function_event_invoke_config(MaximumEventAgeInSeconds=70, **name)
+        self.assertNotIn("MaximumRetryAttempts",
+                         self.client.get_function_event_invoke_config(**name))
+        self.client.delete_function_event_invoke_config(**name)
+
+    def test_refusals(self):
+        self.function("strict")
+        name = {"FunctionName": "strict"}
+        put = "put_function_event_invoke_config"
+        self.refused(400, "InvalidParameterValueException",
+                     "You must specify at least one of error handling or destination setting.", put,
+                     **name)
+        self.refused(400, "InvalidParameterValueException",
+                     "Virga does not support DestinationConfig yet.", put, **name,
+                     DestinationConfig={"OnFailure": {
+                         "Destination": "arn:aws:sqs:us-east-1:000000000000:q"}})
+        self.refused(404, "ResourceNotFoundException", "The function doesn't exist.", put,
+                     FunctionName="nobody", MaximumRetryAttempts=1)
+        unchecked = self.server.client(parameter_validation=False)
+        for bad in ({"MaximumRetryAttempts": 3}, {"MaximumEventAgeInSeconds": 59},
+                    {"MaximumEventAgeInSeconds": 21601}):
+            with self.assertRaises(botocore.exceptions.ClientError) as caught:
+                unchecked.put_function_event_invoke_config(**name, **bad)
+            self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 400)
+
+
+class Concurrency(AsyncTest):
+    def test_life(self):
+        python_function(self.client, "share", COUNTS)
+        self.addCleanup(self.client.delete_function, FunctionName="share")
+        name = {"FunctionName": "share"}
+        free = self.client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+        self.assertNotIn("ReservedConcurrentExecutions",
+                         self.client.get_function_concurrency(**name))
+        revision = self.client.get_function_configuration(**name)["RevisionId"]
+        self.client.put_function_concurrency(ReservedConcurrentExecutions=25, **name)
+        self.assertEqual(self.client.get_function_concurrency(**name)
+                         ["ReservedConcurrentExecutions"], 25)
+        got = self.client.get_function(**name)
+        self.assertEqual(got["Concurrency"], {"ReservedConcurrentExecutions": 25})
+        self.assertEqual(got["Configuration"]["RevisionId"], revision)
+        settings = self.client.get_account_settings()
+        self.assertEqual(settings["AccountLimit"]["UnreservedConcurrentExecutions"], free - 25)
+        self.assertEqual(settings["AccountLimit"]["ConcurrentExecutions"], 1000)
+        self.assertGreater(settings["AccountUsage"]["TotalCodeSize"], 0)
+        self.refused(400, "InvalidParameterValueException",
+                     "Specified ReservedConcurrentExecutions for function decreases account's "
+                     "UnreservedConcurrentExecution below its minimum value of [100].",
+                     "put_function_concurrency", ReservedConcurrentExecutions=901, **name)
+        self.client.put_function_concurrency(ReservedConcurrentExecutions=0, **name)
+        with self.assertRaises(self.client.exceptions.TooManyRequestsException) as caught:
+            self.client.invoke(**name)
+        self.assertEqual(caught.exception.response["Reason"],
+                         "ReservedFunctionConcurrentInvocationLimitExceeded")
+        self.client.delete_function_concurrency(**name)
+        self.assertEqual(self.client.invoke(Payload=b'{"read": 1}', **name)["StatusCode"], 200)
+
+
+class TagsAndVersions(AsyncTest):
+    def test_tags(self):
+        self.function("tagged")
+        arn = ARN + "tagged"
+        self.assertEqual(self.client.list_tags(Resource=arn)["Tags"], {})
+        self.client.tag_resource(Resource=arn, Tags={"a": "1", "b": "2"})
+        self.client.tag_resource(Resource=arn, Tags={"b": "3", "c": ""})
+        self.assertEqual(self.client.list_tags(Resource=arn)["Tags"], {"a": "1", "b": "3", "c": ""})
+        self.client.untag_resource(Resource=arn, TagKeys=["a", "c", "x"])
+        self.assertEqual(self.client.list_tags(Resource=arn)["Tags"], {"b": "3"})
+        self.assertEqual(self.client.get_function(FunctionName="tagged")["Tags"], {"b": "3"})
+        self.refused(400, "InvalidParameterValueException",
+                     "Number of tags exceeds resource tag limit.", "tag_resource", Resource=arn,
+                     Tags={str(n): "" for n in range(50)})
+        self.refused(404, "ResourceNotFoundException", f"Function not found: {ARN}nobody",
+                     "list_tags", Resource=ARN + "nobody")
+
+    def test_versions(self):
+        self.function("versions")
+        found = self.client.list_versions_by_function(FunctionName="versions")["Versions"]
+        self.assertEqual([(v["Version"], v["FunctionArn"]) for v in found],
+                         [("$LATEST", ARN + "versions:$LATEST")])
+        self.refused(404, "UnknownOperationException",
+                     "The operation PublishVersion of lambda is not supported.", "publish_version",
+                     FunctionName="versions")
+
+
+if __name__ == "__main__":
+    unittest.main()
