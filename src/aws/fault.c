@@ -13,6 +13,10 @@
 
 const struct aws_error aws_error_unknown_operation =
     COMMON("UnknownOperationException", "InvalidAction", 404, AWS_SENDER);
+static const struct aws_error unknown_rpc_operation =
+    COMMON("UnknownOperationException", "InvalidAction", 400, AWS_SENDER);
+const struct aws_error aws_error_missing_action =
+    COMMON("MissingAction", "MissingAction", 400, AWS_SENDER);
 const struct aws_error aws_error_serialization =
     COMMON("SerializationException", "MalformedInput", 400, AWS_SENDER);
 const struct aws_error aws_error_validation =
@@ -34,6 +38,12 @@ const struct aws_error aws_error_not_acceptable =
 
 const struct aws_error aws_error_malformed_xml =
     COMMON("MalformedXML", "MalformedXML", 400, AWS_SENDER);
+
+const struct aws_error *aws_error_unknown(enum aws_protocol protocol)
+{
+    bool is_rpc = protocol == AWS_JSON_1_0 || protocol == AWS_JSON_1_1 || protocol == AWS_QUERY;
+    return is_rpc ? &unknown_rpc_operation : &aws_error_unknown_operation;
+}
 
 static void put_violations(struct json_writer *w, const struct aws_fault *fault)
 {

@@ -45,7 +45,9 @@ struct aws_fault {
 extern const struct aws_error aws_error_unknown_operation, aws_error_serialization,
     aws_error_validation, aws_error_internal, aws_error_throttling, aws_error_request_too_large,
     aws_error_access_denied, aws_error_not_implemented, aws_error_unsupported_media_type,
-    aws_error_not_acceptable, aws_error_malformed_xml;
+    aws_error_not_acceptable, aws_error_malformed_xml, aws_error_missing_action;
+/* An operation that the service lacks: 404 where the path names it, 400 where the request does. */
+const struct aws_error *aws_error_unknown(enum aws_protocol protocol);
 
 /* The REST operation for method and path; label values are cut out at decode. NULL and
  * *out_rejected: a known operation that we do not support; NULL without: no such route. */

@@ -5,37 +5,51 @@
  *     map         <name><entry><key/><value/></entry>…</name>, flattened:
  * <name><key/><value/></name>
  *
- * Namespaces are written where the
- * model has them. Characters that XML cannot hold become U+FFFD.
+ * Namespaces are written where the model has them. What XML cannot hold (control characters, bytes
+ * that are not UTF-8) becomes U+FFFD: a reader would refuse the whole answer.
  *
  * thread: any. Sources: Smithy "XML bindings"; botocore's parsers, which read these answers. */
 #include "aws/xml.h"
 
 #include "data/base64.h"
+#include "data/utf8.h"
+
+/* What stands for the character at the start of text, *out_len bytes long; ptr NULL: itself. */
+static struct str escape_of(struct str text, size_t *out_len)
+{
+    unsigned char c = (unsigned char) text.ptr[0];
+    *out_len = 1;
+    if (c == '&')
+        return STR("&amp;");
+    if (c == '<')
+        return STR("&lt;");
+    if (c == '>')
+        return STR("&gt;");
+    if (c == '"')
+        return STR("&quot;");
+    if (c == '\r')
+        return STR("&#xD;");
+    if (c >= 0x20 && c < 0x80)
+        return STR_NONE;
+    uint32_t cp = 0;
+    size_t len = utf8_next(text, &cp);
+    if (len > 1 && cp != 0xFFFE && cp != 0xFFFF) {
+        *out_len = len;
+        return STR_NONE;
+    }
+    return c == '\n' || c == '\t' ? STR_NONE : STR("\xEF\xBF\xBD");
+}
 
 static void put_escaped(struct buf *out, struct str text)
 {
-    size_t from = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        struct str as = STR_NONE;
-        unsigned char c = (unsigned char) text.ptr[i];
-        if (c == '&')
-            as = STR("&amp;");
-        else if (c == '<')
-            as = STR("&lt;");
-        else if (c == '>')
-            as = STR("&gt;");
-        else if (c == '"')
-            as = STR("&quot;");
-        else if (c == '\r')
-            as = STR("&#xD;");
-        else if (c < 0x20 && c != '\n' && c != '\t')
-            as = STR("\xEF\xBF\xBD");
+    size_t from = 0, len;
+    for (size_t i = 0; i < text.len; i += len) {
+        struct str as = escape_of(str_skip(text, i), &len);
         if (as.ptr == NULL)
             continue;
         buf_put(out, str_of(text.ptr + from, i - from));
         buf_put(out, as);
-        from = i + 1;
+        from = i + len;
     }
     buf_put(out, str_skip(text, from));
 }

@@ -9,6 +9,7 @@
  * 3. The path: "/2015-03-31/..." is an API version that only one service has. Unsigned requests
  *    (curl, health checks of load balancers) are served by it in development mode.
  * 4. The Host: "lambda.us-east-1.amazonaws.com", "lambda.localhost:4566".
+ * 5. A form's own fields: only one service has that Action in that Version.
  *
  * The protocol: CBOR says so itself; an X-Amz-Target speaks JSON, 1.0 or 1.1 as its Content-Type
  * says; else it is the service's first choice, but for services that speak Query and no REST:
@@ -18,6 +19,8 @@
 #include "gateway/classify.h"
 
 #include "aws/wire.h"
+#include "data/uri.h"
+#include "gateway/crosssite.h"
 
 static bool speaks(const struct installed *installed, enum aws_protocol protocol)
 {
@@ -87,19 +90,28 @@ static bool by_cbor(const struct registry *registry, const struct http_head *hea
     return true;
 }
 
+static bool has_type(const struct http_head *head, struct str type)
+{
+    return str_starts_nocase(http_header_find(head, STR("content-type")), type);
+}
+
+/* By method and path. The operations of a service without REST share "POST /", so that path names
+ * none of them: the body of a form does, and a JSON client that sends no target has lost it. */
 static void route(const struct installed *installed, const struct http_head *head,
                   struct classified *out)
 {
     out->installed = installed;
     out->protocol = installed->model->protocol;
     bool is_rest = out->protocol == AWS_REST_JSON || out->protocol == AWS_REST_XML;
-    out->is_form = !is_rest && speaks(installed, AWS_QUERY);
-    if (out->is_form) { /* All its operations share the path "/": the routes say nothing. */
+    out->is_form =
+        !is_rest && speaks(installed, AWS_QUERY) && !has_type(head, STR("application/x-amz-json"));
+    if (out->is_form)
         out->protocol = AWS_QUERY;
-        return;
-    }
-    out->operation =
-        aws_route(installed->model, head->method, head->path, head->query, &out->rejected);
+    else if (!is_rest && str_eq(head->path, STR("/")))
+        out->protocol = json_protocol(installed, head);
+    else
+        out->operation =
+            aws_route(installed->model, head->method, head->path, head->query, &out->rejected);
 }
 
 static bool by_scope(const struct registry *registry, const struct http_head *head,
@@ -153,18 +165,39 @@ static bool by_path(const struct registry *registry, const struct http_head *hea
     return false;
 }
 
+/* The service whose endpoint the host is: "streams.dynamodb.us-east-1.amazonaws.com" is not
+ * "streams", so the longest name that fits counts. */
 static bool by_host(const struct registry *registry, const struct http_head *head,
                     struct classified *out)
 {
-    size_t at = str_find(head->host, '.');
-    if (at == head->host.len)
+    struct str host = host_bare(head->host);
+    const struct installed *best = NULL;
+    for (size_t i = 0; i < registry_len(registry); i++) {
+        const struct installed *installed = registry_at(registry, i);
+        struct str prefix = installed->model->endpoint_prefix;
+        bool fits = host.len > prefix.len && host.ptr[prefix.len] == '.' &&
+                    str_eq_nocase(str_head(host, prefix.len), prefix);
+        if (fits && (best == NULL || best->model->endpoint_prefix.len < prefix.len))
+            best = installed;
+    }
+    if (best == NULL)
         return false;
-    const struct installed *installed = registry_by_endpoint(registry, str_head(head->host, at));
-    if (installed == NULL)
-        return false;
-    out->service = installed->model->id;
-    route(installed, head, out);
+    out->service = best->model->id;
+    route(best, head, out);
     return true;
+}
+
+/* Unsigned and sent to a bare address, a form still says whom it is for: see classify_form. */
+static bool is_stray_form(const struct http_head *head)
+{
+    struct str key, value, rest = head->query;
+    if (has_type(head, STR("application/x-www-form-urlencoded")))
+        return true;
+    while (rest.ptr != NULL && uri_query_next(&rest, &key, &value)) {
+        if (str_eq(key, STR("Action")))
+            return true;
+    }
+    return false;
 }
 
 void classify(const struct registry *registry, const struct http_head *head,
@@ -172,7 +205,57 @@ void classify(const struct registry *registry, const struct http_head *head,
 {
     *out = (struct classified){.service = STR(""), .rejected = STR("")};
     if (by_target(registry, head, out) || by_cbor(registry, head, out) ||
-        by_scope(registry, head, scope, out) || by_path(registry, head, out))
+        by_scope(registry, head, scope, out) || by_path(registry, head, out) ||
+        by_host(registry, head, out))
         return;
-    (void) by_host(registry, head, out); /* The last one: nothing found is the answer. */
+    out->is_form = is_stray_form(head); /* Else nothing found is the answer. */
+}
+
+/* --- forms --- */
+
+/* A field of the body, or of the URL when the body has none; ptr NULL without. */
+static struct str form_field(const struct http_head *head, struct str body, struct str name,
+                             struct arena *arena)
+{
+    struct str value = STR_NONE;
+    int rc = uri_query_find(arena, body, name, &value);
+    if ((rc < 0 || value.ptr == NULL) && head->query.ptr != NULL)
+        rc = uri_query_find(arena, head->query, name, &value);
+    return rc < 0 ? STR_NONE : value; /* A broken escape names nothing. */
+}
+
+static bool has_version(const struct installed *installed, struct str version)
+{
+    return version.ptr == NULL || str_eq(installed->model->api_version, version);
+}
+
+static const struct installed *service_of_form(const struct registry *registry, struct str action,
+                                               struct str version)
+{
+    for (size_t i = 0; i < registry_len(registry); i++) {
+        const struct installed *installed = registry_at(registry, i);
+        struct str rejected;
+        if (speaks(installed, AWS_QUERY) && has_version(installed, version) &&
+            (aws_operation_find(installed->model, action, &rejected) != NULL || rejected.len > 0))
+            return installed;
+    }
+    return NULL;
+}
+
+void classify_form(const struct registry *registry, const struct http_head *head, struct str body,
+                   struct arena *arena, struct classified *found)
+{
+    struct str action = form_field(head, body, STR("Action"), arena), known;
+    found->rejected = action.ptr == NULL ? STR("") : action;
+    found->version = form_field(head, body, STR("Version"), arena);
+    if (found->installed == NULL)
+        found->installed = service_of_form(registry, found->rejected, found->version);
+    if (found->installed == NULL)
+        return;
+    found->service = found->installed->model->id;
+    found->protocol = AWS_QUERY;
+    if (!has_version(found->installed, found->version))
+        return;
+    found->operation = aws_operation_find(found->installed->model, found->rejected, &known);
+    found->version = STR_NONE; /* It is not what is wrong, if anything is. */
 }

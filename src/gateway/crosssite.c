@@ -24,6 +24,17 @@ struct str host_name(struct str host)
     return str_head(host, str_find(host, ':'));
 }
 
+struct str host_bare(struct str host)
+{
+    static const struct str prefixes[] = {STR_INIT("sync-"), STR_INIT("stream-"),
+                                          STR_INIT("streaming-")};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        if (str_starts_nocase(host, prefixes[i]))
+            return str_skip(host, prefixes[i].len);
+    }
+    return host;
+}
+
 static bool is_below(struct str name, struct str dot_domain)
 {
     return name.len > dot_domain.len &&
@@ -89,7 +100,7 @@ static bool is_own_path(struct str path)
 const char *crosssite_check(const struct crosssite *rules, const struct http_head *head)
 {
     /* A request of HTTP/1.0 may come without a Host; no browser sends those. */
-    if (head->host.len > 0 && !host_is_allowed(rules, host_name(head->host)))
+    if (head->host.len > 0 && !host_is_allowed(rules, host_bare(host_name(head->host))))
         return "this Host is not served here; see --allow-host";
     struct str origin = http_header_find(head, STR("origin"));
     if (origin.ptr != NULL && !origin_is_allowed(rules, origin, head->host))

@@ -4,7 +4,8 @@
  * send what the page says. Pure. thread: any.
  *
  * Allowed hosts: localhost, *.localhost, 127.0.0.1, ::1, *.localhost.localstack.cloud,
- * *.amazonaws.com, the listen address, and what the operator adds. */
+ * *.amazonaws.com, the listen address, and what the operator adds; each also behind "sync-" and its
+ * like (host_bare). */
 #include "net/http1.h"
 
 struct crosssite {
@@ -20,3 +21,6 @@ const char *crosssite_check(const struct crosssite *rules, const struct http_hea
 
 /* "name:port", "[::1]:port" or "name" without the port and the brackets. */
 struct str host_name(struct str host);
+/* A host without what SDKs put before it for some operations: "sync-" (StartSyncExecution,
+ * TestState), "stream-", "streaming-" (logs). */
+struct str host_bare(struct str host);

@@ -2,32 +2,22 @@
  *
  * Clients must be able to read them (an HTML page breaks their decoders, a 5xx makes them retry
  * for minutes), so the dialect is guessed: XML for S3's clients and for those of the query
- * protocol, JSON for all others, with the error's code in every place where SDKs look for it.
- * Sources: botocore's parsers.py; Smithy "AWS JSON" and "AWS query" protocols. */
+ * protocol, CBOR for those that say so, JSON for all others, with the error's code in every place
+ * where SDKs look for it. Sources: botocore's parsers.py; Smithy "AWS JSON" and "AWS query"
+ * protocols. */
 #include "gateway/gateway_int.h"
 
-enum { REFUSAL_MAX = 4096 };
+#include "aws/xml.h"
+#include "data/cbor.h"
+#include "data/uri.h"
 
-static void put_xml_text(struct buf *out, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '<')
-            buf_put(out, STR("&lt;"));
-        else if (c == '&')
-            buf_put(out, STR("&amp;"));
-        else if (c == '>')
-            buf_put(out, STR("&gt;"));
-        else
-            buf_put_char(out, (unsigned char) c < ' ' ? ' ' : c);
-    }
-}
+enum { REFUSAL_MAX = 8192 };
+
+enum dialect { DIALECT_JSON, DIALECT_S3, DIALECT_QUERY, DIALECT_CBOR };
 
 static void put_element(struct buf *out, const char *name, struct str text)
 {
-    buf_printf(out, "<%s>", name);
-    put_xml_text(out, text);
-    buf_printf(out, "</%s>", name);
+    xml_put_text(out, str_from(name), text);
 }
 
 static void put_s3(struct buf *out, const struct refusal *refusal, struct str request_id)
@@ -61,26 +51,56 @@ static void put_json(struct buf *out, const struct refusal *refusal)
     json_object_end(&w);
 }
 
+static void put_cbor(struct buf *out, const struct refusal *refusal)
+{
+    cbor_put_map(out, 2);
+    cbor_put_text(out, STR("__type"));
+    cbor_put_text(out, refusal->code);
+    cbor_put_text(out, STR("message"));
+    cbor_put_text(out, refusal->message);
+}
+
+static enum dialect dialect_of(const struct http_head *head, struct str service)
+{
+    struct str type = http_header_find(head, STR("content-type"));
+    struct str key, value, rest = head->query;
+    if (str_eq(http_header_find(head, STR("smithy-protocol")), STR("rpc-v2-cbor")))
+        return DIALECT_CBOR;
+    if (str_eq(service, STR("s3")))
+        return DIALECT_S3;
+    if (str_starts_nocase(type, STR("application/x-www-form-urlencoded")))
+        return DIALECT_QUERY;
+    while (rest.ptr != NULL && uri_query_next(&rest, &key, &value)) {
+        if (str_eq(key, STR("Action")))
+            return DIALECT_QUERY;
+    }
+    return DIALECT_JSON;
+}
+
 void refuse(struct exchange *x, const struct refusal *refusal, struct str service,
             struct str request_id)
 {
-    struct str type = http_header_find(exchange_head(x), STR("content-type"));
-    bool is_s3 = str_eq(service, STR("s3"));
-    bool is_query = str_starts_nocase(type, STR("application/x-www-form-urlencoded"));
+    static const struct str types[] = {
+        [DIALECT_JSON] = STR_INIT("application/json"),
+        [DIALECT_S3] = STR_INIT("application/xml"),
+        [DIALECT_QUERY] = STR_INIT("text/xml"),
+        [DIALECT_CBOR] = STR_INIT("application/cbor"),
+    };
+    enum dialect dialect = dialect_of(exchange_head(x), service);
     AUTO_BUF struct buf body;
     buf_init(&body, REFUSAL_MAX);
-    if (is_s3)
-        put_s3(&body, refusal, request_id);
-    else if (is_query)
-        put_query(&body, refusal, request_id);
-    else
-        put_json(&body, refusal);
+    switch (dialect) {
+    case DIALECT_S3: put_s3(&body, refusal, request_id); break;
+    case DIALECT_QUERY: put_query(&body, refusal, request_id); break;
+    case DIALECT_CBOR: put_cbor(&body, refusal); break;
+    case DIALECT_JSON: put_json(&body, refusal); break;
+    }
     const struct http_header headers[] = {
-        {STR("Content-Type"), is_s3      ? STR("application/xml")
-                              : is_query ? STR("text/xml")
-                                         : STR("application/json")},
+        {STR("Content-Type"), types[dialect]},
         {STR("x-amzn-RequestId"), request_id},
         {STR("x-amzn-ErrorType"), refusal->code},
+        {STR("smithy-protocol"), STR("rpc-v2-cbor")}, /* the last: of CBOR only */
     };
-    exchange_answer(x, refusal->status, headers, ARRAY_LEN(headers), buf_str(&body));
+    size_t count = ARRAY_LEN(headers) - (dialect != DIALECT_CBOR);
+    exchange_answer(x, refusal->status, headers, count, buf_str(&body));
 }

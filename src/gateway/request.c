@@ -389,19 +389,30 @@ static void refuse_unknown(struct request *request)
 }
 
 /* The service lacks it: rejected by name, as far as the client gave one. */
-static int fail_operation(struct request *request, struct str name)
+static int fail_operation(struct request *request, const struct classified *found)
 {
+    struct op *op = &request->op;
     struct str service = request->installed->model->id;
+    const struct aws_error *error = aws_error_unknown(request->protocol);
     struct log_text quoted;
     /* A warning: once a second at most, however often a client asks. */
     log_warn("gateway", "operation not supported", "service=" STR_FMT " op=%s req=%s",
-             STR_ARG(service), log_quote(&quoted, name), request->id);
-    if (name.len == 0)
-        return svc_fail(&request->op, &aws_error_unknown_operation,
-                        "No operation of " STR_FMT " has this method and path.", STR_ARG(service));
-    return svc_fail(&request->op, &aws_error_unknown_operation,
-                    "The operation " STR_FMT " of " STR_FMT " is not supported.", STR_ARG(name),
-                    STR_ARG(service));
+             STR_ARG(service), log_quote(&quoted, found->rejected), request->id);
+    if (found->rejected.len == 0 && request->protocol == AWS_QUERY)
+        return svc_fail(op, &aws_error_missing_action, "Missing Action");
+    if (found->rejected.len == 0)
+        return svc_fail(op, error, "The request names no operation of " STR_FMT ".",
+                        STR_ARG(service));
+    if (found->version.ptr != NULL)
+        return svc_fail(op, error, "Could not find operation " STR_FMT " for version " STR_FMT,
+                        STR_ARG(found->rejected), STR_ARG(found->version));
+    return svc_fail(op, error, "The operation " STR_FMT " of " STR_FMT " is not supported.",
+                    STR_ARG(found->rejected), STR_ARG(service));
+}
+
+static bool is_overloaded(const struct gateway_loop *home)
+{
+    return home->in_flight > home->gateway->config.in_flight_max;
 }
 
 /* False: the length that the client announces is too great, and the answer has been given. */
@@ -461,21 +472,23 @@ static void request_set_operation(struct request *request, const struct aws_oper
     request->op.state = request->installed->state;
 }
 
-/* A Query request names its operation in the body, or in the URL. */
+/* A Query request names its operation in the body, or in the URL; a stray one its service, too. */
 static int request_take_action(struct request *request)
 {
-    struct str name = STR_NONE, known;
-    struct str query = exchange_head(request->x)->query;
-    int rc = uri_query_find(&request->arena, exchange_body(request->x), STR("Action"), &name);
-    if ((rc < 0 || name.ptr == NULL) && query.ptr != NULL)
-        rc = uri_query_find(&request->arena, query, STR("Action"), &name);
-    if (rc < 0)
-        name = STR_NONE;
-    const struct aws_operation *operation =
-        aws_operation_find(request->installed->model, name, &known);
-    if (operation == NULL)
-        return fail_operation(request, name);
-    request_set_operation(request, operation);
+    struct gateway_loop *home = request->home;
+    struct classified found = {.installed = request->installed, .service = request->service};
+    classify_form(home->gateway->config.registry, exchange_head(request->x),
+                  exchange_body(request->x), &request->arena, &found);
+    request->installed = found.installed;
+    request->service = found.service;
+    if (found.installed == NULL)
+        return 0; /* Nobody's: refused as such. */
+    request->protocol = found.protocol;
+    if (found.operation == NULL)
+        return fail_operation(request, &found);
+    if (is_overloaded(home))
+        return svc_fail(&request->op, op_error_throttling(found.operation), "Rate exceeded");
+    request_set_operation(request, found.operation);
     return 0;
 }
 
@@ -498,8 +511,8 @@ void request_on_head(void *arg, struct exchange *x)
     if (found.operation != NULL)
         request_set_operation(request, found.operation);
     if (found.installed != NULL && found.operation == NULL && !found.is_form)
-        request->rc = fail_operation(request, found.rejected);
-    else if (found.installed != NULL && home->in_flight > home->gateway->config.in_flight_max)
+        request->rc = fail_operation(request, &found);
+    else if (found.installed != NULL && !found.is_form && is_overloaded(home))
         request->rc = svc_fail(&request->op, op_error_throttling(found.operation), "Rate exceeded");
     /* Refusals wait for the body too: a client that is still sending might not read them. */
     if (request_limit_body(request))

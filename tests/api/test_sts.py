@@ -48,8 +48,8 @@ class StsTest(unittest.TestCase):
         good = "Action=GetCallerIdentity&Version=2011-06-15"
         for method, path, body, status in (
                 ("POST", "/", good, 200), ("GET", "/?" + good, None, 200),
-                ("POST", "/", "", 404), ("POST", "/", "Action=", 404), ("POST", "/", "Action=%zz", 404),
-                ("POST", "/", "Action=Nonsense", 404), ("POST", "/", "\0" * 2000, 404)):
+                ("POST", "/", "", 400), ("POST", "/", "Action=", 400), ("POST", "/", "Action=%zz", 400),
+                ("POST", "/", "Action=Nonsense", 400), ("POST", "/", "\0" * 2000, 400)):
             connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
             connection.request(method, path, body, scope)
             answer = connection.getresponse()

@@ -25,7 +25,8 @@ def main(folder, names):
     wanted = unittest.TestSuite(
         case for case in cases(suite) if not names or any(name in case.id() for name in names))
     result = unittest.TextTestRunner(verbosity=2).run(wanted)
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    bad = [case for case, _ in result.failures + result.errors] + result.unexpectedSuccesses
+    failed = len({getattr(case, "test_case", case).id() for case in bad})  # a subtest's whole test
     skipped = len(result.skipped)
     line = f"{result.testsRun - failed - skipped} passed, {failed} failed"
     sys.stderr.flush()

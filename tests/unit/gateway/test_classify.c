@@ -72,6 +72,7 @@ static const struct aws_service form_model = {
     .id = STR_INIT("sts"),
     .signing_name = STR_INIT("sts"),
     .endpoint_prefix = STR_INIT("sts"),
+    .api_version = STR_INIT("2011-06-15"),
     .protocols = 1U << AWS_QUERY,
     .protocol = AWS_QUERY,
     .operations = form_ops,
@@ -161,8 +162,69 @@ static void from_the_strongest_sign_to_the_weakest(void **state)
            &invoke, AWS_REST_JSON);
     expect("POST /records HTTP/1.1\r\nHost: a\r\n" SIGNED("dynamodb") "\r\n", &stream_model,
            &read_op, AWS_JSON_1_0); /* Signs like another: the path decides. */
-    expect("POST / HTTP/1.1\r\nHost: dynamodb.us-east-1.amazonaws.com\r\n\r\n", &table_model, &put,
-           AWS_JSON_1_0);
+    expect("GET /2018-10-31/layers/l HTTP/1.1\r\nHost: Lambda.us-east-1.amazonaws.com\r\n\r\n",
+           &rest_model, NULL, AWS_REST_JSON);
+    expect("POST /records HTTP/1.1\r\nHost: streams.dynamodb.us-east-1.amazonaws.com\r\n\r\n",
+           &stream_model, &read_op, AWS_JSON_1_0);
+    expect("POST / HTTP/1.1\r\nHost: sync-dynamodb.us-east-1.amazonaws.com\r\n\r\n", &table_model,
+           NULL, AWS_JSON_1_1);
+}
+
+/* All operations of such a service have the path "/": the first of them must not be run. */
+static void a_json_service_needs_a_target(void **state)
+{
+    (void) state;
+    expect("POST / HTTP/1.1\r\nHost: dynamodb.us-east-1.amazonaws.com\r\n"
+           "Content-Type: application/x-amz-json-1.0\r\n\r\n",
+           &table_model, NULL, AWS_JSON_1_0);
+    struct classified found =
+        classified_of("POST / HTTP/1.1\r\nHost: a\r\n" SIGNED("dynamodb") "\r\n");
+    assert_non_null(found.installed);
+    assert_null(found.operation);
+    assert_int_equal(found.rejected.len, 0);
+}
+
+static void expect_form(const char *text, const char *body, const struct aws_service *service,
+                        const struct aws_operation *operation, const char *rejected)
+{
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 65536);
+    struct http_head head = head_of(text);
+    struct classified found = classified_of(text);
+    assert_true(found.is_form);
+    classify_form(registry, &head, str_from(body), &arena, &found);
+    assert_ptr_equal(found.installed == NULL ? NULL : found.installed->model, service);
+    assert_ptr_equal(found.operation, operation);
+    assert_str(found.rejected, rejected);
+}
+
+static void a_form_says_what_it_wants(void **state)
+{
+    (void) state;
+    static const char scoped[] = "POST / HTTP/1.1\r\nHost: a\r\n" SIGNED("sts") "\r\n";
+    static const char stray[] =
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n";
+    static const char *const heads[] = {scoped, stray};
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        expect_form(heads[i], "Action=GetCallerIdentity&Version=2011-06-15", &form_model, &identity,
+                    "GetCallerIdentity");
+        expect_form(heads[i], "Version=2011-06-15&Action=GetCallerIdentit%79", &form_model,
+                    &identity, "GetCallerIdentity");
+        expect_form(heads[i], "Action=GetCallerIdentity", &form_model, &identity,
+                    "GetCallerIdentity");
+        expect_form(heads[i], "Action=AssumeRole&Version=2011-06-15", &form_model, NULL,
+                    "AssumeRole");
+    }
+    expect_form("GET /?Action=GetCallerIdentity&Version=2011-06-15 HTTP/1.1\r\nHost: a\r\n\r\n", "",
+                &form_model, &identity, "GetCallerIdentity");
+    expect_form(scoped, "Action=GetCallerIdentity&Version=1999-01-01", &form_model, NULL,
+                "GetCallerIdentity");
+    expect_form(stray, "Action=GetCallerIdentity&Version=1999-01-01", NULL, NULL,
+                "GetCallerIdentity");
+    expect_form(scoped, "Action=Dance", &form_model, NULL, "Dance");
+    expect_form(stray, "Action=Dance", NULL, NULL, "Dance");
+    expect_form(scoped, "Action=%zz", &form_model, NULL, "");
+    expect_form(stray, "", NULL, NULL, "");
 }
 
 static void a_form_names_its_operation_later(void **state)
@@ -266,6 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_the_strongest_sign_to_the_weakest),
         cmocka_unit_test(a_form_names_its_operation_later),
+        cmocka_unit_test(a_json_service_needs_a_target),
+        cmocka_unit_test(a_form_says_what_it_wants),
         cmocka_unit_test(the_content_type_tells_the_json_version),
         cmocka_unit_test(cbor_is_told_by_header_and_path),
         cmocka_unit_test(what_we_lack_is_named),
