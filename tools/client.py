@@ -63,13 +63,13 @@ class Server:
             sys.exit(f"{method} {path} answered {response.status}: {answer.decode()}")
         return response.headers, answer
 
-    def create(self, name, source, **options):
-        """A function of one Python module."""
+    def create(self, name, source, runtime="python3.12", file="f.py", **options):
+        """A function of one file; what it exports is named handler."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as out:
-            out.writestr("f.py", source)
+            out.writestr(file, source)
         self.request("POST", API, json.dumps({
-            "FunctionName": name, "Runtime": "python3.12", "Handler": "f.handler", "Role": ROLE,
+            "FunctionName": name, "Runtime": runtime, "Handler": "f.handler", "Role": ROLE,
             "MemorySize": 1769, "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
             **options}))
 
