@@ -65,6 +65,7 @@ static void malformed_bodies_are_refused(void **state)
         "1\n",
         "1\r\r\n",
         "1\ra",
+        "1;\r\na\r\n",
         "1;x\n",
         "1;\x01\r\n",
         "1\r\nab\r\n",
