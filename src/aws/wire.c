@@ -1,18 +1,22 @@
 /* The door of the wire engine: picks the protocol's codec and does what all protocols share.
  *
- *     aws_decode   codec->decode (bytes to struct) → aws_validate (constraints of the model)
- *     aws_encode   status and request id → codec->encode
- *     fault        status and request id → the error's C struct, its message filled in →
- *                  codec->encode_fault; what does not fit the arena is answered without a body
+ *     aws_decode   gunzip where the model allows it → codec->decode (bytes to struct) →
+ * aws_validate (constraints of the model) aws_encode   status and request id → codec->encode fault
+ * status and request id → the error's C struct, its message filled in → codec->encode_fault; what
+ * does not fit the arena is answered without a body
  *
  * A protocol is one struct aws_codec in `codecs`; nothing else knows the list.
  * thread: any, one request at a time. */
 #include "aws/protocol.h"
 #include "base/assert.h"
+#include "data/gzip.h"
 #include "data/uri.h"
 
 #include <errno.h>
 #include <stdarg.h>
+
+/* CloudWatch takes 1 MB; the arena must hold the text and what is decoded from it. */
+enum { INFLATED_MAX = 4 * 1024 * 1024 };
 
 static const struct aws_codec *const codecs[AWS_PROTOCOL_COUNT] = {
     [AWS_REST_JSON] = &aws_codec_rest_json, [AWS_JSON_1_0] = &aws_codec_json_rpc,
@@ -146,6 +150,31 @@ const struct aws_operation *aws_dispatch(const struct aws_service *service,
     return aws_operation_find(service, name, out_rejected);
 }
 
+/* True when the last coding of the body is gzip: "Content-Encoding: custom, gzip". */
+static bool is_gzip(const struct aws_http_request *req)
+{
+    struct str list = aws_request_header(req, STR("content-encoding")), last = STR_NONE;
+    while (str_split(&list, ',', &last)) {
+    }
+    return str_eq_nocase(str_trim(last), STR("gzip"));
+}
+
+/* Requests of the few operations that allow it (PutMetricData) come compressed. */
+static int inflate_body(struct decode *d, struct aws_http_request *req)
+{
+    AUTO_BUF struct buf plain;
+    struct err err;
+    buf_init(&plain, INFLATED_MAX);
+    int rc = gzip_inflate(req->body, &plain, &err);
+    if (rc == -E2BIG)
+        return aws_refuse_size(d);
+    if (rc < 0)
+        return aws_refuse(d, &aws_error_serialization, "Could not decompress the request body: %s",
+                          err.text);
+    req->body = arena_str(d->arena, buf_str(&plain));
+    return req->body.ptr == NULL ? aws_refuse_size(d) : 0;
+}
+
 int aws_decode(const struct aws_service *service, enum aws_protocol protocol,
                const struct aws_operation *op, const struct aws_http_request *req,
                struct arena *arena, void *out_input, struct aws_fault *out_fault)
@@ -155,6 +184,13 @@ int aws_decode(const struct aws_service *service, enum aws_protocol protocol,
         .service = service, .op = op, .req = req, .arena = arena, .fault = out_fault};
     d.is_rest = is_rest(protocol);
     d.is_strict = service->validation == AWS_VALIDATION_SMITHY;
+    struct aws_http_request plain = *req;
+    if ((op->flags & AWS_OP_COMPRESSED) && req->body.len > 0 && is_gzip(req)) {
+        int inflated = inflate_body(&d, &plain);
+        if (inflated < 0)
+            return inflated;
+        d.req = &plain;
+    }
     int rc = codecs[protocol]->decode(&d, out_input);
     if (rc < 0 || op->input == NULL)
         return rc;

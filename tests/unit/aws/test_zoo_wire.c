@@ -365,6 +365,34 @@ static void cbor_refuses_what_does_not_fit(void **state)
     assert_ptr_equal(x->fault.error, &aws_error_unsupported_media_type);
 }
 
+/* Of an operation whose requests may be compressed. */
+static int unpack(struct exchange *x, const struct aws_operation *op, const char *coding,
+                  struct str body)
+{
+    struct http_header header = {STR("Content-Encoding"), str_from(coding)};
+    struct aws_http_request req = {STR("POST"), STR("/packed"), STR(""), &header, 1, body};
+    struct zoo_Everything in = {0};
+    int rc = aws_decode(&zoo_service, AWS_REST_JSON, op, &req, &x->arena, &in, &x->fault);
+    if (rc == 0)
+        assert_str(in.text, "hi");
+    return rc;
+}
+
+static void gzip_where_the_model_allows_it(void **state)
+{
+    struct exchange *x = *state;
+    static const char packed[] = /* {"text":"hi"}, by gzip -n */
+        "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x49\xad\x28\x51\xb2\x52\xca"
+        "\xc8\x54\xaa\x05\x00\xd8\xc4\x47\xca\x0d\x00\x00\x00";
+    struct str body = str_of(packed, sizeof packed - 1);
+    assert_ok(unpack(x, &zoo_op_Packed, "gzip", body));
+    assert_ok(unpack(x, &zoo_op_Packed, "custom , GZip", body));
+    assert_ok(unpack(x, &zoo_op_Packed, "identity", STR("{\"text\":\"hi\"}")));
+    assert_int_equal(unpack(x, &zoo_op_Mirror, "gzip", body), -EINVAL);
+    assert_int_equal(unpack(x, &zoo_op_Packed, "gzip", str_head(body, body.len - 1)), -EINVAL);
+    assert_str(x->fault.message, "Could not decompress the request body: the data are cut");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -380,6 +408,7 @@ int main(void)
         TEST(cbor_gives_back_what_it_took),
         TEST(cbor_takes_numbers_of_any_width),
         TEST(cbor_refuses_what_does_not_fit),
+        TEST(gzip_where_the_model_allows_it),
         TEST(each_protocol_names_the_operation_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
