@@ -37,7 +37,10 @@ MEMBER_ATTRS = {"media-type", "wire", "query-name", "time", "xmlns", "xmlns-pref
                 "pattern", "values"}
 SHAPE_FLAGS = {"sensitive": "AWS_SENSITIVE", "streaming": "AWS_STREAMING", "event": "AWS_EVENT",
                "event-stream": "AWS_EVENT_STREAM", "sparse": "AWS_SPARSE",
-               "unique": "AWS_UNIQUE_ITEMS", "flattened": "AWS_SHAPE_FLATTENED"}
+               "unique": "AWS_UNIQUE_ITEMS", "flattened": "AWS_SHAPE_FLATTENED",
+               "unwrapped": "AWS_XML_UNWRAPPED"}
+# What a dialect says about the whole service: the namespace of its XML.
+DIALECTS = {"s3": "http://s3.amazonaws.com/doc/2006-03-01/"}
 SHAPE_ATTRS = {"payload", "xml-name", "xmlns", "xmlns-prefix", "status", "code", "min", "max",
                "pattern", "matches", "values", "hidden", "time", "media-type"} | {
                f"{part}-{key}" for part in ("item", "key", "value")
@@ -104,7 +107,7 @@ class Service:
     def __init__(self, path):
         self.path, self.shapes, self.operations, self.rest = path, {}, {}, []
         self.id, self.api, self.validation, self.selected = None, None, "coral", {}
-        self.extra_errors, overrides, self.namespace = [], [], None
+        self.extra_errors, overrides, self.namespace, self.dialect = [], [], None, None
         self.validation_error = None
         statements, _ = read(path)
         for line in statements:
@@ -121,7 +124,7 @@ class Service:
 
     def take(self, line, overrides):
         head = line.words[0]
-        needs = {"service": 2, "validation": 2, "namespace": 2, "operation": 2, "override": 2, "error": 2, "op": 4,
+        needs = {"service": 2, "validation": 2, "namespace": 2, "dialect": 2, "operation": 2, "override": 2, "error": 2, "op": 4,
                  "list": 4, "map": 6, "api": 1, "unselected": 1}
         if head not in needs and head not in KINDS:
             line.fail(f"unknown statement '{head}'")
@@ -136,6 +139,10 @@ class Service:
             self.validation_error = line.attrs.get("error")
         elif head == "namespace":
             self.namespace = line.words[1]
+        elif head == "dialect":
+            if line.words[1] not in DIALECTS:
+                line.fail("dialect is one of: " + ", ".join(sorted(DIALECTS)))
+            self.dialect = line.words[1]
         elif head == "operation":
             self.selected[line.words[1]] = line
         elif head == "override":
@@ -309,6 +316,8 @@ class Service:
             for word, location in LOCATIONS.items():
                 if word in member.flags:
                     member.location = location
+        if "unwrapped" in shape.flags and len(shape.members) != 1:
+            shape.line.fail("an unwrapped structure has one member")
         payload = shape.attrs.get("payload")
         if payload and payload not in [member.name for member in shape.members]:
             shape.line.fail(f"payload names no member: {payload}")
@@ -639,6 +648,9 @@ class Writer:
                 f".validation = {VALIDATION[self.s.validation]}",
                 ".operations = operations", f".operation_count = {len(names)}",
                 ".routes = routes", ".route_count = sizeof routes / sizeof routes[0]"]
+        if self.s.dialect:
+            attrs.setdefault("xmlns", DIALECTS[self.s.dialect])
+        rows += [".is_s3 = true"] if self.s.dialect == "s3" else []
         for key, field in (("target", "target_prefix"), ("xmlns", "xml_namespace")):
             rows += [f".{field} = {text_init(attrs[key])}"] if key in attrs else []
         rows += [f".error_namespace = {text_init(self.s.namespace)}"] if self.s.namespace else []

@@ -101,6 +101,7 @@ enum aws_shape_flags {
     AWS_NEEDS_CHECK = 1 << 8,     /* it or something within it has a constraint */
     AWS_SHAPE_FLATTENED = 1 << 9, /* a list or map that is flattened wherever it is used */
     AWS_INT_ENUM = 1 << 10,       /* an integer that must be one of enum_values */
+    AWS_XML_UNWRAPPED = 1 << 11,  /* its one member is the root, as in S3's GetBucketLocation */
 };
 
 /* A regular expression and its program, compiled at first use (aws/validate.c). */
@@ -206,7 +207,8 @@ struct aws_service {
     enum aws_validation_style validation;
     const struct aws_error *validation_error; /* NULL: the common ValidationException */
     bool is_query_compatible;
-    bool is_error_unwrapped;                       /* rest-xml: <Error> is the root, as S3 has it */
+    bool is_error_unwrapped;                       /* rest-xml: <Error> is the root */
+    bool is_s3;                                    /* rest-xml in S3's dialect, see rest_xml.c */
     const struct aws_operation *const *operations; /* those we support */
     uint32_t operation_count;
     const struct aws_error *const *errors; /* of any operation, by name */

@@ -2,17 +2,21 @@
  *
  *     request   bindings + <AnyRoot>members</AnyRoot>, or the payload member alone
  *     answer    bindings + <OutputShape> or the payload's element
- *     fault     <ErrorResponse><Error>…</Error><RequestId/></ErrorResponse>; S3 has <Error> as the
- *               root, with the request id in it
+ *     fault     <ErrorResponse><Error>…</Error><RequestId/></ErrorResponse>
+ *
+ * S3's dialect (`dialect s3` in the model file): documents begin with an XML declaration, <Error>
+ * is the root and holds Resource, RequestId and HostId, the ids travel as x-amz-request-id and
+ * x-amz-id-2, and an answer marked `unwrapped` is its only member.
  *
  * The root's name in requests is not checked, as S3 does not either.
  * thread: any. Sources: Smithy "AWS restXml"; "Error responses" of the S3 API reference. */
 #include "aws/protocol.h"
 #include "aws/xml.h"
+#include "data/base64.h"
 
 #include <errno.h>
 
-enum { XML_ANSWER_MAX = 64 * 1024 * 1024 };
+enum { XML_ANSWER_MAX = 64 * 1024 * 1024, HOST_ID_MAX = 1024 };
 
 static int decode_payload(struct decode *d, const struct aws_member *payload, void *base)
 {
@@ -54,6 +58,36 @@ static int finish(struct encode *e, struct buf *text)
     return aws_answer_text(e, text, &e->answer->body);
 }
 
+static void put_declaration(const struct encode *e, struct buf *out)
+{
+    if (e->service->is_s3)
+        buf_put(out, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"));
+}
+
+/* What S3 calls the host's id: opaque to clients, the request id again in their usual form. */
+static void put_host_id(const struct encode *e, struct buf *out)
+{
+    base64_encode(out, e->request_id);
+}
+
+/* S3's names for the request id, in headers. */
+static int put_ids(struct encode *e)
+{
+    if (!e->service->is_s3)
+        return 0;
+    AUTO_BUF struct buf id;
+    struct str host;
+    buf_init(&id, HOST_ID_MAX);
+    put_host_id(e, &id);
+    int rc = aws_answer_text(e, &id, &host);
+    if (rc < 0)
+        return rc;
+    return aws_answer_header(e->answer, STR("x-amz-request-id"), e->request_id) &&
+                   aws_answer_header(e->answer, STR("x-amz-id-2"), host)
+               ? 0
+               : -E2BIG;
+}
+
 static int encode_payload(struct encode *e, const struct aws_member *payload, const void *base)
 {
     AUTO_BUF struct buf text;
@@ -70,6 +104,7 @@ static int encode_payload(struct encode *e, const struct aws_member *payload, co
         return has_type || aws_answer_header(e->answer, STR("Content-Type"), type) ? 0 : -E2BIG;
     }
     bool is_named = !str_eq(payload->wire, payload->name);
+    put_declaration(e, &text);
     xml_put_root(&text, is_named ? payload->wire : xml_shape_name(shape), shape, payload->names,
                  e->service->xml_namespace, value);
     return finish(e, &text);
@@ -91,16 +126,23 @@ static int rest_xml_encode(struct encode *e, const void *output)
     AUTO_BUF struct buf text;
     const struct aws_shape *shape = e->op->output;
     buf_init(&text, XML_ANSWER_MAX);
-    if (shape == NULL)
-        return 0;
-    int rc = aws_rest_encode(e, shape, output);
+    int rc = put_ids(e);
+    if (rc < 0 || shape == NULL)
+        return rc;
+    rc = aws_rest_encode(e, shape, output);
     if (rc < 0 || e->answer->status == 204 || e->answer->status == 304)
         return rc;
     if (shape->payload != NULL)
         return encode_payload(e, shape->payload, output);
     if (!has_answer_body(shape))
         return finish(e, &text);
-    xml_put_root(&text, xml_shape_name(shape), shape, NULL, e->service->xml_namespace, output);
+    put_declaration(e, &text);
+    const struct aws_member *first = &shape->members[0];
+    if (shape->flags & AWS_XML_UNWRAPPED)
+        xml_put_only(&text, first, e->service->xml_namespace,
+                     aws_member_has(first, output) ? aws_member_value(first, output) : NULL);
+    else
+        xml_put_root(&text, xml_shape_name(shape), shape, NULL, e->service->xml_namespace, output);
     return finish(e, &text);
 }
 
@@ -109,11 +151,14 @@ static int rest_xml_encode_fault(struct encode *e, const struct aws_fault *fault
 {
     AUTO_BUF struct buf text;
     const struct aws_error *error = fault->error;
-    bool is_wrapped = !e->service->is_error_unwrapped;
+    bool is_s3 = e->service->is_s3, is_wrapped = !is_s3 && !e->service->is_error_unwrapped;
     buf_init(&text, XML_ANSWER_MAX);
-    int rc = error_detail == NULL ? 0 : aws_rest_encode(e, error->shape, error_detail);
+    int rc = put_ids(e);
+    if (rc == 0 && error_detail != NULL)
+        rc = aws_rest_encode(e, error->shape, error_detail);
     if (rc < 0)
         return rc;
+    put_declaration(e, &text);
     if (is_wrapped)
         xml_open(&text, STR("ErrorResponse"));
     xml_open(&text, STR("Error"));
@@ -128,7 +173,14 @@ static int rest_xml_encode_fault(struct encode *e, const struct aws_fault *fault
         xml_put_text(&text, STR("Message"), fault->message);
     if (is_wrapped)
         xml_close(&text, STR("Error"));
+    if (is_s3 && fault->resource.ptr != NULL)
+        xml_put_text(&text, STR("Resource"), fault->resource);
     xml_put_text(&text, STR("RequestId"), e->request_id);
+    if (is_s3) {
+        xml_open(&text, STR("HostId"));
+        put_host_id(e, &text);
+        xml_close(&text, STR("HostId"));
+    }
     xml_close(&text, is_wrapped ? STR("ErrorResponse") : STR("Error"));
     return finish(e, &text);
 }

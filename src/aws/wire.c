@@ -198,10 +198,11 @@ int aws_decode(const struct aws_service *service, enum aws_protocol protocol,
 }
 
 /* The answer begins anew: status and request id. */
-static void answer_begin(struct aws_http_answer *answer, int status, struct str request_id)
+static void answer_begin(const struct aws_service *service, struct aws_http_answer *answer,
+                         int status, struct str request_id)
 {
     *answer = (struct aws_http_answer){.status = status, .body = STR("")};
-    if (request_id.len > 0)
+    if (request_id.len > 0 && !service->is_s3) /* it has a name of its own */
         (void) aws_answer_header(answer, STR("x-amzn-RequestId"), request_id); /* the first fits */
 }
 
@@ -211,7 +212,7 @@ int aws_encode(const struct aws_service *service, enum aws_protocol protocol,
 {
     assert(aws_has_protocol(protocol));
     struct encode e = {service, protocol, op, request_id, arena, out_answer};
-    answer_begin(out_answer, op->status, request_id);
+    answer_begin(service, out_answer, op->status, request_id);
     if (op->flags & AWS_OP_EVENTS_OUT)
         return aws_event_encode_head(&e, output);
     return codecs[protocol]->encode(&e, output);
@@ -267,10 +268,10 @@ void aws_encode_fault(const struct aws_service *service, enum aws_protocol proto
     assert(aws_has_protocol(protocol) && fault->error != NULL);
     struct encode e = {service, protocol, op, request_id, arena, out_answer};
     int status = fault_status(service, protocol, fault->error);
-    answer_begin(out_answer, status, request_id);
+    answer_begin(service, out_answer, status, request_id);
     if (codecs[protocol]->encode_fault(&e, fault, aws_fault_detail(fault, arena)) < 0) {
         /* The arena is full: the code still goes out, by the header that all SDKs read first. */
-        answer_begin(out_answer, status, request_id);
+        answer_begin(service, out_answer, status, request_id);
         (void) aws_answer_header(out_answer, STR("X-Amzn-ErrorType"), fault->error->code);
     }
 }

@@ -39,6 +39,7 @@ struct aws_fault {
     const void *detail; /* NULL, or the error's C struct (further members); message wins over its */
     const struct aws_violation *violations; /* of aws_error_validation; NULL: none */
     size_t violation_count;
+    struct str resource; /* the request's path, which S3's errors tell; ptr NULL: not known */
 };
 
 /* Errors that every service shares, from the AWS "Common Errors" pages. */
@@ -48,6 +49,11 @@ extern const struct aws_error aws_error_unknown_operation, aws_error_serializati
     aws_error_not_acceptable, aws_error_malformed_xml, aws_error_missing_action;
 /* An operation that the service lacks: 404 where the path names it, 400 where the request does. */
 const struct aws_error *aws_error_unknown(enum aws_protocol protocol);
+
+/* A virtual-host request of S3 as one by path: "bucket.s3.eu-west-1.amazonaws.com" and "/key" make
+ * "/bucket/key". The path itself when the host names no bucket; ptr NULL: over the arena's limit.
+ */
+struct str aws_s3_path(struct str host, struct str path, struct arena *arena);
 
 /* The REST operation for method and path; label values are cut out at decode. NULL and
  * *out_rejected: a known operation that we do not support; NULL without: no such route. */

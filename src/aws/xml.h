@@ -14,6 +14,10 @@ void xml_put_error_members(struct buf *out, const struct aws_shape *shape, const
 /* A document's root with the namespace of `names`, the shape or, failing those, the service. */
 void xml_put_root(struct buf *out, struct str name, const struct aws_shape *shape,
                   const struct aws_names *names, struct str default_namespace, const void *base);
+/* The only member of an unwrapped structure as the document's root; value NULL: an empty element.
+ */
+void xml_put_only(struct buf *out, const struct aws_member *member, struct str default_namespace,
+                  const void *value);
 /* What a member is called in XML and in forms. */
 static inline struct str xml_name(const struct aws_member *member)
 {

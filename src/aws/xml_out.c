@@ -229,6 +229,20 @@ void xml_put_root(struct buf *out, struct str name, const struct aws_shape *shap
     xml_close(out, name);
 }
 
+void xml_put_only(struct buf *out, const struct aws_member *member, struct str default_namespace,
+                  const void *value)
+{
+    struct aws_names names = {.xml_namespace = default_namespace};
+    struct str name = xml_name(member);
+    buf_put_char(out, '<');
+    buf_put(out, name);
+    put_namespace(out, &names);
+    buf_put_char(out, '>');
+    if (value != NULL)
+        put_content(out, member, value);
+    xml_close(out, name);
+}
+
 void xml_put_error_members(struct buf *out, const struct aws_shape *shape, const void *base)
 {
     for (uint32_t i = 0; i < shape->member_count; i++) {

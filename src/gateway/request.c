@@ -189,12 +189,14 @@ static void request_answer(struct request *request)
     if (request->rc != 0) {
         assert(op->fault.error != NULL);
         answer = (struct aws_http_answer){0};
+        op->fault.resource = exchange_head(request->x)->path;
         aws_encode_fault(model, request->protocol, request->operation, &op->fault, op->request_id,
                          &request->arena, &answer);
         if (op->fault.error->status == 429 || op->fault.error == &aws_error_throttling)
             header_add(&answer, STR("Retry-After"), STR("1"));
     }
-    header_add(&answer, STR("x-amzn-RequestId"), op->request_id);
+    if (!model->is_s3) /* it has its own name for it */
+        header_add(&answer, STR("x-amzn-RequestId"), op->request_id);
     trace("answer", (uintptr_t) request, (uint64_t) answer.status);
     log_access(request, answer.status, answer.body.len);
     exchange_answer(request->x, answer.status, answer.headers, answer.header_count, answer.body);

@@ -129,11 +129,21 @@ static void print_params(const struct aws_operation *op, const void *input)
     print(&out);
 }
 
+static struct str host_of(const struct test_case *c)
+{
+    for (size_t i = 0; i < c->header_count; i++)
+        if (str_eq_nocase(c->headers[i].name, STR("host")))
+            return c->headers[i].value;
+    return STR("");
+}
+
 static void run_request(struct test_case *c, const struct aws_service *service)
 {
     enum aws_protocol protocol = (enum aws_protocol) c->protocol;
     struct aws_http_request req = {c->method,  c->path,         c->query,
                                    c->headers, c->header_count, c->body};
+    if (service->is_s3)
+        req.path = aws_s3_path(host_of(c), c->path, &c->arena);
     struct aws_fault fault = {.error = &aws_error_unknown_operation, .message = STR("no route")};
     struct str rejected;
     const struct aws_operation *op = aws_dispatch(service, protocol, &req, &c->arena, &rejected);
