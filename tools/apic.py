@@ -42,7 +42,7 @@ SHAPE_FLAGS = {"sensitive": "AWS_SENSITIVE", "streaming": "AWS_STREAMING", "even
 # What a dialect says about the whole service: the namespace of its XML.
 DIALECTS = {"s3": "http://s3.amazonaws.com/doc/2006-03-01/"}
 SHAPE_ATTRS = {"payload", "xml-name", "xmlns", "xmlns-prefix", "status", "code", "min", "max",
-               "pattern", "matches", "values", "hidden", "time", "media-type"} | {
+               "pattern", "query-name", "matches", "values", "hidden", "time", "media-type"} | {
                f"{part}-{key}" for part in ("item", "key", "value")
                for key in ("wire", "xmlns", "xmlns-prefix", "min", "max", "pattern")}
 OP_FLAGS = {"no-auth": "AWS_OP_NO_AUTH", "unsigned-payload": "AWS_OP_UNSIGNED_PAYLOAD",
@@ -108,6 +108,7 @@ class Service:
         self.path, self.shapes, self.operations, self.rest = path, {}, {}, []
         self.id, self.api, self.validation, self.selected = None, None, "coral", {}
         self.extra_errors, overrides, self.namespace, self.dialect = [], [], None, None
+        self.extra_protocols = []
         self.validation_error = None
         statements, _ = read(path)
         for line in statements:
@@ -124,7 +125,7 @@ class Service:
 
     def take(self, line, overrides):
         head = line.words[0]
-        needs = {"service": 2, "validation": 2, "namespace": 2, "dialect": 2, "operation": 2, "override": 2, "error": 2, "op": 4,
+        needs = {"service": 2, "validation": 2, "namespace": 2, "dialect": 2, "protocol": 2, "operation": 2, "override": 2, "error": 2, "op": 4,
                  "list": 4, "map": 6, "api": 1, "unselected": 1}
         if head not in needs and head not in KINDS:
             line.fail(f"unknown statement '{head}'")
@@ -139,6 +140,10 @@ class Service:
             self.validation_error = line.attrs.get("error")
         elif head == "namespace":
             self.namespace = line.words[1]
+        elif head == "protocol":
+            if line.words[1] not in PROTOCOLS:
+                line.fail("protocol is one of: " + ", ".join(sorted(PROTOCOLS)))
+            self.extra_protocols.append(line)
         elif head == "dialect":
             if line.words[1] not in DIALECTS:
                 line.fail("dialect is one of: " + ", ".join(sorted(DIALECTS)))
@@ -222,6 +227,11 @@ class Service:
         for name in names:
             if name not in PROTOCOLS:
                 self.api.fail(f"unknown protocol '{name}'")
+        for line in self.extra_protocols:
+            if line.words[1] in names:
+                line.fail("the official model lists it already")
+            names.append(line.words[1])
+            self.api.attrs.update(line.attrs)
         self.protocols = names
 
     def override(self, line):
@@ -506,7 +516,8 @@ class Writer:
             has = "has_value"
         offset = f"offsetof({type_}, {value})" if value else "0"
         has_offset = f"offsetof({type_}, {has})" if has else "AWS_NO_OFFSET"
-        query = attrs.get("query-name", attrs.get("wire") if self.is_rpc else None)
+        query = attrs.get("query-name", attrs.get("wire") if self.is_rpc else None) or \
+            target.attrs.get("query-name")
         names = self.names_ref(query=query, xml_namespace=attrs.get("xmlns"),
                                xml_prefix=attrs.get("xmlns-prefix"),
                                default_json=attrs.get("default"),

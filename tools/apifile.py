@@ -66,7 +66,7 @@ def parse_line(path, number, text, positional):
             flags.add(bare)
 
 
-POSITIONAL = {"service": 2, "namespace": 2, "validation": 2, "operation": 2, "override": 2, "error": 2, "api": 1,
+POSITIONAL = {"service": 2, "namespace": 2, "dialect": 2, "protocol": 2, "validation": 2, "operation": 2, "override": 2, "error": 2, "api": 1,
               "op": 4, "unselected": 1, "list": 4, "map": 6, "enum": 2}
 
 

@@ -144,7 +144,7 @@ static int read_entry(struct decode *d, struct range range, const struct aws_sha
     while (group_take(&range, &name, &group)) {
         for (int i = 0; i < 2; i++) {
             const struct aws_member *member = &shape->members[i];
-            if (!str_eq(name, member->wire))
+            if (!str_eq(name, xml_name(member)))
                 continue;
             void *to = i == 0 ? entry : aws_item_room(member, entry);
             int rc = read_value(d, group, member, to);
@@ -191,7 +191,7 @@ static int read_items(struct decode *d, struct range range, const struct aws_mem
         return range.from->value.len == 0 ? 0 : refuse(d, range.from);
     if (member->flags & AWS_FLATTENED)
         return read_numbered(d, range, shape, to);
-    struct str wanted = shape->kind == AWS_MAP ? STR("entry") : shape->members[0].wire;
+    struct str wanted = shape->kind == AWS_MAP ? STR("entry") : xml_name(&shape->members[0]);
     while (group_take(&range, &name, &group)) {
         if (!str_eq(name, wanted))
             continue;

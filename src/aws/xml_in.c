@@ -101,9 +101,9 @@ static int read_entry(struct reader *r, const struct aws_shape *shape, void *ent
             continue;
         if (tok != XML_OPEN)
             return refuse(r);
-        if (str_eq(r->xml.name, key->wire))
+        if (str_eq(r->xml.name, xml_name(key)))
             rc = read_value(r, key, entry);
-        else if (str_eq(r->xml.name, value->wire))
+        else if (str_eq(r->xml.name, xml_name(value)))
             rc = read_value(r, value, aws_item_room(value, entry));
         else if (!xml_skip(&r->xml))
             rc = refuse(r);

@@ -139,9 +139,9 @@ static void put_element(struct buf *out, struct str name, const struct aws_membe
 static void put_entry(struct buf *out, const struct aws_shape *shape, const void *entry)
 {
     const struct aws_member *key = &shape->members[0], *value = &shape->members[1];
-    put_element(out, key->wire, key, entry);
+    put_element(out, xml_name(key), key, entry);
     if (aws_item_has(value, entry))
-        put_element(out, value->wire, value, aws_item_value(value, entry));
+        put_element(out, xml_name(value), value, aws_item_value(value, entry));
 }
 
 static void put_items(struct buf *out, const struct aws_shape *shape, const struct aws_items *list)
@@ -154,7 +154,7 @@ static void put_items(struct buf *out, const struct aws_shape *shape, const stru
             put_entry(out, shape, at);
             xml_close(out, STR("entry"));
         } else if (aws_item_has(item, at)) {
-            put_element(out, item->wire, item, aws_item_value(item, at));
+            put_element(out, xml_name(item), item, aws_item_value(item, at));
         }
     }
 }
