@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test, in bounded time, closing with one line: N passed, N failed[, N skipped].
 #
-#   release   gcc, as shipped: unit, sim, sandbox, api, crash, demo-sized bench
+#   release   gcc, as shipped: unit, sim, sandbox, api, interop, crash, demo-sized bench
 #   sanitize  clang, address + undefined: unit, sim, api
 #   thread    clang, thread: the queues and actors
 #   fuzz      clang: each target for a few seconds
@@ -93,6 +93,7 @@ for part in $parts; do
         if step "build" build build; then
             meson_tests build
             python_tests build api
+            python_tests build interop
             python_tests build crash
             step "demo" $python tools/demo.py build
             step "bench, briefly" $python bench/run.py build --brief

@@ -10,13 +10,18 @@ node_package() {
         echo nodejs
 }
 
+# The official JavaScript clients come through npm, which other builds of node bring along.
+npm_package() {
+    command -v npm >/dev/null 2>&1 || echo npm
+}
+
 packages_of() {
     case $1 in
     build) echo gcc libc6-dev meson ninja-build pkg-config python3 libuv1-dev libssl-dev libnghttp2-dev \
         libsqlite3-dev libarchive-dev libseccomp-dev zlib1g-dev libcmocka-dev ;;
     demo) echo python3 python3-pil awscli e2fsprogs iproute2 $(node_package) ;;
     check) echo python3 python3-pil python3-boto3 awscli clang libclang-rt-14-dev clang-format openssl \
-        procps unzip zip curl $(node_package) ;;
+        procps unzip zip curl $(node_package) $(npm_package) ;;
     lint) echo clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     *) echo "deps.sh: unknown goal '$1'" >&2; exit 2 ;;
