@@ -24,6 +24,7 @@ struct fake {
     struct slot slot; /* first */
     struct world *world;
     struct timer timer;
+    bool is_frozen;
 };
 
 struct call {
@@ -87,6 +88,7 @@ static void fake_step(struct timer *timer)
         }
         break;
     case SLOT_IDLE:
+    case SLOT_FROZEN:
         if (one_in(w, 10))
             sched_slot_stop(&w->sched, &fake->slot);
         break;
@@ -123,7 +125,27 @@ static void send(void *arg, struct slot *slot, struct invocation *inv)
 {
     struct world *w = arg;
     assert_ptr_equal(slot->invocation, inv);
+    assert_false(CONTAINER_OF(slot, struct fake, slot)->is_frozen);
     w->ran++;
+}
+
+static void set_frozen(struct slot *slot, bool is_frozen)
+{
+    struct fake *fake = CONTAINER_OF(slot, struct fake, slot);
+    assert_int_not_equal(fake->is_frozen, is_frozen);
+    fake->is_frozen = is_frozen;
+}
+
+static void freeze(void *arg, struct slot *slot)
+{
+    (void) arg;
+    set_frozen(slot, true);
+}
+
+static void thaw(void *arg, struct slot *slot)
+{
+    (void) arg;
+    set_frozen(slot, false);
 }
 
 static void stop(void *arg, struct slot *slot)
@@ -150,7 +172,7 @@ static void drained(void *arg)
     timer_clear(w->exec, &w->refuse);
 }
 
-static const struct sched_effects effects = {start, send, stop, done, drained};
+static const struct sched_effects effects = {start, send, freeze, thaw, stop, done, drained};
 
 /* ---- what happens from outside ---- */
 
@@ -208,7 +230,8 @@ static void run(uint64_t seed)
                                         .account_concurrency = 60,
                                         .instances_max = INSTANCES_MAX,
                                         .queue_max = 40,
-                                        .keep_alive_us = 50 * MS};
+                                        .keep_alive_us = 50 * MS,
+                                        .freeze_after_us = 3 * MS};
     sched_init(&w.sched, &config);
     for (size_t i = 0; i < FUNCTIONS; i++)
         w.specs[i] = spec_new(&w, i);
