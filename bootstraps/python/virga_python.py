@@ -27,6 +27,7 @@ _READY, _INIT_ERROR, _RESPONSE, _ERROR, _BOOTED = 16, 17, 18, 19, 20
 _BUFFER_SIZE = 64 * 1024
 
 _NBSP = "\u00a0"
+_LINE_BREAK = "\0"  # Inside one event of the log; src/runtime/lines.h makes it a newline again.
 _request_id = ""  # of the running invocation, for the logging filter
 
 
@@ -252,7 +253,7 @@ def _log_error(error):
             bare = line.lstrip(" ")
             lines.append(_NBSP * (len(line) - len(bare)) + bare)
     try:
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write(_LINE_BREAK.join(lines) + "\n")
     except Exception:
         pass  # User code may have closed or replaced its standard output; the answer matters more.
 
@@ -300,7 +301,10 @@ def _configure_logging(logging):
 
     class LambdaLoggerHandler(logging.Handler):
         def emit(self, record):
-            sys.stdout.write(self.format(record))
+            text = self.format(record)
+            if text.find("\n", 0, -1) >= 0:  # The end that the format gives stays.
+                text = text[:-1].replace("\n", _LINE_BREAK) + text[-1:]
+            sys.stdout.write(text)
 
     logging.Formatter.converter = time.gmtime
     handler = LambdaLoggerHandler()

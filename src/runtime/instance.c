@@ -69,6 +69,7 @@ static void start(void *arg, struct function_spec *spec)
     buf_init(&inst->streamed, ANSWER_SIZE_MAX);
     buf_init(&inst->out, SANDBOX_START_MAX);
     buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
+    output_init(inst);
     sched_slot_init(&home->sched, &inst->slot, spec);
     (void) map_put(&home->instances, str_of(&inst->id, sizeof inst->id), inst);
     set_timer(inst, BUILD_LIMIT_US);
@@ -223,7 +224,7 @@ static void begin_unsent(struct instance *inst, struct invocation *inv)
     struct buf init_output = inst->log; /* START belongs before what init said */
     buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
     report_start(inst, inv);
-    channel_keep(inst, buf_str(&init_output));
+    output_keep(inst, buf_str(&init_output));
     buf_done(&init_output);
 }
 
@@ -258,7 +259,7 @@ static void answered(struct instance *inst, enum invocation_result result, bool 
     struct invocation *inv = inst->slot.invocation;
     timer_clear(inst->home->exec, &inst->timer);
     inv->run_us = now_us(inst) - inv->sent_us;
-    channel_drain_log(inst);
+    output_drain(inst);
     inv->result = is_oversize ? INVOCATION_FUNCTION_ERROR : result;
     inv->output = inst->answer;
     buf_init(&inst->answer, ANSWER_SIZE_MAX);
@@ -344,7 +345,8 @@ static void refuse_victim(struct instance *inst, const struct err *err)
 static void init_failed(struct instance *inst, bool is_oversize)
 {
     take_victim(inst);
-    channel_drain_log(inst);
+    output_drain(inst);
+    report_init_failed(inst, is_oversize ? STR("{}") : buf_str(&inst->answer));
     sched_slot_stop(sched_of(inst), &inst->slot);
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv == NULL)
@@ -367,7 +369,8 @@ static void init_timed_out(struct instance *inst)
         sched_return_waiting(sched_of(inst), inv);
         inv = NULL;
     }
-    channel_drain_log(inst);
+    output_drain(inst);
+    report_init_failed(inst, STR_NONE);
     sched_slot_stop(sched_of(inst), &inst->slot);
     if (inv == NULL)
         return;
@@ -408,6 +411,7 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
         refuse_victim(inst, &err);
         return;
     }
+    report_init_start(inst);
     const struct invocation *first = sched_first_waiting(&inst->slot);
     inst->is_retry = first != NULL && first->is_init_retry;
     set_timer(inst, init_limit_us(inst));
@@ -420,7 +424,7 @@ static void ready(struct instance *inst)
 {
     inst->ready_us = now_us(inst);
     timer_clear(inst->home->exec, &inst->timer);
-    channel_drain_log(inst);
+    output_drain(inst);
     buf_done(&inst->out); /* the START block was large */
     inst->sent = 0;
     sched_slot_ready(sched_of(inst), &inst->slot);
@@ -463,6 +467,7 @@ static void instance_free(struct instance *inst)
 {
     assert(inst->victim == NULL);
     timer_clear(inst->home->exec, &inst->timer);
+    output_done(inst);
     channel_close(inst);
     (void) map_remove(&inst->home->instances, str_of(&inst->id, sizeof inst->id));
     buf_done(&inst->answer);
@@ -489,9 +494,10 @@ void instance_failed(struct instance *inst, const struct sandbox_event *event)
 /* Ends what the instance still holds, for the reason that the spawner gives. */
 static void end_held(struct instance *inst, const struct sandbox_event *event)
 {
-    channel_drain_log(inst);
+    output_drain(inst);
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv != NULL) {
+        report_init_failed(inst, STR("{\"errorType\":\"Runtime.ExitError\"}"));
         begin_unsent(inst, inv);
         end_by_exit(inst, inv, event);
         sched_end(sched_of(inst), inv);
@@ -527,7 +533,7 @@ static void invocation_timed_out(struct instance *inst)
     struct invocation *inv = inst->slot.invocation;
     fail(inv);
     inv->run_us = (int64_t) inv->spec->timeout_ms * 1000;
-    channel_drain_log(inst);
+    output_drain(inst);
     end_by_timeout(inst, inv);
     sched_slot_failed(sched_of(inst), &inst->slot);
 }

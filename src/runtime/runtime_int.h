@@ -4,13 +4,15 @@
  *   runtime.c   homes, the public interface, from and to other loops
  *   sched.c     who runs what (pure)
  *   instance.c  one instance: its life, timers and verdicts
- *   channel.c   its bytes: frames out and in, the log pipe
+ *   channel.c   its frames, out and in
+ *   output.c    its output: the log pipe, the log, the tail
  *   report.c    what callers read: error objects, START/END/REPORT lines
  *   start.c     what it is started with: arguments and environment
  *   broker.c    the spawner's socket, on loop 0 */
 #include "base/assert.h"
 #include "net/loop.h"
 #include "runtime/frame.h"
+#include "runtime/lines.h"
 #include "runtime/sched.h"
 #include "sandbox/sandbox.h"
 
@@ -70,6 +72,9 @@ struct instance {
 
     struct buf log; /* the last LOG_TAIL_SIZE bytes at least, of init or of the invocation */
     char log_stream[64];
+    struct lines lines;        /* of the output; with a log only */
+    struct timer output_timer; /* a line without an end, or no room in the log */
+    bool is_output_paused;     /* the log has no room: its pipe is not read */
 
     struct timer timer;        /* building, init, invocation, then the end */
     struct invocation *victim; /* taken from the queue: fails with this instance's start */
@@ -98,10 +103,17 @@ void channel_close(struct instance *inst);
 void channel_send(struct instance *inst); /* out, then event; goes on by itself */
 bool channel_is_sent(const struct instance *inst);
 void channel_read(struct instance *inst);
-void channel_drain_log(struct instance *inst);
-void channel_log(struct instance *inst, struct str text);  /* to whoever wants it */
-void channel_keep(struct instance *inst, struct str text); /* to the tail only */
 uint64_t channel_memory_peak(const struct instance *inst);
+
+/* output.c */
+void output_init(struct instance *inst);
+void output_done(struct instance *inst);
+void output_readable(void *arg, int events); /* watch_fn of the log pipe */
+void output_drain(struct instance *inst);
+/* What the platform says, with its "\n": an event of the log, and of the tail. */
+void output_say(struct instance *inst, struct str text);
+void output_log(struct instance *inst, struct str text);  /* the log only */
+void output_keep(struct instance *inst, struct str text); /* the tail only */
 
 /* report.c */
 struct verdict {
@@ -114,6 +126,8 @@ void report_error(struct buf *out, const struct verdict *verdict, struct str req
 void report_oversize(struct buf *out);
 void report_exit_text(char *out, size_t size, const struct sandbox_event *event);
 bool report_is_wanted(const struct instance *inst, const struct invocation *inv);
+void report_init_start(struct instance *inst);
+void report_init_failed(struct instance *inst, struct str error_or_empty);
 void report_start(struct instance *inst, const struct invocation *inv);
 void report_end(struct instance *inst, const struct invocation *inv, const struct verdict *verdict);
 void report_timeout(struct instance *inst, const struct invocation *inv);

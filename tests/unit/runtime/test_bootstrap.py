@@ -260,7 +260,7 @@ class Errors(unittest.TestCase):
             f"  File \"{app}\", line 2, in deep\n    raise KeyError('k')\n"])
         self.assertEqual(runtime.error(b"{}")["errorType"], "KeyError")
         _, output = runtime.end()
-        self.assertIn("[ERROR] KeyError: 'k'\nTraceback (most recent call last):\n"
+        self.assertIn("[ERROR] KeyError: 'k'\0Traceback (most recent call last):\0"
                       "\u00a0\u00a0File", output)
 
     def test_wrong_arguments(self):
