@@ -214,8 +214,22 @@ def _error_object(message, kind, trace, request_id=""):
     }
 
 
-def _error_of_exception(error, request_id=""):
-    import traceback
+def _bare_stack(trace):
+    """The stack without source lines and without imports."""
+    lines = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename != _OWN_FILE:
+            lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n')
+        trace = trace.tb_next
+    return lines
+
+
+def _stack_of(error):
+    try:
+        import traceback
+    except Exception:  # The handler has used up the descriptors, or the memory.
+        return _bare_stack(error.__traceback__)
 
     frames = [
         (frame.filename, frame.lineno, frame.name, frame.line)
@@ -225,11 +239,15 @@ def _error_of_exception(error, request_id=""):
         if frame[0] != _OWN_FILE:
             frames = frames[at:]
             break
+    return traceback.format_list(frames)
+
+
+def _error_of_exception(error, request_id=""):
     try:
         message = str(error)
     except Exception:
         message = "<exception text not available>"
-    return _error_object(message, type(error).__name__, traceback.format_list(frames), request_id)
+    return _error_object(message, type(error).__name__, _stack_of(error), request_id)
 
 
 def _error_of(error, request_id=""):
