@@ -12,6 +12,7 @@ const char serve_usage[] =
     "Requests must be signed by a key that Virga issued; the first start prints the root's.\n"
     "\n"
     "  --dev                 accept any credentials; a 12-digit access key is the account\n"
+    "  --strict              reject what would be stored without effect (docs/services says what)\n"
     "  --listen ADDR:PORT    127.0.0.1:4566 by default; port 0 lets the system choose\n"
     "  --data DIR            where everything is kept; /var/lib/virga by default\n"
     "  --async-retry MS      with --dev: wait that long, not a minute, after an asynchronous call\n"
@@ -158,6 +159,10 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config, s
         struct str arg = str_from(argv[i]);
         if (str_eq(arg, STR("--dev"))) {
             config.is_dev = true;
+            continue;
+        }
+        if (str_eq(arg, STR("--strict"))) {
+            config.is_strict = true;
             continue;
         }
         if (str_eq(arg, STR("--help")) || str_eq(arg, STR("-h"))) {

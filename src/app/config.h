@@ -7,6 +7,7 @@ enum { HOSTS_MAX = 16, HOST_SIZE = 64 };
 
 struct serve_config {
     bool is_dev;
+    bool is_strict;
     bool wants_help;
     char host[HOST_SIZE];   /* numeric address */
     uint16_t port;          /* 0: the system chooses */

@@ -336,6 +336,7 @@ static int gateway_make(struct serve *serve, struct err *err)
         .rng = &rng_real,
         .keys = serve->keys,
         .tls = serve->tls,
+        .is_strict = options->is_strict,
         .crosssite = {.listen_host = str_from(options->host),
                       .extra_hosts = options->allow_hosts,
                       .extra_host_count = options->allow_host_count,
