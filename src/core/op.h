@@ -14,6 +14,7 @@
 struct actor;
 struct db;
 struct service;
+struct service_front;
 
 struct op_caller {
     struct str account; /* 12 digits */
@@ -109,4 +110,5 @@ struct service {
     /* Nothing is posted to the actor from now on, but by operations. Loop 0, after the functions
      * have ended. NULL: nothing to do. */
     void (*stop)(void *state);
+    const struct service_front *front; /* NULL: none (core/front.h) */
 };

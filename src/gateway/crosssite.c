@@ -97,11 +97,19 @@ static bool is_own_path(struct str path)
     return str_starts(path, STR("/_virga/")) || str_starts(path, STR("/_localstack/"));
 }
 
-const char *crosssite_check(const struct crosssite *rules, const struct http_head *head)
+const char *crosssite_check_host(const struct crosssite *rules, const struct http_head *head)
 {
     /* A request of HTTP/1.0 may come without a Host; no browser sends those. */
     if (head->host.len > 0 && !host_is_allowed(rules, host_bare(host_name(head->host))))
         return "this Host is not served here; see --allow-host";
+    return NULL;
+}
+
+const char *crosssite_check(const struct crosssite *rules, const struct http_head *head)
+{
+    const char *why = crosssite_check_host(rules, head);
+    if (why != NULL)
+        return why;
     struct str origin = http_header_find(head, STR("origin"));
     if (origin.ptr != NULL && !origin_is_allowed(rules, origin, head->host))
         return "this Origin may not use this server; see --allow-origin";

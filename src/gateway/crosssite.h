@@ -19,6 +19,10 @@ struct crosssite {
 /* NULL: the request may go on; else why not, for the answer (403) and the log. */
 const char *crosssite_check(const struct crosssite *rules, const struct http_head *head);
 
+/* The same for fronts (core/front.h), which pages of any site may use as far as their owner lets
+ * them: the host alone is looked at. */
+const char *crosssite_check_host(const struct crosssite *rules, const struct http_head *head);
+
 /* "name:port", "[::1]:port" or "name" without the port and the brackets. */
 struct str host_name(struct str host);
 /* A host without what SDKs put before it for some operations: "sync-" (StartSyncExecution,

@@ -51,6 +51,19 @@ void request_id_make(struct gateway_loop *home, char out_id[REQUEST_ID_SIZE]);
 /* True: x asked for something of our own (health) and has been answered (own.c). */
 bool own_answer(struct gateway_loop *home, struct exchange *x);
 
+/* A request for a service's front, recognised by host or path (front.c). */
+struct front_found {
+    const struct installed *installed;
+    struct str id;
+    struct str path; /* behind the prefix of the path form */
+    bool is_path_form;
+};
+bool front_find(const struct registry *registry, const struct http_head *head,
+                struct front_found *out);
+/* {"Message": …}, as AWS's data planes say it. */
+void front_put_fault(const struct aws_fault *fault, struct arena *arena,
+                     struct aws_http_answer *out);
+
 /* Answers for requests that no service takes, in the dialect that the client seems to speak
  * (refuse.c). */
 struct refusal {

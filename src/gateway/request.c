@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/trace.h"
+#include "core/front.h"
 #include "data/uri.h"
 
 #include <errno.h>
@@ -48,12 +49,13 @@ struct request {
     const struct installed *installed;     /* NULL: nobody's, to be refused */
     const struct aws_operation *operation; /* NULL: to be refused */
     enum aws_protocol protocol;
-    struct str service; /* as the client named it */
-    struct auth auth;   /* unused in development mode */
-    void *in;           /* arena */
-    int run_rc;         /* what run returned */
-    int rc;             /* of the whole: 0 or OP_FAILED */
-    bool is_form;       /* Query: the body names the operation */
+    struct str service;       /* as the client named it */
+    struct auth auth;         /* unused in development mode */
+    struct front_found front; /* installed NULL: an API request */
+    void *in;                 /* arena */
+    int run_rc;               /* what run returned */
+    int rc;                   /* of the whole: 0 or OP_FAILED */
+    bool is_form;             /* Query: the body names the operation */
     bool has_body;
     bool is_decoded;
     bool was_discardable; /* prepare succeeded: discard on failure */
@@ -172,8 +174,32 @@ static void log_access(const struct request *request, int status, size_t answer_
               request->id);
 }
 
+static void front_answer(struct request *request)
+{
+    struct op *op = &request->op;
+    struct aws_http_answer *answer = op->out;
+    struct aws_http_answer failed;
+    if (request->rc != 0) {
+        front_put_fault(&op->fault, &request->arena, &failed);
+        answer = &failed;
+    }
+    header_add(answer, STR("x-amzn-RequestId"), op->request_id);
+    /* Under our own address, a function's page must not be of our origin: it could drive us. */
+    if (request->front.is_path_form)
+        header_add(answer, STR("Content-Security-Policy"),
+                   STR("sandbox allow-scripts allow-forms"));
+    log_access(request, answer->status, answer->body.len);
+    exchange_answer(request->x, answer->status, answer->headers, answer->header_count,
+                    answer->body);
+    request_release(request);
+}
+
 static void request_answer(struct request *request)
 {
+    if (request->front.installed != NULL) {
+        front_answer(request);
+        return;
+    }
     struct op *op = &request->op;
     const struct aws_service *model = request->installed->model;
     struct aws_http_answer answer = {0};
@@ -301,6 +327,29 @@ static void start_run(struct task *task)
 
 /* --- decoding, on loop or worker --- */
 
+/* Whether a front's request is signed is the front's business to judge. */
+static int front_decode(struct request *request, const struct aws_http_request *http)
+{
+    struct op *op = &request->op;
+    struct front_in *in = ARENA_NEW(&request->arena, struct front_in);
+    struct aws_fault ignored;
+    op->out = ARENA_NEW(&request->arena, struct aws_http_answer);
+    *in = (struct front_in){
+        .http = *http,
+        .id = request->front.id,
+        .host = exchange_head(request->x)->host,
+        .peer = host_name(exchange_peer(request->x)),
+        .is_authentic = request->home->gateway->config.keys == NULL ||
+                        auth_check(&request->auth, http, request->installed->model,
+                                   request->installed->model->protocol, op->now_ms, &request->arena,
+                                   &ignored) == 0,
+    };
+    in->http.path = request->front.path;
+    op->in = request->in = in;
+    request->is_decoded = true;
+    return 0;
+}
+
 static int request_decode(struct request *request)
 {
     struct op *op = &request->op;
@@ -313,6 +362,8 @@ static int request_decode(struct request *request)
         .header_count = head->header_count,
         .body = exchange_body(request->x),
     };
+    if (request->front.installed != NULL)
+        return front_decode(request, &http);
     const struct aws_operation *model = request->operation;
     const struct gateway_config *config = &request->home->gateway->config;
     if (config->keys != NULL &&
@@ -437,9 +488,11 @@ static bool request_limit_body(struct request *request)
     return true;
 }
 
-static bool answer_crosssite(struct gateway_loop *home, struct exchange *x)
+static bool answer_crosssite(struct gateway_loop *home, struct exchange *x, bool is_front)
 {
-    const char *why = crosssite_check(&home->gateway->config.crosssite, exchange_head(x));
+    const struct crosssite *rules = &home->gateway->config.crosssite;
+    const char *why = is_front ? crosssite_check_host(rules, exchange_head(x))
+                               : crosssite_check(rules, exchange_head(x));
     if (why == NULL)
         return false;
     struct log_text host;
@@ -494,11 +547,34 @@ static int request_take_action(struct request *request)
     return 0;
 }
 
+static void front_on_head(struct gateway_loop *home, struct exchange *x,
+                          const struct front_found *found)
+{
+    struct request *request = request_new(home, x);
+    struct credential_scope scope;
+    scope_find(exchange_head(x), &request->arena, &scope);
+    request_identify(request, &scope);
+    request->front = *found;
+    request->installed = found->installed;
+    request->op.def = &found->installed->service->front->op;
+    request->op.state = found->installed->state;
+    if (home->in_flight > home->gateway->config.in_flight_max)
+        request->rc = svc_fail(&request->op, op_error_throttling(NULL), "Rate exceeded");
+    if (request_limit_body(request))
+        exchange_set_user(x, request, request_gone);
+}
+
 void request_on_head(void *arg, struct exchange *x)
 {
     struct gateway_loop *home = arg;
-    if (answer_crosssite(home, x) || own_answer(home, x))
+    struct front_found front;
+    bool is_front = front_find(home->gateway->config.registry, exchange_head(x), &front);
+    if (answer_crosssite(home, x, is_front) || (!is_front && own_answer(home, x)))
         return;
+    if (is_front) {
+        front_on_head(home, x, &front);
+        return;
+    }
     struct request *request = request_new(home, x);
     const struct http_head *head = exchange_head(x);
     struct credential_scope scope;

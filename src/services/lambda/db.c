@@ -55,6 +55,22 @@ static const struct db_migration migrations[] = {
         "  attempts INTEGER NOT NULL,"
         "  throttles INTEGER NOT NULL);"
         "CREATE INDEX events_due ON events (account, region, name, due_at_ms, seq);"},
+    {3, "CREATE TABLE function_urls ("
+        "  account BLOB NOT NULL,"
+        "  region BLOB NOT NULL,"
+        "  name BLOB NOT NULL,"
+        "  id TEXT NOT NULL UNIQUE,"
+        "  allow_headers TEXT,"
+        "  allow_methods TEXT,"
+        "  allow_origins TEXT,"
+        "  expose_headers TEXT,"
+        "  is_iam INTEGER NOT NULL,"
+        "  has_cors INTEGER NOT NULL,"
+        "  credentials INTEGER,"
+        "  max_age_s INTEGER,"
+        "  created_at_ms BIGINT NOT NULL,"
+        "  modified_at_ms BIGINT NOT NULL,"
+        "  PRIMARY KEY (account, region, name));"},
 };
 
 #define COLUMNS                                                                                    \

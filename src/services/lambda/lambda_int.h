@@ -10,6 +10,7 @@
 #include "runtime/runtime.h"
 #include "services/lambda/code.h"
 #include "services/lambda/db.h"
+#include "services/lambda/db_urls.h"
 #include "services/lambda/rules.h"
 #include "store/blob.h"
 #include "store/db.h"
@@ -25,6 +26,8 @@ struct lambda_state {
     struct blobs *blobs;         /* owned */
     struct code_store *code;     /* owned */
     struct directory *directory; /* owned: ARN -> struct lambda_spec on every loop */
+    struct directory *urls;      /* owned: id -> struct url_spec */
+    struct exec *workers;        /* borrowed */
     struct async *async;         /* owned */
     struct actor *actor;         /* borrowed; set before the loops run */
 };
@@ -37,6 +40,12 @@ struct lambda_work {
     char old_sha256[CODE_SHA_SIZE]; /* code that the function no longer uses; "": none */
     bool is_deleted;
     int64_t forgotten_bytes; /* of events that went with the function */
+    struct str gone_url;     /* id of the URL that went with it; ptr NULL: it had none */
+};
+
+struct url_work {
+    struct url_row row; /* as committed, or as it was */
+    bool is_deleted;
 };
 
 /* A function as the loops see it. */
@@ -95,6 +104,13 @@ int lambda_run_PutFunctionEventInvokeConfig(struct op *op, const void *in, void 
 int lambda_run_UpdateFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
 int lambda_run_DeleteFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
 int lambda_run_ListFunctionEventInvokeConfigs(struct op *op, const void *in, void *out);
+/* service_op.publish of the operations on URLs. */
+void url_publish(struct op *op, struct task *then);
+int lambda_run_CreateFunctionUrlConfig(struct op *op, const void *in, void *out);
+int lambda_run_GetFunctionUrlConfig(struct op *op, const void *in, void *out);
+int lambda_run_UpdateFunctionUrlConfig(struct op *op, const void *in, void *out);
+int lambda_run_DeleteFunctionUrlConfig(struct op *op, const void *in, void *out);
+int lambda_run_ListFunctionUrlConfigs(struct op *op, const void *in, void *out);
 /* Invoke with InvocationType Event, once the function is known to be there. */
 void lambda_start_event(struct op *op, const struct lambda_target *target,
                         struct str client_context);

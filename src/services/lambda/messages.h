@@ -170,5 +170,24 @@
         "The function " STR_FMT ":$LATEST doesn't have an EventInvokeConfig"
 /* observed */
 #define MSG_FUNCTION_MISSING &lambda_error_ResourceNotFoundException, "The function doesn't exist."
+/* --- function URLs -------------------------------------------------------------------------- */
+
+/* observed */
+#define MSG_URL_FORBIDDEN &aws_error_access_denied, "Forbidden"
+/* observed */
+#define MSG_URL_SIZE &aws_error_request_too_large, "Request Entity Too Large"
+/* observed */
+#define MSG_URL_NOT_FOUND                                                                          \
+    &lambda_error_ResourceNotFoundException, "The resource you requested does not exist."
+/* observed */
+#define MSG_URL_NO_FUNCTION &lambda_error_ResourceNotFoundException, "Function does not exist"
+/* observed */
+#define MSG_URL_EXISTS                                                                             \
+    &lambda_error_ResourceConflictException,                                                       \
+        "Failed to create function url config for [functionArn = " STR_FMT                         \
+        "]. Error message:  FunctionUrlConfig exists for this Lambda function"
+/* ours */
+#define MSG_URL_CORS LAMBDA_BAD_VALUE, "Values in Cors cannot contain control characters."
+
 /* observed */
 #define MSG_THROTTLED &lambda_error_TooManyRequestsException, "Rate Exceeded."

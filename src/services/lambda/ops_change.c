@@ -320,6 +320,26 @@ int lambda_run_UpdateFunctionConfiguration(struct op *op, const void *in_any, vo
     return finish(op, &work->row, out);
 }
 
+/* The function and all that is its own. */
+static int delete_rows(struct op *op, struct lambda_work *work, struct err *err)
+{
+    const struct lambda_row *row = &work->row;
+    struct url_row url;
+    int rc = lambda_db_delete(op->db, row->account, row->region, row->name, err);
+    if (rc == 0)
+        rc = event_db_forget(op->db, row->account, row->region, row->name, &work->forgotten_bytes,
+                             err);
+    if (rc < 0)
+        return rc;
+    rc = url_db_find(op->db, op->arena, row->account, row->region, row->name, &url, err);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc < 0)
+        return rc;
+    work->gone_url = url.id;
+    return url_db_delete(op->db, row->account, row->region, row->name, err);
+}
+
 int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)
 {
     const struct lambda_DeleteFunctionRequest *in = in_any;
@@ -336,13 +356,10 @@ int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)
     struct err err;
     rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name,
                         &work->row, &err);
-    if (rc == 0)
-        rc = lambda_db_delete(op->db, op->caller.account, op->caller.region, target.name, &err);
-    if (rc == 0)
-        rc = event_db_forget(op->db, op->caller.account, op->caller.region, target.name,
-                             &work->forgotten_bytes, &err);
     if (rc == -ENOENT)
         return lambda_not_found(op, &target);
+    if (rc == 0)
+        rc = delete_rows(op, work, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
     if (work->row.code_sha256.len < CODE_SHA_SIZE)

@@ -120,6 +120,8 @@ void lambda_publish(struct op *op, struct task *then)
             code = code_store_find(state->code, work->row.code_sha256);
         snapshot = &lambda_spec_new(&work->row, work->arn, code)->spec.snapshot;
     }
+    if (work->gone_url.ptr != NULL) /* before the function: loops take changes in order */
+        directory_publish(state->urls, work->gone_url, NULL, NULL);
     if (work->is_deleted)
         async_forgotten(state->async, work->forgotten_bytes);
     release_old(state, work->old_sha256);

@@ -11,6 +11,7 @@
 #include "services/lambda/async.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/rules.h"
+#include "services/lambda/url.h"
 
 #include <limits.h>
 
@@ -68,6 +69,21 @@ static const struct service_op ops[] = {
     {.model = &lambda_op_ListFunctionEventInvokeConfigs,
      .run = lambda_run_ListFunctionEventInvokeConfigs,
      .is_read_only = true},
+    {.model = &lambda_op_CreateFunctionUrlConfig,
+     .run = lambda_run_CreateFunctionUrlConfig,
+     .publish = url_publish},
+    {.model = &lambda_op_UpdateFunctionUrlConfig,
+     .run = lambda_run_UpdateFunctionUrlConfig,
+     .publish = url_publish},
+    {.model = &lambda_op_DeleteFunctionUrlConfig,
+     .run = lambda_run_DeleteFunctionUrlConfig,
+     .publish = url_publish},
+    {.model = &lambda_op_GetFunctionUrlConfig,
+     .run = lambda_run_GetFunctionUrlConfig,
+     .is_read_only = true},
+    {.model = &lambda_op_ListFunctionUrlConfigs,
+     .run = lambda_run_ListFunctionUrlConfigs,
+     .is_read_only = true},
     {.model = &lambda_op_Invoke,
      .start = lambda_start_Invoke,
      .body_max = LAMBDA_PAYLOAD_MAX + 1024 * 1024}, /* beyond: our words, not the gateway's */
@@ -99,6 +115,12 @@ static int load_row(void *arg, const struct lambda_row *row, struct err *err)
     return 0;
 }
 
+static void load_url(void *arg, const struct url_row *row)
+{
+    struct lambda_state *state = arg;
+    directory_publish(state->urls, row->id, &url_spec_new(row)->snapshot, NULL);
+}
+
 static void lambda_close(void *state_any)
 {
     struct lambda_state *state = state_any;
@@ -108,6 +130,8 @@ static void lambda_close(void *state_any)
     code_store_close(state->code); /* first: what goes from here on is removed without workers */
     if (state->directory != NULL)
         directory_free(state->directory);
+    if (state->urls != NULL)
+        directory_free(state->urls);
     if (state->blobs != NULL)
         blobs_close(state->blobs);
     free(state);
@@ -137,11 +161,15 @@ static int lambda_open(const struct service_env *env, void **out_state, struct d
     state->runtime = env->port;
     state->directory = directory_new(env->loops, env->loop_count);
     directory_on_change(state->directory, spec_changed, state);
+    state->urls = directory_new(env->loops, env->loop_count);
+    state->workers = env->workers;
     int rc = open_files(state, env, err);
     if (rc == 0)
         rc = lambda_db_each(state->db, load_row, state, err);
     if (rc == 0)
         rc = code_store_sweep(state->code, err);
+    if (rc == 0)
+        rc = url_db_each(state->db, load_url, state, err);
     if (rc == 0)
         rc = async_new(state, env, &state->async, err);
     if (rc < 0) {
@@ -175,5 +203,6 @@ const struct service lambda_room = {
     .open = lambda_open,
     .start = lambda_start,
     .stop = lambda_stop,
+    .front = &url_front,
     .close = lambda_close,
 };

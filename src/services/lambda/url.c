@@ -1,0 +1,219 @@
+/* Calls of function URLs, on the loop that received them.
+ *
+ *     loop      the URL in this loop's directory; who may call; preflight   front_start
+ *     worker    a large body becomes the event; small ones on the loop      build
+ *     loop      the function is called; its result becomes the answer       invoke, invoked
+ *     worker    a large result                                              interpret
+ *
+ * AWS answers a URL that is not there like one that may not be called (403), a function that failed
+ * or returned nonsense 502, throttling 429. */
+#include "services/lambda/url.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "services/lambda/lambda_int.h"
+#include "services/lambda/messages.h"
+
+enum {
+    LOOP_BYTES_MAX = 64 * 1024, /* more is read on a worker */
+    EVENT_MAX = 16 * 1024 * 1024,
+};
+
+struct url_call {
+    struct invocation inv;
+    struct op *op;
+    struct url_spec *url; /* reference */
+    struct buf event;
+    struct task task;
+    struct str result;
+};
+
+static void url_spec_free(struct snapshot *snapshot)
+{
+    struct url_spec *url = CONTAINER_OF(snapshot, struct url_spec, snapshot);
+    arena_done(&url->arena);
+    free(url);
+}
+
+static struct str keep(struct arena *arena, struct str text)
+{
+    return text.ptr == NULL ? STR_NONE : arena_str(arena, text);
+}
+
+struct url_spec *url_spec_new(const struct url_row *row)
+{
+    struct url_spec *url = NEW(struct url_spec);
+    struct arena *arena = &url->arena;
+    snapshot_init(&url->snapshot, url_spec_free);
+    arena_init(arena, 1 << 20);
+    url->row = *row;
+    struct str *texts[] = {&url->row.account,
+                           &url->row.region,
+                           &url->row.name,
+                           &url->row.id,
+                           &url->row.cors.allow_headers,
+                           &url->row.cors.allow_methods,
+                           &url->row.cors.allow_origins,
+                           &url->row.cors.expose_headers};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        *texts[i] = keep(arena, *texts[i]);
+    url->arn = arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
+                            STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name));
+    return url;
+}
+
+static void call_end(struct url_call *call, int rc)
+{
+    struct op *op = call->op; /* call lies in its arena */
+    struct snapshot *url = &call->url->snapshot;
+    if (rc == 0)
+        url_cors_headers(&call->url->row.cors, op->in, op->arena, op->out);
+    buf_done(&call->event);
+    op_finish(op, rc);
+    snapshot_unref(url);
+}
+
+static void answer_plain(struct op *op, int status, struct str text)
+{
+    struct aws_http_answer *out = op->out;
+    *out = (struct aws_http_answer){.status = status, .body = text};
+    (void) url_header_add(out, STR("Content-Type"), STR("application/json")); /* it is the first */
+}
+
+static void read_result(struct url_call *call)
+{
+    struct op *op = call->op;
+    if (url_answer(call->result, op->arena, op->out) < 0)
+        answer_plain(op, 502, STR("Internal Server Error"));
+}
+
+static void result_read(struct task *task)
+{
+    call_end(CONTAINER_OF(task, struct url_call, task), 0);
+}
+
+static void interpret(struct task *task)
+{
+    struct url_call *call = CONTAINER_OF(task, struct url_call, task);
+    read_result(call);
+    task->run = result_read;
+    exec_post(call->op->loop_exec, task);
+}
+
+static void invoked(struct invocation *inv)
+{
+    struct url_call *call = CONTAINER_OF(inv, struct url_call, inv);
+    struct op *op = call->op;
+    struct lambda_state *state = op->state;
+    struct snapshot *spec = &inv->spec->snapshot;
+    call->result = inv->answer;
+    if (inv->result == INVOCATION_OK && inv->answer.len > LOOP_BYTES_MAX) {
+        op->arena->limit_bytes += 4 * inv->answer.len; /* below the runtime's limit */
+        call->result = arena_str(op->arena, inv->answer);
+        snapshot_unref(spec);
+        call->task.run = interpret;
+        exec_post(state->workers, &call->task);
+        return;
+    }
+    int rc = 0;
+    switch (inv->result) {
+    case INVOCATION_OK: read_result(call); break;
+    case INVOCATION_FUNCTION_ERROR: answer_plain(op, 502, STR("Internal Server Error")); break;
+    case INVOCATION_THROTTLED: rc = svc_fail(op, MSG_THROTTLED); break;
+    case INVOCATION_REFUSED: rc = svc_fail_internal(op, &inv->error); break;
+    }
+    call_end(call, rc);
+    snapshot_unref(spec);
+}
+
+/* Loop: the event is there. */
+static void invoke(struct url_call *call)
+{
+    struct op *op = call->op;
+    struct lambda_state *state = op->state;
+    struct snapshot *snapshot = directory_find(state->directory, op->loop, call->url->arn);
+    struct function_spec *spec =
+        snapshot == NULL ? NULL : CONTAINER_OF(snapshot, struct function_spec, snapshot);
+    if (spec == NULL || CONTAINER_OF(spec, struct lambda_spec, spec)->code == NULL) {
+        answer_plain(op, 502, STR("Internal Server Error"));
+        call_end(call, 0);
+        return;
+    }
+    if (buf_is_over(&call->event) || call->event.len > LAMBDA_PAYLOAD_MAX) {
+        call_end(call, svc_fail(op, MSG_URL_SIZE));
+        return;
+    }
+    (void) snapshot_ref(snapshot);
+    call->inv = (struct invocation){
+        .spec = spec,
+        .request_id = op->request_id,
+        .invoked_arn = call->url->arn,
+        .payload = buf_str(&call->event),
+        .done = invoked,
+    };
+    runtime_invoke(state->runtime, op->loop, &call->inv);
+}
+
+static void built(struct task *task)
+{
+    invoke(CONTAINER_OF(task, struct url_call, task));
+}
+
+static void build(struct task *task)
+{
+    struct url_call *call = CONTAINER_OF(task, struct url_call, task);
+    url_event(call->op, call->op->in, &call->url->row, &call->event);
+    task->run = built;
+    exec_post(call->op->loop_exec, task);
+}
+
+/* The URL of this id on this loop, or NULL. Ids are lower case, host names may be written anyhow.
+ */
+static struct url_spec *find(const struct op *op, struct str id)
+{
+    const struct lambda_state *state = op->state;
+    char lower[64];
+    if (id.len >= sizeof lower)
+        return NULL;
+    for (size_t i = 0; i < id.len; i++)
+        lower[i] = id.ptr[i] >= 'A' && id.ptr[i] <= 'Z' ? (char) (id.ptr[i] + 32) : id.ptr[i];
+    struct snapshot *snapshot = directory_find(state->urls, op->loop, str_of(lower, id.len));
+    return snapshot == NULL ? NULL : CONTAINER_OF(snapshot, struct url_spec, snapshot);
+}
+
+static void front_start(struct op *op, const void *in_any, void *out)
+{
+    const struct front_in *in = in_any;
+    struct lambda_state *state = op->state;
+    struct url_spec *url = find(op, in->id);
+    if (url == NULL) {
+        op_finish(op, svc_fail(op, MSG_URL_FORBIDDEN));
+        return;
+    }
+    if (url_cors_preflight(&url->row.cors, in, op->arena, out)) {
+        op_finish(op, 0);
+        return;
+    }
+    if (url->row.is_iam && (!in->is_authentic || !str_eq(op->caller.account, url->row.account))) {
+        op_finish(op, svc_fail(op, MSG_URL_FORBIDDEN));
+        return;
+    }
+    struct url_call *call = ARENA_NEW(op->arena, struct url_call);
+    (void) snapshot_ref(&url->snapshot);
+    call->op = op;
+    call->url = url;
+    buf_init(&call->event, EVENT_MAX);
+    if (in->http.body.len > LOOP_BYTES_MAX) {
+        call->task.run = build;
+        exec_post(state->workers, &call->task);
+        return;
+    }
+    url_event(op, in, &url->row, &call->event);
+    invoke(call);
+}
+
+const struct service_front url_front = {
+    .host_label = STR_INIT("lambda-url"),
+    .path_prefix = STR_INIT("/_virga/lambda-url/"),
+    .op = {.start = front_start, .body_max = LAMBDA_PAYLOAD_MAX},
+};

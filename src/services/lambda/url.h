@@ -1,0 +1,37 @@
+#pragma once
+/* Function URLs: what the loops know of them, the event that a request becomes (payload
+ * format 2.0), and the answer that a result becomes. url_event, url_answer and url_cors_* are pure.
+ */
+#include "core/front.h"
+#include "core/snapshot.h"
+#include "services/lambda/db_urls.h"
+
+struct url_spec {
+    struct snapshot snapshot; /* first */
+    struct str arn;           /* of the function, unqualified */
+    struct url_row row;
+    struct arena arena; /* owned: the strings */
+};
+
+struct url_spec *url_spec_new(const struct url_row *row);
+
+/* Writes the event. out's limit is the payload's. */
+void url_event(const struct op *op, const struct front_in *in, const struct url_row *row,
+               struct buf *out);
+/* What the function returned, as AWS reads it: an object with statusCode is an answer, everything
+ * else is the body of one. -EINVAL: neither (502 to the client). Strings are views of result or lie
+ * in the arena. */
+CHECK_RESULT int url_answer(struct str result, struct arena *arena, struct aws_http_answer *out);
+
+/* True: the request is a preflight, and *out answers it. */
+bool url_cors_preflight(const struct url_cors *cors, const struct front_in *in, struct arena *arena,
+                        struct aws_http_answer *out);
+/* Puts CORS headers on an answer, in place of the function's own. */
+void url_cors_headers(const struct url_cors *cors, const struct front_in *in, struct arena *arena,
+                      struct aws_http_answer *out);
+
+/* False: no room for it, or there is no such header. */
+bool url_header_add(struct aws_http_answer *out, struct str name, struct str value);
+struct str url_header_find(const struct front_in *in, struct str name);
+
+extern const struct service_front url_front;
