@@ -111,6 +111,28 @@ class Bench:
                  f"{many['rps'] / self.echo_many['rps'] * 100:.0f} % of echo",
                  f">= {goals['p3']} %")
 
+    def warm_signed(self, goals):
+        """The same call to a server that wants signatures: one request, signed once."""
+        body, target = '{"n":1}', "/2015-03-31/functions/Python/invocations"
+        with client.Server(self.build, dev=False) as server, tempfile.NamedTemporaryFile() as raw:
+            server.create("Python", RUNTIMES["Python"]["source"])
+            lines = [f"POST {target} HTTP/1.1", f"Content-Length: {len(body)}"] + [
+                f"{name}: {value}" for name, value in server.signed("POST", target, body).items()]
+            raw.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+            raw.flush()
+            one = self.load(1, server.endpoint, "-r", raw.name, "-w", "0.5")
+        self.row("P2", "warm Python, signed, 1 connection, p50 / p99",
+                 f"{one['p50_us']:.0f} / {one['p99_us']:.0f} us",
+                 f"{one['p50_us'] / self.echo_one['p50_us']:.1f} x echo",
+                 f"p50 <= {goals['p2']} x")
+
+    def signatures(self):
+        for line in subprocess.run([f"{self.build}/bench/bench_sigv4"], check=True,
+                                   capture_output=True, text=True).stdout.splitlines():
+            name, figure = line.rsplit(maxsplit=2)[0], line.split()[-2]
+            wanted = "<= 5 us" if name in ("invoke", "presigned URL") else ""
+            self.row("", f"signature: {name}", f"{int(figure) / 1000:.1f} us", "", wanted)
+
     def cold(self, server, name, runtime):
         """First calls of functions that never ran: each repetition is a function of its own."""
         times, inits = [], []
@@ -181,7 +203,7 @@ def main():
     options.add_argument("--json")
     options = options.parse_args()
     subprocess.run(["ninja", "-C", options.build, "--quiet", "bench/bench_echo", "bench/bench_load",
-                    "bench/bench_pair"], check=True)
+                    "bench/bench_pair", "bench/bench_sigv4"], check=True)
     bench = Bench(options.build, options.brief)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, Linux "
           f"{platform.release()}, load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d %H:%M')}")
@@ -192,6 +214,8 @@ def main():
             bench.warm(server, name, runtime, "P2")
             bench.cold(server, name, runtime)
         bench.burst(server)
+    bench.warm_signed(RUNTIMES["Python"])
+    bench.signatures()
     bench.footprint()
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:

@@ -33,7 +33,7 @@ MEMBER_FLAGS = {"required": "AWS_REQUIRED", "flattened": "AWS_FLATTENED",
                 "host-label": "AWS_HOST_LABEL", "event-header": "AWS_EVENT_HEADER",
                 "event-payload": "AWS_EVENT_PAYLOAD", "json-value": "AWS_JSON_VALUE",
                 "stream": "AWS_BODY_STREAM"}
-MEMBER_ATTRS = {"media-type", "wire", "query-name", "time", "xmlns", "xmlns-prefix", "default", "min", "max",
+MEMBER_ATTRS = {"stored", "media-type", "wire", "query-name", "time", "xmlns", "xmlns-prefix", "default", "min", "max",
                 "pattern", "values"}
 SHAPE_FLAGS = {"sensitive": "AWS_SENSITIVE", "streaming": "AWS_STREAMING", "event": "AWS_EVENT",
                "event-stream": "AWS_EVENT_STREAM", "sparse": "AWS_SPARSE",

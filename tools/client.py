@@ -1,6 +1,8 @@
 """A server of one's own and a Lambda client of a few lines, for the demo and the bench: what they
 measure is Virga, so the client's own cost must be small and known (http.client, no SDK)."""
 import base64
+import hashlib
+import hmac
 import http.client
 import io
 import json
@@ -18,18 +20,41 @@ ROLE = "arn:aws:iam::000000000000:role/lambda"
 API = "/2015-03-31/functions"
 
 
-class Server:
-    """`virga serve --dev` on a free port, with its data in a folder that goes away."""
+def signature(keys, method, target, host, stamp, body, service="lambda", region="us-east-1"):
+    """The Authorization header of a request whose target needs no canonical form of its own."""
+    def mac(key, text):
+        return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
-    def __init__(self, build):
+    path, _, query = target.partition("?")
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    canonical = "\n".join([method, path, query, f"host:{host}", f"x-amz-date:{stamp}", "",
+                           "host;x-amz-date", hashlib.sha256(body).hexdigest()])
+    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope,
+                      hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + keys[1]).encode()
+    for part in scope.split("/"):
+        key = mac(key, part)
+    return f"AWS4-HMAC-SHA256 Credential={keys[0]}/{scope}, SignedHeaders=host;x-amz-date, " \
+           f"Signature={mac(key, text).hex()}"
+
+
+class Server:
+    """`virga serve` on a free port, with its data in a folder that goes away. dev: takes any
+    credentials; else every request is signed by the root key."""
+
+    def __init__(self, build, dev=True):
         self.data = tempfile.mkdtemp(prefix="virga-")
         self.log = open(os.path.join(self.data, "log"), "w+", encoding="utf-8")
         begin = time.perf_counter()
         self.process = subprocess.Popen(
-            [os.path.join(build, "virga"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data",
-             os.path.join(self.data, "state")],
+            [os.path.join(build, "virga"), "serve", *(["--dev"] if dev else []), "--listen",
+             "127.0.0.1:0", "--data", os.path.join(self.data, "state")],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
-        line = self.process.stdout.readline()
+        banner = line = self.process.stdout.readline()
+        while line and not line.startswith("Ready."):
+            line = self.process.stdout.readline()
+            banner += line
+        self.keys = re.findall(r"AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY)=(\S+)", banner)
         if not line.startswith("Ready."):
             self.process.wait(10)
             self.log.seek(0)
@@ -56,12 +81,22 @@ class Server:
 
     def request(self, method, path, body=None, headers=None):
         """(headers, body) of a success; anything else ends the program."""
-        self.connection.request(method, path, body, headers or {})
+        headers = headers or {}
+        if self.keys:
+            headers = {**headers, **self.signed(method, path, body)}
+        self.connection.request(method, path, body, headers)
         response = self.connection.getresponse()
         answer = response.read()
         if response.status >= 300 or response.getheader("X-Amz-Function-Error"):
             sys.exit(f"{method} {path} answered {response.status}: {answer.decode()}")
         return response.headers, answer
+
+    def signed(self, method, target, body):
+        """The headers that sign a request now; good for five minutes."""
+        host = self.endpoint.removeprefix("http://")
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        return {"Host": host, "X-Amz-Date": stamp, "Authorization": signature(
+            self.keys, method, target, host, stamp, (body or "").encode())}
 
     def create(self, name, source, runtime="python3.12", file="f.py", **options):
         """A function of one file; what it exports is named handler."""

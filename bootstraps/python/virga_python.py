@@ -20,14 +20,14 @@ from _struct import Struct
 _HEADER = Struct("<IBBHI")
 _DEADLINE = Struct("<q")
 _LENGTH = Struct("<H")
-_INVOKE, _SHUTDOWN, _RESTORE = 2, 3, 4
-_READY, _INIT_ERROR, _RESPONSE, _ERROR, _BOOTED, _SNAPSHOT = 16, 17, 18, 19, 20, 25
-_FD_IMAGE = 5
+_INVOKE, _SHUTDOWN = 2, 3
+_READY, _INIT_ERROR, _RESPONSE, _ERROR, _BOOTED = 16, 17, 18, 19, 20
 
 # Beyond 128 kB malloc maps and unmaps memory on every call, which costs more than the call.
 _BUFFER_SIZE = 64 * 1024
 
 _NBSP = "\u00a0"
+_LINE_BREAK = "\0"  # Inside one event of the log; src/runtime/lines.h makes it a newline again.
 _request_id = ""  # of the running invocation, for the logging filter
 
 
@@ -47,7 +47,6 @@ class Fault(Exception):
 class Channel:
     def __init__(self, fd):
         os.set_inheritable(fd, False)
-        self.fd = fd
         self._socket = _Socket(fileno=fd)
         self._socket.setblocking(True)
         self._buffer = bytearray(_BUFFER_SIZE)
@@ -215,8 +214,22 @@ def _error_object(message, kind, trace, request_id=""):
     }
 
 
-def _error_of_exception(error, request_id=""):
-    import traceback
+def _bare_stack(trace):
+    """The stack without source lines and without imports."""
+    lines = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename != _OWN_FILE:
+            lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n')
+        trace = trace.tb_next
+    return lines
+
+
+def _stack_of(error):
+    try:
+        import traceback
+    except Exception:  # The handler has used up the descriptors, or the memory.
+        return _bare_stack(error.__traceback__)
 
     frames = [
         (frame.filename, frame.lineno, frame.name, frame.line)
@@ -226,11 +239,15 @@ def _error_of_exception(error, request_id=""):
         if frame[0] != _OWN_FILE:
             frames = frames[at:]
             break
+    return traceback.format_list(frames)
+
+
+def _error_of_exception(error, request_id=""):
     try:
         message = str(error)
     except Exception:
         message = "<exception text not available>"
-    return _error_object(message, type(error).__name__, traceback.format_list(frames), request_id)
+    return _error_object(message, type(error).__name__, _stack_of(error), request_id)
 
 
 def _error_of(error, request_id=""):
@@ -254,7 +271,7 @@ def _log_error(error):
             bare = line.lstrip(" ")
             lines.append(_NBSP * (len(line) - len(bare)) + bare)
     try:
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write(_LINE_BREAK.join(lines) + "\n")
     except Exception:
         pass  # User code may have closed or replaced its standard output; the answer matters more.
 
@@ -302,7 +319,10 @@ def _configure_logging(logging):
 
     class LambdaLoggerHandler(logging.Handler):
         def emit(self, record):
-            sys.stdout.write(self.format(record))
+            text = self.format(record)
+            if text.find("\n", 0, -1) >= 0:  # The end that the format gives stays.
+                text = text[:-1].replace("\n", _LINE_BREAK) + text[-1:]
+            sys.stdout.write(text)
 
     logging.Formatter.converter = time.gmtime
     handler = LambdaLoggerHandler()
@@ -558,48 +578,11 @@ def _init(channel):
     sys.exit(1)
 
 
-def _is_template():
-    """Was this process started to be copied? Hides it from user code."""
-    found = sys.argv[1:] == ["--template"]
-    if found:
-        del sys.argv[1]
-    return found
-
-
-def _take_snapshot(channel, template, watch):
-    """Ends the template; returns in its copies, once they know who they are."""
-    why = template.take(watch, _FD_IMAGE, channel.fd)
-    if why is not None:
-        channel.send(_SNAPSHOT, 0, why.encode("utf-8", "backslashreplace"))
-        os._exit(0)
-    os.set_inheritable(channel.fd, False)  # A flag of the descriptor, which is another one here.
-    try:
-        kind, _seq, payload = channel.receive()
-    except EOFError:
-        os._exit(0)
-    if kind != _RESTORE:
-        os._exit(1)
-    try:
-        template.adopt(payload)
-        return
-    except Exception as error:
-        fault = _error_of(error)
-    fault["errorType"] = "Runtime.AfterRestoreError"
-    _log_error(fault)
-    _flush()
-    channel.send(_INIT_ERROR, 0, _encode_error(fault))
-    os._exit(1)
-
-
 def main(fd):
     channel = Channel(fd)
     channel.send(_BOOTED, 0)
-    template = __import__("virga_template") if _is_template() else None
-    watch = template.Watch() if template is not None else None
     handler = _init(channel)
     _flush()
-    if template is not None:
-        _take_snapshot(channel, template, watch)
     channel.send(_READY, 0)
     while True:
         try:

@@ -12,12 +12,12 @@ const char serve_usage[] =
     "Requests must be signed by a key that Virga issued; the first start prints the root's.\n"
     "\n"
     "  --dev                 accept any credentials; a 12-digit access key is the account\n"
+    "  --strict              reject what would be stored without effect (docs/services says what)\n"
     "  --listen ADDR:PORT    127.0.0.1:4566 by default; port 0 lets the system choose\n"
     "  --data DIR            where everything is kept; /var/lib/virga by default\n"
     "  --async-retry MS      with --dev: wait that long, not a minute, after an asynchronous call\n"
     "                        has failed; the other waits shrink alike\n"
     "  --loops N             event loops; one up to four CPUs by default\n"
-    "  --snapshots on|off    start Python functions from snapshots; off by default\n"
     "  --log-level LEVEL     error, warn, info or debug\n"
     "  --allow-host NAME     a further Host to answer to, or .domain (repeatable)\n"
     "  --allow-origin URL    a web origin whose pages may use this server (repeatable)\n"
@@ -91,14 +91,6 @@ static int set_log_level(struct serve_config *config, struct str value, struct e
     return err_say(err, -EINVAL, "--log-level wants error, warn, info or debug");
 }
 
-static int set_snapshots(struct serve_config *config, struct str value, struct err *err)
-{
-    config->has_snapshots = str_eq(value, STR("on"));
-    if (!config->has_snapshots && !str_eq(value, STR("off")))
-        return err_say(err, -EINVAL, "--snapshots wants on or off");
-    return 0;
-}
-
 static int list_add(struct str list[HOSTS_MAX], size_t *count, struct str value, const char *option,
                     struct err *err)
 {
@@ -148,7 +140,6 @@ static const struct option {
     {STR_INIT("--allow-host"), set_allow_host},
     {STR_INIT("--allow-origin"), set_allow_origin},
     {STR_INIT("--async-retry"), set_async_retry},
-    {STR_INIT("--snapshots"), set_snapshots},
 };
 
 static const struct option *option_find(struct str name)
@@ -168,6 +159,10 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config, s
         struct str arg = str_from(argv[i]);
         if (str_eq(arg, STR("--dev"))) {
             config.is_dev = true;
+            continue;
+        }
+        if (str_eq(arg, STR("--strict"))) {
+            config.is_strict = true;
             continue;
         }
         if (str_eq(arg, STR("--help")) || str_eq(arg, STR("-h"))) {

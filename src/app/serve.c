@@ -31,7 +31,6 @@
 #include "os/privilege.h"
 #include "os/random.h"
 #include "os/thread.h"
-#include "restorer/files.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -47,7 +46,6 @@ enum {
     FLUSH_ROUNDS = 2,
     THREADS_MAX = 16,     /* of actors, and of workers */
     INSTANCES_MAX = 1024, /* sandboxes of this host at a time */
-    TEMPLATES_MAX = 16,   /* beside them: instances that snapshots are taken of */
     POOL_SIZE = 8,        /* network namespaces and cgroups in advance; a burst refills them */
     ENDPOINT_SIZE = 96,
 };
@@ -215,15 +213,11 @@ static int spawner_launch(struct serve *serve, struct err *err)
         const struct bootstrap_file *file = &bootstrap_files[i];
         spawner_add_runtime_file(file->name, file->bytes, *file->size, false);
     }
-    for (size_t i = 0; i < restorer_file_count; i++) {
-        const struct restorer_file *file = &restorer_files[i];
-        spawner_add_runtime_file(file->name, file->bytes, *file->size, file->is_executable);
-    }
     const struct spawner_config config = {
         .state_dir = serve->place.sandbox,
         .main_uid = PLACE_UID,
         .uid_base = PLACE_INSTANCE_UID_BASE,
-        .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
+        .slot_count = INSTANCES_MAX,
         .pool_size = POOL_SIZE,
     };
     int rc = spawner_start(&config, &serve->spawner, err);
@@ -326,7 +320,6 @@ static int services_make(struct serve *serve, struct err *err)
         .spawner = serve->spawner,
         .instances_max = INSTANCES_MAX,
         .retry_unit_ms = serve->config.async_retry_ms,
-        .has_snapshots = serve->config.has_snapshots,
     };
     return services_open(&config, &serve->services, err);
 }
@@ -343,6 +336,7 @@ static int gateway_make(struct serve *serve, struct err *err)
         .rng = &rng_real,
         .keys = serve->keys,
         .tls = serve->tls,
+        .is_strict = options->is_strict,
         .crosssite = {.listen_host = str_from(options->host),
                       .extra_hosts = options->allow_hosts,
                       .extra_host_count = options->allow_host_count,

@@ -2,6 +2,7 @@
  * its own, so that a damaged or removed one is that service's matter alone. */
 #include "app/services.h"
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "os/file.h"
 #include "runtime/runtime.h"
@@ -14,11 +15,23 @@
 enum {
     QUEUE_MAX = 10 * 1000,         /* calls that wait for an instance, per loop */
     KEEP_ALIVE_MS = 5 * 60 * 1000, /* of an idle instance */
+    LOG_BYTES_MAX = 32 << 20,      /* of lines on their way to the disk, all loops together */
+    LOG_GATHER_US = 50 * 1000, /* what a kill -9 may lose; the commits a second that logs cost */
+};
+
+/* The log of one loop. Its tasks run there. */
+struct loop_log {
+    struct services *services;
+    struct logs_writer *writer;
+    struct exec *exec;
+    struct task drain, idle, arrived; /* arrived: on loop 0 */
 };
 
 struct services {
     struct registry *registry;
     struct runtime *runtime;
+    struct loop_log *logs; /* owned, one per loop */
+    size_t loop_count, logs_left;
     struct task functions_ended;
     struct task *drained; /* the caller's */
 };
@@ -51,11 +64,55 @@ static int service_open(struct services *services, const struct service *service
     return registry_open(services->registry, service, &env, config->actors, err);
 }
 
+/* --- what functions print: from the runtime to the logs service --- */
+
+static struct logs_target log_target(const struct log_place *place)
+{
+    const struct function_spec *spec = place->spec;
+    return (struct logs_target){spec->account, spec->region, spec->log_group, place->stream};
+}
+
+static bool log_put(void *arg, const struct log_place *place, int64_t at_ms, struct str message)
+{
+    const struct services *services = arg;
+    const struct logs_target target = log_target(place);
+    return logs_append(services->logs[place->loop].writer, &target, at_ms, message);
+}
+
+static bool log_has_room(void *arg, const struct log_place *place)
+{
+    const struct services *services = arg;
+    const struct logs_target target = log_target(place);
+    return logs_wants_more(services->logs[place->loop].writer, &target);
+}
+
+/* Before a request can come: the runtime has its sink from the start. */
+static void logs_open(struct services *services, const struct services_config *config)
+{
+    const struct installed *logs = registry_by_signing(services->registry, STR("logs"), NULL);
+    assert(logs != NULL && logs->service == &logs_room);
+    for (size_t i = 0; i < config->loop_count; i++) {
+        const struct logs_writer_config writer = {
+            .actor = logs->actor,
+            .state = logs->state,
+            .exec = config->execs[i],
+            .bytes_max = LOG_BYTES_MAX / config->loop_count,
+            .gather_us = LOG_GATHER_US,
+        };
+        struct loop_log *log = &services->logs[i];
+        log->services = services;
+        log->exec = config->execs[i];
+        log->writer = logs_writer_new(&writer);
+    }
+}
+
 int services_open(const struct services_config *config, struct services **out_services,
                   struct err *err)
 {
     struct services *services = NEW(struct services);
     services->registry = registry_new();
+    services->loop_count = config->loop_count;
+    services->logs = NEW_ARRAY(struct loop_log, config->loop_count);
     const struct runtime_config runtime = {
         .loops = config->loops,
         .loop_count = config->loop_count,
@@ -65,8 +122,9 @@ int services_open(const struct services_config *config, struct services **out_se
         .queue_max = QUEUE_MAX,
         .keep_alive_ms = KEEP_ALIVE_MS,
         .endpoint = config->endpoint,
-        .snapshot_dir = config->has_snapshots ? config->data_dir : NULL,
-        .workers = config->workers,
+        .log_sink = log_put,
+        .log_has_room = log_has_room,
+        .log_arg = services,
     };
     int rc = runtime_new(&runtime, &services->runtime, err);
     for (size_t i = 0; rc >= 0 && i < ARRAY_LEN(all); i++)
@@ -76,6 +134,7 @@ int services_open(const struct services_config *config, struct services **out_se
         services_free(services);
         return rc;
     }
+    logs_open(services, config);
     *out_services = services;
     return 0;
 }
@@ -98,22 +157,42 @@ void services_health(void *arg, struct json_writer *w)
     json_key(w, STR("queued"));
     json_u64(w, counts.queued);
     json_object_end(w);
-    json_key(w, STR("snapshots"));
-    json_object_begin(w);
-    json_key(w, STR("ready"));
-    json_u64(w, counts.snapshots);
-    json_key(w, STR("restored"));
-    json_u64(w, counts.restored);
-    json_key(w, STR("failed"));
-    json_u64(w, counts.restore_failed);
-    json_object_end(w);
+}
+
+/* --- draining: instances first, then what they printed goes to the disk --- */
+
+static void log_arrived(struct task *task)
+{
+    struct services *services = CONTAINER_OF(task, struct loop_log, arrived)->services;
+    assert(services->logs_left > 0);
+    if (--services->logs_left == 0)
+        exec_post(services->logs[0].exec, take_ptr(&services->drained));
+}
+
+static void log_is_idle(struct task *task)
+{
+    struct loop_log *log = CONTAINER_OF(task, struct loop_log, idle);
+    log->arrived.run = log_arrived;
+    exec_post(log->services->logs[0].exec, &log->arrived);
+}
+
+static void log_drain(struct task *task)
+{
+    struct loop_log *log = CONTAINER_OF(task, struct loop_log, drain);
+    log->idle.run = log_is_idle;
+    logs_writer_drain(log->writer, &log->idle);
 }
 
 static void functions_ended(struct task *task)
 {
     struct services *services = CONTAINER_OF(task, struct services, functions_ended);
     registry_quiesce(services->registry);
-    services->drained->run(services->drained);
+    services->logs_left = services->loop_count;
+    for (size_t i = 0; i < services->loop_count; i++) {
+        struct loop_log *log = &services->logs[i];
+        log->drain.run = log_drain;
+        exec_post(log->exec, &log->drain);
+    }
 }
 
 void services_drain(struct services *services, int64_t timeout_ms, struct task *done)
@@ -133,6 +212,9 @@ void services_free(struct services *services)
     if (services == NULL)
         return;
     registry_free(services->registry);
+    for (size_t i = 0; i < services->loop_count; i++)
+        logs_writer_free(services->logs[i].writer);
+    free(services->logs);
     runtime_free(services->runtime);
     free(services);
 }

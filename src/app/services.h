@@ -19,7 +19,6 @@ struct services_config {
     struct spawner *spawner;
     unsigned instances_max;
     int64_t retry_unit_ms; /* of asynchronous work; 0: AWS's */
-    bool has_snapshots;
 };
 
 /* Main thread, before the loops run. */
@@ -28,7 +27,8 @@ CHECK_RESULT int services_open(const struct services_config *config, struct serv
 const struct registry *services_registry(const struct services *services);
 /* Writes members of the health object: counts of instances. thread: any loop. */
 void services_health(void *services, struct json_writer *w);
-/* Ends all instances of functions: running ones may finish within timeout_ms. done runs on loop 0.
+/* Ends all instances of functions: running ones may finish within timeout_ms; what they printed is
+ * on disk when done runs on loop 0.
  * thread: any. */
 void services_drain(struct services *services, int64_t timeout_ms, struct task *done);
 /* Finishes what waits in the actors; loops and actor threads still run. Not on a loop. */

@@ -56,7 +56,10 @@ void auth_begin(struct auth_cache *cache, struct directory *keys, size_t loop,
     out_auth->verdict = sigv4_parse(&req, arena, &out_auth->sig, &out_auth->text);
     if (out_auth->verdict != SIGV4_OK)
         return;
-    out_auth->key = access_key_find(keys, loop, out_auth->sig.access_key);
+    /* Only temporary keys come with a token, and none is issued yet: whoever sends one got it from
+     * elsewhere. */
+    if (out_auth->sig.session_token.len == 0)
+        out_auth->key = access_key_find(keys, loop, out_auth->sig.access_key);
     if (out_auth->key == NULL) {
         out_auth->verdict = SIGV4_UNKNOWN_KEY;
         return;

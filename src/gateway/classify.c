@@ -259,3 +259,12 @@ void classify_form(const struct registry *registry, const struct http_head *head
     found->operation = aws_operation_find(found->installed->model, found->rejected, &known);
     found->version = STR_NONE; /* It is not what is wrong, if anything is. */
 }
+
+void classify_strictly(struct classified *found)
+{
+    if (found->operation == NULL || (found->operation->flags & AWS_OP_STORED) == 0)
+        return;
+    found->rejected = found->operation->name;
+    found->version = STR_NONE;
+    found->operation = NULL;
+}

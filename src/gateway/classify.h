@@ -16,6 +16,9 @@ struct classified {
     struct str version;  /* of a form, when the service has another; else ptr NULL */
 };
 
+/* In strict mode: what would only be stored is rejected by name, as what we lack. */
+void classify_strictly(struct classified *found);
+
 /* By the head alone. */
 void classify(const struct registry *registry, const struct http_head *head,
               const struct credential_scope *scope, struct classified *out);

@@ -20,6 +20,7 @@ struct gateway_config {
     struct rng *rng;        /* any thread */
     struct directory *keys; /* of access keys; NULL: development mode, any credentials do */
     struct crosssite crosssite;
+    bool is_strict;                 /* operations that are only stored are rejected */
     const struct tls_identity *tls; /* borrowed; NULL: no TLS */
     size_t conns_max;               /* per loop */
     unsigned in_flight_max;         /* requests per loop; beyond: "slow down" */

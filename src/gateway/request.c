@@ -534,6 +534,8 @@ static int request_take_action(struct request *request)
     struct classified found = {.installed = request->installed, .service = request->service};
     classify_form(home->gateway->config.registry, exchange_head(request->x),
                   exchange_body(request->x), &request->arena, &found);
+    if (home->gateway->config.is_strict)
+        classify_strictly(&found);
     request->installed = found.installed;
     request->service = found.service;
     if (found.installed == NULL)
@@ -582,6 +584,8 @@ void request_on_head(void *arg, struct exchange *x)
     scope_find(head, &request->arena, &scope);
     request_identify(request, &scope);
     classify(home->gateway->config.registry, head, &scope, &found);
+    if (home->gateway->config.is_strict)
+        classify_strictly(&found);
     request->installed = found.installed;
     request->is_form = found.is_form;
     request->protocol = found.protocol;

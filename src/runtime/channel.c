@@ -1,13 +1,8 @@
-/* The bytes of an instance: the control socket (frames) and the log pipe, both non-blocking.
+/* The bytes of an instance: its control socket (frames), non-blocking. Output is output.c's.
  *
  * Writing is optimistic: a frame goes out with one sendmsg from where it lies, and only what did
  * not fit waits for the socket. Reading takes whatever is there into the home's scratch buffer;
- * once a large payload is under way it is read straight into the answer.
- *
- * The log pipe is read whenever it has something, and emptied before an answer is passed on: all
- * that the function wrote before it answered is in the pipe by then. Output nobody wants is read
- * and dropped, so that a function never waits for its own log. One callback reads a bounded amount,
- * so that a flood of output does not stop the loop. */
+ * once a large payload is under way it is read straight into the answer. */
 #include "runtime/runtime_int.h"
 
 #include "base/log.h"
@@ -17,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { READS_PER_TURN = 16, DRAIN_READS_MAX = 32 };
+enum { READS_PER_TURN = 16 };
 
 /* ---- out ---- */
 
@@ -26,27 +21,10 @@ bool channel_is_sent(const struct instance *inst)
     return inst->sent == inst->out.len + inst->event.len;
 }
 
-static void close_fd(int *fd)
-{
-    cleanup_close(fd);
-    *fd = -1;
-}
-
 /* Sends what the socket takes. A broken socket is not reported here: it is readable as well, and
  * the reader finds the end. */
 void channel_send(struct instance *inst)
 {
-    if (inst->image_fd >= 0) { /* goes with the first byte of the START block */
-        int n = sandbox_send_fd(inst->control_fd, buf_str(&inst->out), inst->image_fd, NULL);
-        if (n == -EAGAIN) {
-            watch_set(inst->control_watch, WATCH_READ | WATCH_WRITE);
-            return;
-        }
-        close_fd(&inst->image_fd);
-        inst->sent = n > 0 ? (size_t) n : 0;
-        if (n < 0)
-            return;
-    }
     while (!channel_is_sent(inst)) {
         struct str head = str_skip(buf_str(&inst->out), inst->sent);
         size_t event_sent = inst->sent > inst->out.len ? inst->sent - inst->out.len : 0;
@@ -135,63 +113,6 @@ static void on_control(void *arg, int events)
         channel_read(inst);
 }
 
-/* ---- the log ---- */
-
-/* Keeps the end of the output; the buffer holds at most twice what is wanted. */
-void channel_keep(struct instance *inst, struct str text)
-{
-    struct buf *log = &inst->log;
-    if (text.len > LOG_TAIL_SIZE)
-        text = str_skip(text, text.len - LOG_TAIL_SIZE);
-    if (log->len + text.len > log->limit)
-        buf_consume(log, log->len - LOG_TAIL_SIZE);
-    buf_put(log, text);
-}
-
-void channel_log(struct instance *inst, struct str text)
-{
-    const struct runtime_config *config = &inst->home->runtime->config;
-    const struct invocation *inv = inst->slot.invocation;
-    if (inv == NULL || inv->wants_log_tail)
-        channel_keep(inst, text);
-    if (config->log_sink != NULL)
-        config->log_sink(config->log_arg, inst->slot.spec, str_from(inst->log_stream),
-                         inv == NULL ? STR_NONE : inv->request_id, text);
-    if (log_is_on(LOG_DEBUG)) {
-        struct log_text quoted;
-        log_debug("function", "output", "fn=" STR_FMT " text=%s", STR_ARG(inst->slot.spec->name),
-                  log_quote(&quoted, text));
-    }
-}
-
-/* Returns false at the end of what is there. */
-static bool read_log(struct instance *inst)
-{
-    char *scratch = inst->home->log_scratch;
-    ssize_t n = read(inst->log_fd, scratch, SCRATCH_SIZE);
-    if (n < 0 && errno == EINTR)
-        return true;
-    if (n > 0)
-        channel_log(inst, str_of(scratch, (size_t) n));
-    if (n == 0) /* every writer has gone; the instance's end comes from elsewhere */
-        watch_set(inst->log_watch, 0);
-    return n > 0;
-}
-
-void channel_drain_log(struct instance *inst)
-{
-    for (int i = 0; i < DRAIN_READS_MAX && inst->log_fd >= 0; i++)
-        if (!read_log(inst))
-            return;
-}
-
-static void on_log(void *arg, int events)
-{
-    (void) events;
-    struct instance *inst = arg;
-    (void) read_log(inst); /* the rest in the next turn */
-}
-
 /* ---- descriptors ---- */
 
 int channel_open(struct instance *inst, struct err *err)
@@ -199,12 +120,19 @@ int channel_open(struct instance *inst, struct err *err)
     int rc =
         watch_new(inst->home->loop, inst->control_fd, on_control, inst, &inst->control_watch, err);
     if (rc == 0)
-        rc = watch_new(inst->home->loop, inst->log_fd, on_log, inst, &inst->log_watch, err);
+        rc =
+            watch_new(inst->home->loop, inst->log_fd, output_readable, inst, &inst->log_watch, err);
     if (rc < 0)
         return err_wrap(err, "watch an instance");
     watch_set(inst->control_watch, WATCH_READ);
     watch_set(inst->log_watch, WATCH_READ);
     return 0;
+}
+
+static void close_fd(int *fd)
+{
+    cleanup_close(fd);
+    *fd = -1;
 }
 
 void channel_close_control(struct instance *inst)
@@ -221,7 +149,6 @@ void channel_close(struct instance *inst)
     close_fd(&inst->freeze_fd);
     close_fd(&inst->kill_fd);
     close_fd(&inst->memory_fd);
-    close_fd(&inst->image_fd);
 }
 
 uint64_t channel_memory_peak(const struct instance *inst)

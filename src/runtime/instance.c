@@ -61,7 +61,6 @@ static void start(void *arg, struct function_spec *spec)
                               .freeze_fd = -1,
                               .kill_fd = -1,
                               .memory_fd = -1,
-                              .image_fd = -1,
                               .reader = {.payload = &inst->answer},
                               .timer = {.fire = timer_fired},
                               .asked_us = exec_now_us(home->exec)};
@@ -70,6 +69,7 @@ static void start(void *arg, struct function_spec *spec)
     buf_init(&inst->streamed, ANSWER_SIZE_MAX);
     buf_init(&inst->out, SANDBOX_START_MAX);
     buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
+    output_init(inst);
     sched_slot_init(&home->sched, &inst->slot, spec);
     (void) map_put(&home->instances, str_of(&inst->id, sizeof inst->id), inst);
     set_timer(inst, BUILD_LIMIT_US);
@@ -89,13 +89,9 @@ static void note_cold_start(struct instance *inst, struct invocation *inv)
 {
     inv->is_cold = true;
     inv->sandbox_us = inst->build_us;
-    if (inst->is_restored) {
-        inv->restore_us = inst->ready_us - inst->made_us;
-    } else {
-        inv->boot_us = inst->booted_us - inst->made_us;
-        inv->init_us = inst->ready_us - inst->booted_us;
-    }
-    inv->queue_us -= inv->sandbox_us + inv->boot_us + inv->init_us + inv->restore_us;
+    inv->boot_us = inst->booted_us - inst->made_us;
+    inv->init_us = inst->ready_us - inst->booted_us;
+    inv->queue_us -= inv->sandbox_us + inv->boot_us + inv->init_us;
     if (inv->queue_us < 0)
         inv->queue_us = 0; /* the instance was started for another one */
 }
@@ -200,7 +196,7 @@ const struct sched_effects instance_effects = {
 /* Durations, memory, the last lines; the answer is in inv->output already. */
 static void conclude(struct instance *inst, struct invocation *inv, const struct verdict *verdict)
 {
-    int64_t billed_us = inv->run_us + inv->boot_us + inv->init_us + inv->restore_us;
+    int64_t billed_us = inv->run_us + (inv->is_cold ? inv->boot_us + inv->init_us : 0);
     inv->billed_ms = (billed_us + 999) / 1000;
     if (inv->memory_peak_bytes == 0)
         inv->memory_peak_bytes = channel_memory_peak(inst);
@@ -228,7 +224,7 @@ static void begin_unsent(struct instance *inst, struct invocation *inv)
     struct buf init_output = inst->log; /* START belongs before what init said */
     buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
     report_start(inst, inv);
-    channel_keep(inst, buf_str(&init_output));
+    output_keep(inst, buf_str(&init_output));
     buf_done(&init_output);
 }
 
@@ -263,7 +259,7 @@ static void answered(struct instance *inst, enum invocation_result result, bool 
     struct invocation *inv = inst->slot.invocation;
     timer_clear(inst->home->exec, &inst->timer);
     inv->run_us = now_us(inst) - inv->sent_us;
-    channel_drain_log(inst);
+    output_drain(inst);
     inv->result = is_oversize ? INVOCATION_FUNCTION_ERROR : result;
     inv->output = inst->answer;
     buf_init(&inst->answer, ANSWER_SIZE_MAX);
@@ -271,8 +267,6 @@ static void answered(struct instance *inst, enum invocation_result result, bool 
         report_oversize(&inv->output);
     inst->event = STR_NONE;
     conclude(inst, inv, &verdict_none);
-    if (inv->is_cold && !inst->is_restored && inv->result == INVOCATION_OK)
-        images_wish(inst->home, inst->slot.spec);
     if (!inst->is_last) {
         sched_slot_answered(sched_of(inst), &inst->slot);
         return;
@@ -351,7 +345,8 @@ static void refuse_victim(struct instance *inst, const struct err *err)
 static void init_failed(struct instance *inst, bool is_oversize)
 {
     take_victim(inst);
-    channel_drain_log(inst);
+    output_drain(inst);
+    report_init_failed(inst, is_oversize ? STR("{}") : buf_str(&inst->answer));
     sched_slot_stop(sched_of(inst), &inst->slot);
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv == NULL)
@@ -365,20 +360,8 @@ static void init_failed(struct instance *inst, bool is_oversize)
     sched_end(sched_of(inst), inv);
 }
 
-/* A copy that does not become ready is not the function's fault: what waits for it gets another
- * instance, from scratch. */
-static void restore_failed(struct instance *inst, const char *why)
-{
-    images_broken(inst->home, inst->slot.spec, why);
-    sched_slot_stop(sched_of(inst), &inst->slot);
-}
-
 static void init_timed_out(struct instance *inst)
 {
-    if (inst->is_restored) {
-        restore_failed(inst, "it took too long");
-        return;
-    }
     take_victim(inst);
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv != NULL && !inv->is_init_retry) {
@@ -386,7 +369,8 @@ static void init_timed_out(struct instance *inst)
         sched_return_waiting(sched_of(inst), inv);
         inv = NULL;
     }
-    channel_drain_log(inst);
+    output_drain(inst);
+    report_init_failed(inst, STR_NONE);
     sched_slot_stop(sched_of(inst), &inst->slot);
     if (inv == NULL)
         return;
@@ -417,11 +401,8 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
     sched_slot_made(sched_of(inst), &inst->slot);
     start_log_stream(inst->log_stream, sizeof inst->log_stream, inst->slot.spec,
                      clock_utc_ms(inst->home->exec->clock));
-    inst->image_fd = images_open(inst->home, inst->slot.spec);
-    inst->is_restored = inst->image_fd >= 0;
     struct err err;
-    int rc = inst->is_restored ? start_restore(&inst->out, inst->log_stream, &err)
-                               : start_block(&inst->out, inst->slot.spec, inst->log_stream, &err);
+    int rc = start_block(&inst->out, inst->slot.spec, inst->log_stream, &err);
     if (rc == 0)
         rc = channel_open(inst, &err);
     if (rc < 0) {
@@ -430,6 +411,7 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
         refuse_victim(inst, &err);
         return;
     }
+    report_init_start(inst);
     const struct invocation *first = sched_first_waiting(&inst->slot);
     inst->is_retry = first != NULL && first->is_init_retry;
     set_timer(inst, init_limit_us(inst));
@@ -442,9 +424,7 @@ static void ready(struct instance *inst)
 {
     inst->ready_us = now_us(inst);
     timer_clear(inst->home->exec, &inst->timer);
-    channel_drain_log(inst);
-    if (inst->is_restored)
-        images_restored(inst->home, inst->slot.spec);
+    output_drain(inst);
     buf_done(&inst->out); /* the START block was large */
     inst->sent = 0;
     sched_slot_ready(sched_of(inst), &inst->slot);
@@ -453,10 +433,6 @@ static void ready(struct instance *inst)
 
 void instance_violated(struct instance *inst)
 {
-    if (inst->slot.state == SLOT_INITIALISING && inst->is_restored) {
-        restore_failed(inst, "it does not speak the protocol");
-        return;
-    }
     if (inst->slot.state == SLOT_INITIALISING)
         take_victim(inst);
     sched_slot_stop(sched_of(inst), &inst->slot);
@@ -464,10 +440,6 @@ void instance_violated(struct instance *inst)
 
 void instance_lost(struct instance *inst)
 {
-    if (inst->slot.state == SLOT_INITIALISING && inst->is_restored) {
-        restore_failed(inst, "the copy ended");
-        return;
-    }
     inst->is_ending = !slot_state_is_idle(inst->slot.state); /* nobody asks why an idle one ends */
     instance_violated(inst);
 }
@@ -495,6 +467,7 @@ static void instance_free(struct instance *inst)
 {
     assert(inst->victim == NULL);
     timer_clear(inst->home->exec, &inst->timer);
+    output_done(inst);
     channel_close(inst);
     (void) map_remove(&inst->home->instances, str_of(&inst->id, sizeof inst->id));
     buf_done(&inst->answer);
@@ -521,9 +494,10 @@ void instance_failed(struct instance *inst, const struct sandbox_event *event)
 /* Ends what the instance still holds, for the reason that the spawner gives. */
 static void end_held(struct instance *inst, const struct sandbox_event *event)
 {
-    channel_drain_log(inst);
+    output_drain(inst);
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv != NULL) {
+        report_init_failed(inst, STR("{\"errorType\":\"Runtime.ExitError\"}"));
         begin_unsent(inst, inv);
         end_by_exit(inst, inv, event);
         sched_end(sched_of(inst), inv);
@@ -543,11 +517,7 @@ void instance_gone(struct instance *inst, const struct sandbox_event *event)
         channel_read(inst); /* an answer may have come just before the end */
     if (inst->slot.state != SLOT_STOPPING) {
         inst->is_killed = true; /* nothing is left to be killed */
-        bool is_starting =
-            inst->slot.state == SLOT_INITIALISING || inst->slot.state == SLOT_BUILDING;
-        if (is_starting && inst->is_restored)
-            images_broken(inst->home, inst->slot.spec, "the copy ended");
-        else if (is_starting)
+        if (inst->slot.state == SLOT_INITIALISING || inst->slot.state == SLOT_BUILDING)
             take_victim(inst);
         sched_slot_stop(sched_of(inst), &inst->slot);
     }
@@ -563,7 +533,7 @@ static void invocation_timed_out(struct instance *inst)
     struct invocation *inv = inst->slot.invocation;
     fail(inv);
     inv->run_us = (int64_t) inv->spec->timeout_ms * 1000;
-    channel_drain_log(inst);
+    output_drain(inst);
     end_by_timeout(inst, inv);
     sched_slot_failed(sched_of(inst), &inst->slot);
 }

@@ -93,12 +93,56 @@ bool report_is_wanted(const struct instance *inst, const struct invocation *inv)
     return inv->wants_log_tail || inst->home->runtime->config.log_sink != NULL;
 }
 
+/* The version's ARN ends with the hash that GetFunctionConfiguration shows. */
+void report_init_start(struct instance *inst)
+{
+    const struct function_spec *spec = inst->slot.spec;
+    char line[512];
+    int n = snprintf(line, sizeof line,
+                     "INIT_START Runtime Version: " STR_FMT "\tRuntime Version ARN: " STR_FMT "\n",
+                     STR_ARG(spec->runtime_version), STR_ARG(spec->runtime_version_arn));
+    output_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+}
+
+/* "errorType" of an error object, which is a function's word: at most `size` of it. */
+static void error_type(struct str error, char *out, size_t size)
+{
+    AUTO_ARENA struct arena arena;
+    struct json_reader r;
+    arena_init(&arena, 64 * 1024);
+    json_reader_init(&r, error, &arena);
+    enum json_token tok;
+    bool is_next = false;
+    while ((tok = json_next(&r)) != JSON_END && tok != JSON_ERROR) {
+        if (is_next && tok == JSON_STRING) {
+            (void) snprintf(out, size, STR_FMT, STR_ARG(r.text));
+            return;
+        }
+        is_next = tok == JSON_KEY && str_eq(r.text, STR("errorType"));
+    }
+    (void) snprintf(out, size, "Runtime.Unknown");
+}
+
+/* error_or_empty: the error object of an init that failed; empty: its time was over. */
+void report_init_failed(struct instance *inst, struct str error_or_empty)
+{
+    char line[256], type[96] = "";
+    int64_t init_us = exec_now_us(inst->home->exec) - inst->made_us;
+    if (error_or_empty.len > 0)
+        error_type(error_or_empty, type, sizeof type);
+    int n = snprintf(
+        line, sizeof line, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s%s%s\n",
+        (double) init_us / 1000, inst->is_retry ? "invoke" : "init",
+        type[0] == '\0' ? "timeout" : "error", type[0] == '\0' ? "" : "\tError Type: ", type);
+    output_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+}
+
 void report_start(struct instance *inst, const struct invocation *inv)
 {
     char line[256];
     int n = snprintf(line, sizeof line, "START RequestId: " STR_FMT " Version: " STR_FMT "\n",
                      STR_ARG(inv->request_id), STR_ARG(inv->spec->version));
-    channel_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+    output_say(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
 }
 
 /* Rounded up to whole MB as AWS shows it, never above what the function may use. */
@@ -113,15 +157,14 @@ void report_end(struct instance *inst, const struct invocation *inv, const struc
     struct buf line;
     buf_init(&line, 1024);
     buf_printf(&line, "END RequestId: " STR_FMT "\n", STR_ARG(inv->request_id));
+    output_say(inst, buf_str(&line));
+    buf_reset(&line);
     buf_printf(&line,
                "REPORT RequestId: " STR_FMT "\tDuration: %.2f ms\tBilled Duration: %lld ms\t"
                "Memory Size: %u MB\tMax Memory Used: %u MB\t",
                STR_ARG(inv->request_id), (double) inv->run_us / 1000, (long long) inv->billed_ms,
                inv->spec->memory_mb, memory_used_mb(inv));
-    if (inv->restore_us > 0)
-        buf_printf(&line, "Restore Duration: %.2f ms\tBilled Restore Duration: %lld ms\t",
-                   (double) inv->restore_us / 1000, (long long) (inv->restore_us + 999) / 1000);
-    else if (inv->is_cold)
+    if (inv->is_cold)
         buf_printf(&line, "Init Duration: %.2f ms\t",
                    (double) (inv->boot_us + inv->init_us) / 1000);
     if (verdict->status != NULL)
@@ -129,7 +172,7 @@ void report_end(struct instance *inst, const struct invocation *inv, const struc
     if (verdict->status != NULL && verdict != &verdict_timeout)
         buf_printf(&line, "\tError Type: %s", verdict->type);
     buf_put_char(&line, '\n');
-    channel_log(inst, buf_str(&line));
+    output_say(inst, buf_str(&line));
     buf_done(&line);
 }
 
@@ -140,7 +183,7 @@ void report_timeout(struct instance *inst, const struct invocation *inv)
     time_put_iso8601(&line, clock_utc_ms(inst->home->exec->clock), true);
     buf_printf(&line, " " STR_FMT " Task timed out after %.2f seconds\n\n",
                STR_ARG(inv->request_id), (double) inv->spec->timeout_ms / 1000);
-    channel_log(inst, buf_str(&line));
+    output_say(inst, buf_str(&line));
     buf_done(&line);
 }
 
@@ -149,7 +192,7 @@ void report_exit(struct instance *inst, const struct invocation *inv, const char
     char line[320];
     int n = snprintf(line, sizeof line, "RequestId: " STR_FMT " Error: %s\nRuntime.ExitError\n",
                      STR_ARG(inv->request_id), message);
-    channel_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+    output_say(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
 }
 
 /* The last 4 KB of the instance's log go with the invocation. */

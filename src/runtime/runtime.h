@@ -21,10 +21,11 @@ enum runtime_kind { RUNTIME_PYTHON, RUNTIME_NODE };
 /* What the platform must know to run a function version: immutable, published by the lambda
  * service, counted. All strings are owned by the object. */
 struct function_spec {
-    struct snapshot snapshot;                  /* first */
-    struct str account, region, name, version; /* "$LATEST" */
-    struct str arn;                            /* unqualified */
-    struct str runtime_id;                     /* "python3.12" */
+    struct snapshot snapshot;                        /* first */
+    struct str account, region, name, version;       /* "$LATEST" */
+    struct str arn;                                  /* unqualified */
+    struct str runtime_id;                           /* "python3.12" */
+    struct str runtime_version, runtime_version_arn; /* "python:3.12.v1"; of INIT_START */
     enum runtime_kind kind;
     struct str handler;
     uint32_t memory_mb;
@@ -69,8 +70,7 @@ struct invocation {
     struct str log_tail; /* last 4 KB of START..REPORT, when wanted */
     struct err error;    /* INVOCATION_REFUSED */
     bool is_cold;
-    /* Phases; 0 when not gone through: a cold start has boot and init, or restore. */
-    int64_t queue_us, sandbox_us, boot_us, init_us, restore_us, run_us;
+    int64_t queue_us, sandbox_us, boot_us, init_us, run_us; /* phases; 0 when not gone through */
     int64_t billed_ms;
     uint64_t memory_peak_bytes;
 
@@ -86,6 +86,13 @@ struct invocation {
     struct buf tail;    /* holds log_tail */
 };
 
+/* Where an event belongs. Views during the call. */
+struct log_place {
+    size_t loop; /* the number of the thread's loop */
+    const struct function_spec *spec;
+    struct str stream;
+};
+
 struct runtime_config {
     struct loop *const *loops;
     size_t loop_count;
@@ -97,16 +104,11 @@ struct runtime_config {
     int64_t init_limit_ms;        /* 0: AWS's 10 s */
     const char *endpoint;         /* for AWS_ENDPOINT_URL, once a sandbox can reach it */
 
-    /* Snapshots of initialised functions. snapshot_dir: an existing directory on a file system with
-     * room, which their images take without names; NULL: functions always start from scratch. */
-    const char *snapshot_dir;
-    uint64_t snapshot_bytes_max; /* of all images of a home; the least used go first. 0: 2 GB */
-    struct exec *workers;        /* where images are written; needed with snapshot_dir */
-
-    /* Gets all output of functions and the platform's lines about them as it comes, on the loop of
-     * the function; request_id is absent during init. NULL: output goes to log tails only. */
-    void (*log_sink)(void *arg, const struct function_spec *spec, struct str log_stream,
-                     struct str request_id, struct str bytes);
+    /* The log: gets the lines of functions, and what the platform says about them, each as one
+     * event with its "\n", in order. Runs on place->loop. False: enough for now; that instance's
+     * output is not read until log_has_room. NULL: output goes to log tails only. */
+    bool (*log_sink)(void *arg, const struct log_place *place, int64_t at_ms, struct str message);
+    bool (*log_has_room)(void *arg, const struct log_place *place);
     void *log_arg;
 };
 
@@ -129,7 +131,5 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
 /* Numbers for health and tests: instances alive, busy, queued. thread: any. */
 struct runtime_counts {
     unsigned instances, busy, queued;
-    unsigned snapshots;                /* images in use */
-    unsigned restored, restore_failed; /* instances since the start */
 };
 struct runtime_counts runtime_counts(const struct runtime *runtime);

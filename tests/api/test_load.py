@@ -45,13 +45,14 @@ class LoadTest(unittest.TestCase):
                        stdout=subprocess.DEVNULL)
         with Server() as server:
             python_function(server.client(), "echo", ECHO, MemorySize=1769)
-            self.load(server, 2000)
+            self.load(server, CALLS // 2)  # fills the page cache of the logs' database, too
             before = pss_kib(server.pid)
             figures = self.load(server, CALLS)
             self.assertEqual(figures["errors"], 0)
             self.assertGreaterEqual(figures["requests"], CALLS)
             if not IS_SANITIZED:
-                self.assertLess(pss_kib(server.pid), before + 2048, "memory in KiB")
+                # Some log lines are still on their way to the disk.
+                self.assertLess(pss_kib(server.pid), before + 4096, "memory in KiB")
 
     def test_many_functions_leave_nothing(self):
         """Create, call and delete; after a warm-up the counts of everything stay where they are."""

@@ -72,6 +72,7 @@ void lambda_discard(struct op *op);
 enum lambda_shown { LAMBDA_SHOW_ALL, LAMBDA_SHOW_LISTED };
 CHECK_RESULT int lambda_show(struct op *op, const struct lambda_row *row, bool is_qualified,
                              enum lambda_shown shown, struct lambda_FunctionConfiguration *out);
+struct str lambda_runtime_version_arn(struct arena *arena, struct str region, struct str runtime);
 /* Stored JSON object of strings -> list of the model; the two maps have the same layout. */
 CHECK_RESULT int lambda_map_parse(struct arena *arena, struct str json,
                                   struct lambda_EnvironmentVariables *out_map);

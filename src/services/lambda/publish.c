@@ -54,6 +54,20 @@ static uint64_t revision_number(struct str uuid)
     return number;
 }
 
+/* As AWS's log shows it: "python3.12" -> "python:3.12.v1", "nodejs20.x" -> "nodejs:20.v1". A
+ * runtime here has one build, the interpreter that is installed. */
+static struct str runtime_version(struct arena *arena, struct str id)
+{
+    size_t at = 0;
+    while (at < id.len && (id.ptr[at] < '0' || id.ptr[at] > '9'))
+        at++;
+    struct str number = str_skip(id, at);
+    if (str_ends(number, STR(".x")))
+        number.len -= 2;
+    return arena_printf(arena, STR_FMT ":" STR_FMT ".v1", STR_ARG(str_head(id, at)),
+                        STR_ARG(number));
+}
+
 struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn, struct code *code)
 {
     struct lambda_spec *own = NEW(struct lambda_spec);
@@ -67,6 +81,8 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     spec->version = STR("$LATEST");
     spec->arn = arena_str(arena, arn);
     spec->runtime_id = arena_str(arena, row->runtime);
+    spec->runtime_version = runtime_version(arena, row->runtime);
+    spec->runtime_version_arn = lambda_runtime_version_arn(arena, row->region, row->runtime);
     spec->kind = lambda_runtime_kind(row->runtime);
     spec->handler = arena_str(arena, row->handler);
     spec->memory_mb = (uint32_t) row->memory_mb;

@@ -64,17 +64,21 @@ static struct str lambda_time(struct arena *arena, int64_t utc_ms)
 }
 
 /* AWS names the build of a runtime by a hash; ours is the hash of the runtime's name. */
-static struct lambda_RuntimeVersionConfig *runtime_version(struct arena *arena,
-                                                           const struct lambda_row *row)
+struct str lambda_runtime_version_arn(struct arena *arena, struct str region, struct str runtime)
 {
     unsigned char hash[SHA256_SIZE];
     char hex[2 * SHA256_SIZE + 1];
-    hash_sha256(row->runtime, hash);
+    hash_sha256(runtime, hash);
     hex_encode(hash, sizeof hash, hex);
+    return arena_printf(arena, "arn:aws:lambda:" STR_FMT "::runtime:%s", STR_ARG(region), hex);
+}
+
+static struct lambda_RuntimeVersionConfig *runtime_version(struct arena *arena,
+                                                           const struct lambda_row *row)
+{
     struct lambda_RuntimeVersionConfig *config =
         ARENA_NEW(arena, struct lambda_RuntimeVersionConfig);
-    config->RuntimeVersionArn =
-        arena_printf(arena, "arn:aws:lambda:" STR_FMT "::runtime:%s", STR_ARG(row->region), hex);
+    config->RuntimeVersionArn = lambda_runtime_version_arn(arena, row->region, row->runtime);
     return config;
 }
 

@@ -1,15 +1,19 @@
 /* The platform's way into the logs: lines from a loop to the service's actor.
  *
- *     logs_append ──> stream.filling ──send──> message in the actor's mailbox
+ *     logs_append ──> stream.waiting ──send──> message in the actor's mailbox
  *                          ^                       │ run: append to the database
  *                          │                       │ done: on disk
  *                          └──── arrived (loop) <──┘
  *
  * One batch per stream is under way at most, so a stream's lines keep their order, and batches grow
- * as the disk gets slower: no timer decides about them. A mailbox that is full leaves the batch
- * where it is; a timer tries again. When memory is used up, or the database refuses a batch, lines
- * are lost; the count goes into the stream with the next batch that is sent for it while it has an
- * entry, and into logs_writer_lost in any case.
+ * as the disk gets slower. What waits is sent by one timer for all streams, so that the lines of
+ * many functions share a commit: a busy loop costs the disk a few commits a second, not one for
+ * each call. A mailbox that is full leaves a batch where it is, and the timer tries again.
+ *
+ * Who can wait with more should: logs_append says when a stream has enough waiting, or all of them
+ * together have. When memory is used up all the same, or the database refuses a batch, lines are
+ * lost; the count goes into the stream with its next batch (made for this alone if need be), and
+ * into logs_writer_lost in any case.
  *
  * A stream's entry lives from its first line until nothing of it waits.
  * thread: the exec's, but for batch_run and batch_done (actor), which touch the batch alone: while
@@ -26,7 +30,9 @@
 enum {
     LINE_BYTES = 262144 - LOGS_EVENT_OVERHEAD, /* as Lambda cuts lines */
     RETRY_US = 20 * 1000,
-    STREAM_COST = 512, /* counted for each stream that waits */
+    NAME_MAX_LEN = 512, /* CloudWatch's limit of group and stream names */
+    STREAM_COST = 512,  /* counted for each stream that waits */
+    STREAM_BATCHES = 2, /* that wait, full ones: enough for one stream */
 };
 
 struct batch_line {
@@ -35,6 +41,7 @@ struct batch_line {
 };
 
 struct batch {
+    struct list_node node; /* stream.waiting */
     struct message message;
     struct task arrived;
     struct writer_stream *stream; /* the loop's */
@@ -52,9 +59,10 @@ struct writer_stream {
     struct logs_writer *writer;
     struct str key; /* owned: account, region, group, stream, each behind a NUL but the first */
     struct logs_target target; /* views of key */
-    struct batch *filling;     /* owned; NULL: none */
-    struct batch *under_way;   /* the actor's; NULL: none */
-    uint64_t lost;             /* not told in the stream yet */
+    struct list waiting;       /* of struct batch, owned; the last one is being filled */
+    size_t waiting_count;
+    struct batch *under_way; /* the actor's; NULL: none */
+    uint64_t lost;           /* not told in the stream yet */
 };
 
 struct logs_writer {
@@ -62,7 +70,7 @@ struct logs_writer {
     struct map streams; /* of struct writer_stream, owned */
     size_t bytes;       /* of all lines and streams */
     uint64_t lost;
-    struct timer retry;
+    struct timer send; /* set while something waits that no batch under way will send */
     struct task *idle; /* NULL: nobody asks */
 };
 
@@ -197,14 +205,22 @@ static bool batch_add(struct batch *batch, int64_t at_ms, struct str message)
 
 /* --- streams -------------------------------------------------------------------------------- */
 
-static struct str key_format(const struct logs_target *target, struct buf *key)
+/* On the stack: a line's way must not cost an allocation before it is known where it goes. */
+struct key {
+    char text[4 * (NAME_MAX_LEN + 1)];
+};
+
+static struct str key_format(const struct logs_target *target, struct key *key)
 {
     const struct str parts[] = {target->account, target->region, target->group, target->stream};
+    size_t at = 0;
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        buf_put(key, parts[i]);
-        buf_put_char(key, '\0');
+        assert(parts[i].len <= NAME_MAX_LEN);
+        memcpy(key->text + at, parts[i].ptr, parts[i].len);
+        at += parts[i].len;
+        key->text[at++] = '\0';
     }
-    return buf_str(key);
+    return str_of(key->text, at);
 }
 
 static struct writer_stream *stream_new(struct logs_writer *writer, struct str key)
@@ -213,6 +229,7 @@ static struct writer_stream *stream_new(struct logs_writer *writer, struct str k
     struct str rest = str_of(mem_copy(key.ptr, key.len), key.len);
     stream->writer = writer;
     stream->key = rest;
+    list_init(&stream->waiting);
     struct str *parts[] = {&stream->target.account, &stream->target.region, &stream->target.group,
                            &stream->target.stream};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -223,44 +240,63 @@ static struct writer_stream *stream_new(struct logs_writer *writer, struct str k
     return stream;
 }
 
+static struct batch *stream_take_first(struct writer_stream *stream)
+{
+    struct list_node *node = list_pop_front(&stream->waiting);
+    if (node == NULL)
+        return NULL;
+    stream->waiting_count--;
+    return CONTAINER_OF(node, struct batch, node);
+}
+
 static void stream_free(struct writer_stream *stream)
 {
-    batch_free(stream->filling);
+    struct batch *batch;
+    while ((batch = stream_take_first(stream)) != NULL)
+        batch_free(batch);
     batch_free(stream->under_way);
     free((char *) stream->key.ptr);
     free(stream);
 }
 
-static void stream_send(struct writer_stream *stream);
-
-static void retry_fire(struct timer *timer)
+static void send_after(struct logs_writer *writer, int64_t after_us)
 {
-    struct logs_writer *writer = CONTAINER_OF(timer, struct logs_writer, retry);
-    struct writer_stream *stream;
-    size_t at = 0;
-    while ((stream = map_next(&writer->streams, &at, NULL)) != NULL) {
-        if (stream->filling != NULL && stream->under_way == NULL)
-            stream_send(stream);
-    }
+    if (!writer->send.is_set)
+        timer_set(writer->config.exec, &writer->send, exec_now_us(writer->config.exec) + after_us);
 }
 
-/* Sends what has been gathered; it stays when the mailbox is full. */
+/* Sends what has waited longest; it stays when the mailbox is full. */
 static void stream_send(struct writer_stream *stream)
 {
     struct logs_writer *writer = stream->writer;
-    struct batch *batch = stream->filling;
-    assert(stream->under_way == NULL);
+    struct batch *batch = stream_take_first(stream);
+    assert(stream->under_way == NULL && batch != NULL);
     batch->lost = stream->lost;
+    stream->under_way = batch;
     if (actor_post(writer->config.actor, &batch->message) < 0) {
-        if (!writer->retry.is_set)
-            timer_set(writer->config.exec, &writer->retry,
-                      exec_now_us(writer->config.exec) + RETRY_US);
+        stream->under_way = NULL;
+        list_push_front(&stream->waiting, &batch->node);
+        stream->waiting_count++;
+        send_after(writer, RETRY_US);
         return;
     }
     /* The batch may have run by now; only arrived, on this thread, gives it back. */
     stream->lost = 0;
-    stream->filling = NULL;
-    stream->under_way = batch;
+}
+
+static void writer_send(struct logs_writer *writer)
+{
+    struct writer_stream *stream;
+    size_t at = 0;
+    while ((stream = map_next(&writer->streams, &at, NULL)) != NULL) {
+        if (stream->waiting_count > 0 && stream->under_way == NULL)
+            stream_send(stream);
+    }
+}
+
+static void send_fire(struct timer *timer)
+{
+    writer_send(CONTAINER_OF(timer, struct logs_writer, send));
 }
 
 static void writer_settle(struct logs_writer *writer)
@@ -295,7 +331,7 @@ static void batch_arrived(struct task *task)
     }
     writer->bytes -= batch_bytes(batch);
     batch_free(batch);
-    if (stream->filling != NULL) {
+    if (stream->waiting_count > 0) { /* they have waited long enough */
         stream_send(stream);
         return;
     }
@@ -311,7 +347,7 @@ struct logs_writer *logs_writer_new(const struct logs_writer_config *config)
 {
     struct logs_writer *writer = NEW(struct logs_writer);
     writer->config = *config;
-    writer->retry.fire = retry_fire;
+    writer->send.fire = send_fire;
     map_init(&writer->streams);
     return writer;
 }
@@ -328,40 +364,58 @@ void logs_writer_free(struct logs_writer *writer)
     free(writer);
 }
 
-/* NULL: memory is used up, and nothing of this stream waits. */
+/* A quarter more for streams alone, so that one can tell what it lost to the lines of others. NULL:
+ * that is used up as well. */
 static struct writer_stream *stream_find(struct logs_writer *writer,
                                          const struct logs_target *target)
 {
-    AUTO_BUF struct buf key;
-    buf_init(&key, 4096);
+    struct key key;
     struct str text = key_format(target, &key);
-    assert(!buf_is_over(&key)); /* names are at most 512 characters each */
     struct writer_stream *stream = map_find(&writer->streams, text);
-    if (stream == NULL && writer->bytes + STREAM_COST <= writer->config.bytes_max)
+    size_t max = writer->config.bytes_max + writer->config.bytes_max / 4;
+    if (stream == NULL && writer->bytes + STREAM_COST <= max)
         stream = stream_new(writer, text);
     return stream;
+}
+
+static struct batch *stream_add_batch(struct writer_stream *stream)
+{
+    struct batch *batch = batch_new(stream);
+    list_push_back(&stream->waiting, &batch->node);
+    stream->waiting_count++;
+    return batch;
 }
 
 static void append_line(struct writer_stream *stream, int64_t at_ms, struct str message)
 {
     struct logs_writer *writer = stream->writer;
-    if (stream->filling == NULL)
-        stream->filling = batch_new(stream);
-    size_t before = batch_bytes(stream->filling);
-    bool fits = writer->bytes + message.len + sizeof(struct batch_line) <= writer->config.bytes_max;
-    if (!fits || !batch_add(stream->filling, at_ms, message)) {
+    struct batch *last = stream->waiting_count == 0
+                             ? stream_add_batch(stream)
+                             : CONTAINER_OF(stream->waiting.head.prev, struct batch, node);
+    size_t cost = message.len + sizeof(struct batch_line);
+    if (writer->bytes + cost > writer->config.bytes_max) {
         stream_count_lost(stream, 1);
         return;
     }
-    writer->bytes += batch_bytes(stream->filling) - before;
+    if (!batch_add(last, at_ms, message)) {
+        bool fits = batch_add(stream_add_batch(stream), at_ms, message);
+        assert(fits);
+    }
+    writer->bytes += cost;
 }
 
-void logs_append(struct logs_writer *writer, const struct logs_target *target, int64_t at_ms,
+static bool wants_more(const struct writer_stream *stream)
+{
+    const struct logs_writer *writer = stream->writer;
+    return stream->waiting_count <= STREAM_BATCHES && writer->bytes <= writer->config.bytes_max / 2;
+}
+
+bool logs_append(struct logs_writer *writer, const struct logs_target *target, int64_t at_ms,
                  struct str message)
 {
     struct str clean;
     if (message.len == 0)
-        return;
+        return true;
     AUTO_BUF struct buf scratch;
     buf_init(&scratch, 3 * message.len + 1); /* each byte may become U+FFFD */
     int rc = logs_message_clean(message, &scratch, &clean);
@@ -369,7 +423,7 @@ void logs_append(struct logs_writer *writer, const struct logs_target *target, i
     struct writer_stream *stream = stream_find(writer, target);
     if (stream == NULL) {
         writer->lost++;
-        return;
+        return false;
     }
     while (clean.len > 0) {
         size_t n = clean.len < LINE_BYTES ? clean.len : LINE_BYTES;
@@ -378,8 +432,11 @@ void logs_append(struct logs_writer *writer, const struct logs_target *target, i
         append_line(stream, at_ms, str_head(clean, n));
         clean = str_skip(clean, n);
     }
-    if (stream->under_way == NULL)
+    if (stream->under_way == NULL && writer->config.gather_us == 0)
         stream_send(stream);
+    else if (stream->under_way == NULL)
+        send_after(writer, writer->config.gather_us);
+    return wants_more(stream);
 }
 
 void logs_append_text(struct logs_writer *writer, const struct logs_target *target, int64_t at_ms,
@@ -387,13 +444,22 @@ void logs_append_text(struct logs_writer *writer, const struct logs_target *targ
 {
     struct str line;
     while (str_split(&text, '\n', &line))
-        logs_append(writer, target, at_ms, line);
+        (void) logs_append(writer, target, at_ms, line); /* this caller cannot wait */
+}
+
+bool logs_wants_more(struct logs_writer *writer, const struct logs_target *target)
+{
+    struct key key;
+    const struct writer_stream *stream = map_find(&writer->streams, key_format(target, &key));
+    return stream == NULL ? writer->bytes <= writer->config.bytes_max / 2 : wants_more(stream);
 }
 
 void logs_writer_drain(struct logs_writer *writer, struct task *idle)
 {
     assert(writer->idle == NULL);
     writer->idle = idle;
+    timer_clear(writer->config.exec, &writer->send);
+    writer_send(writer);
     writer_settle(writer);
 }
 

@@ -217,11 +217,13 @@ class Docs(Folder):
     def test_lists_every_operation_with_its_state(self):
         self.import_small("--operations", "Put")
         self.path("small.api", self.text("small.api").replace(
-            "operation Put\n", 'operation Put stored="no one reads it"\n'))
+            "operation Put\n", 'operation Put stored="no one reads it"\n'
+            'override Thing.Colour stored="kept"\n'))
         page = self.path("small.md")
         self.assertEqual(run("apidocs.py", self.path("small.api"), page).stderr, "")
         self.assertIn("| Put | `PUT /things/{Id+}?kind=a` | stored | no one reads it |",
                       self.text("small.md"))
+        self.assertIn("| Thing.Colour | kept |", self.text("small.md"))
         self.assertIn("| List | `GET /things` | rejected |", self.text("small.md"))
         self.assertEqual(run("apidocs.py", self.path("small.api"), page, "--check").returncode, 0)
         self.path("small.md", "old")

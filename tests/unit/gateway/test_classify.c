@@ -298,6 +298,21 @@ static void what_we_lack_is_named(void **state)
     assert_int_equal(found.rejected.len, 0);
 }
 
+static void strict_mode_rejects_what_is_only_stored(void **state)
+{
+    (void) state;
+    static const struct aws_operation kept = {.name = STR_INIT("PutPolicy"),
+                                              .flags = AWS_OP_STORED};
+    struct classified found = {.operation = &kept, .rejected = STR("")};
+    classify_strictly(&found);
+    assert_null(found.operation);
+    assert_str(found.rejected, "PutPolicy");
+    found = (struct classified){.operation = &put, .rejected = STR("")};
+    classify_strictly(&found);
+    assert_ptr_equal(found.operation, &put);
+    assert_int_equal(found.rejected.len, 0);
+}
+
 static void services_that_we_lack_are_named(void **state)
 {
     (void) state;
@@ -333,6 +348,7 @@ int main(void)
         cmocka_unit_test(the_content_type_tells_the_json_version),
         cmocka_unit_test(cbor_is_told_by_header_and_path),
         cmocka_unit_test(what_we_lack_is_named),
+        cmocka_unit_test(strict_mode_rejects_what_is_only_stored),
         cmocka_unit_test(services_that_we_lack_are_named),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -260,8 +260,18 @@ class Errors(unittest.TestCase):
             f"  File \"{app}\", line 2, in deep\n    raise KeyError('k')\n"])
         self.assertEqual(runtime.error(b"{}")["errorType"], "KeyError")
         _, output = runtime.end()
-        self.assertIn("[ERROR] KeyError: 'k'\nTraceback (most recent call last):\n"
+        self.assertIn("[ERROR] KeyError: 'k'\0Traceback (most recent call last):\0"
                       "\u00a0\u00a0File", output)
+
+    def test_no_descriptors_left(self):
+        runtime = Runtime("import os\nheld = []\ndef handler(e, c):\n"
+                          "    while True: held.append(os.open('/dev/null', 0))\n").ready()
+        for _ in range(2):
+            error = runtime.error()
+            self.assertEqual(error["errorType"], "OSError")
+            self.assertIn("Too many open files", error["errorMessage"])
+            self.assertRegex(error["stackTrace"][0], r'^  File ".*app.py", line 4, in handler\n')
+        runtime.end()
 
     def test_wrong_arguments(self):
         runtime = Runtime("def handler(): pass").ready()
