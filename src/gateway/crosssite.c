@@ -7,13 +7,17 @@
  *    The page must be our own (same host and port) or one that the operator named. "null" is what
  *    sandboxed frames and files send: refused.
  * 3. Sec-Fetch-Site. Simple GETs (images, scripts) carry no Origin; browsers since 2020 say that
- *    they come from another site. A person who follows a link (navigate) is let through.
+ *    they come from another site. A person who follows a link (navigate) is let through, but not
+ *    to a Query operation: "/?Action=DeleteTopic" acts by GET, and a page can open it by itself.
  * 4. Actions under /_virga (and its alias) need a header of their own, which no form and no simple
  *    request can set; anything else would need a preflight, which check 2 refuses.
  *
  * Programs send none of these headers, but a Host; they are not affected.
  * Sources: fetch.spec.whatwg.org (forbidden headers), w3.org/TR/fetch-metadata, RFC 6454. */
 #include "gateway/crosssite.h"
+
+#include "base/arena.h"
+#include "data/uri.h"
 
 #include <arpa/inet.h>
 
@@ -97,6 +101,18 @@ static bool is_own_path(struct str path)
     return str_starts(path, STR("/_virga/")) || str_starts(path, STR("/_localstack/"));
 }
 
+/* A page, or something else to read. What cannot be read well names an action. */
+static bool is_link(const struct http_head *head)
+{
+    enum { KEYS_AND_VALUE_MAX = 64 * 1024 };
+    if (head->query.len == 0)
+        return true;
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, KEYS_AND_VALUE_MAX);
+    struct str action;
+    return uri_query_find(&arena, head->query, STR("Action"), &action) == 0 && action.ptr == NULL;
+}
+
 const char *crosssite_check_host(const struct crosssite *rules, const struct http_head *head)
 {
     /* A request of HTTP/1.0 may come without a Host; no browser sends those. */
@@ -116,8 +132,8 @@ const char *crosssite_check(const struct crosssite *rules, const struct http_hea
     bool is_get = str_eq(head->method, STR("GET")) || str_eq(head->method, STR("HEAD"));
     struct str site = http_header_find(head, STR("sec-fetch-site"));
     struct str mode = http_header_find(head, STR("sec-fetch-mode"));
-    bool is_followed_link = is_get && str_eq(mode, STR("navigate"));
-    if (str_eq(site, STR("cross-site")) && origin.ptr == NULL && !is_followed_link)
+    if (str_eq(site, STR("cross-site")) && origin.ptr == NULL &&
+        !(is_get && str_eq(mode, STR("navigate")) && is_link(head)))
         return "a page of another site may not use this server";
     if (!is_get && is_own_path(head->path) &&
         http_header_find(head, STR("x-virga-action")).ptr == NULL)

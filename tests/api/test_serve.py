@@ -247,17 +247,68 @@ class Strangers(unittest.TestCase):
             self.assertEqual(headers["Content-Type"], "application/json")
             json.loads(body)
 
+    def refused(self, path, method="GET", server=None, body=None, **headers):
+        status, got, text = get(server or self.server, path, method, body, **headers)
+        if status == 403:
+            self.assertIn(got["Content-Type"], ("application/json", "text/xml"))
+            self.assertIn(b"AccessDeniedException", text)
+        return status == 403
+
     def test_browsers_of_strangers(self):
-        for headers in ({"Host": "evil.example.com"}, {"Origin": "http://evil.example.com"},
-                        {"Origin": "null"}, {"Sec_Fetch_Site": "cross-site"}):
+        for headers in ({"Host": "evil.example.com"}, {"Host": "localhost.evil.example.com"},
+                        {"Origin": "http://evil.example.com"}, {"Origin": "null"}, {"Origin": ""},
+                        {"Origin": "http://localhost:1"}, {"Sec_Fetch_Site": "cross-site"},
+                        {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"}):
             with self.subTest(headers=headers):
-                status, _, body = get(self.server, "/_virga/health", **headers)
-                self.assertEqual(status, 403)
-                self.assertEqual(json.loads(body)["__type"], "AccessDeniedException")
-        status, _, _ = get(self.server, "/_virga/reset", "POST")
-        self.assertEqual(status, 403)
+                for path in ("/_virga/health", "/2015-03-31/functions", "/"):
+                    self.assertTrue(self.refused(path, **headers))
+                self.assertTrue(self.refused("/2015-03-31/functions/f/invocations", "POST", body="1",
+                                             **headers))
         for host in ("localhost:1", "lambda.us-east-1.amazonaws.com", "[::1]:1", "x.localhost"):
             self.assertEqual(get(self.server, "/_virga/health", Host=host)[0], 200)
+
+    def test_preflights_of_strangers(self):
+        """No preflight succeeds: neither a custom header nor a method beyond POST can be sent."""
+        status, headers, _ = get(self.server, "/_virga/reset", "OPTIONS",
+                                 Origin="http://evil.example.com",
+                                 Access_Control_Request_Method="POST",
+                                 Access_Control_Request_Headers="x-virga-action")
+        self.assertEqual(status, 403)
+        self.assertFalse([name for name in headers if name.lower().startswith("access-control")])
+
+    def test_links_may_be_followed_but_do_not_act(self):
+        link = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+        self.assertFalse(self.refused("/_virga/health", **link))
+        self.assertFalse(self.refused("/?code=1", **link))
+        who = "Action=GetCallerIdentity&Version=2011-06-15"
+        self.assertTrue(self.refused("/?" + who, **link))
+        self.assertTrue(self.refused("/?" + who.replace("Action", "%41ction"), **link))
+        self.assertTrue(self.refused("/", "POST", body=who, Origin="null",
+                                     Content_Type="application/x-www-form-urlencoded", **link))
+        self.assertEqual(get(self.server, "/?" + who)[0], 200)
+
+    def test_actions_need_a_header(self):
+        for path in ("/_virga/reset", "/_virga/health", "/_localstack/state/reset"):
+            for method in ("POST", "PUT", "DELETE"):
+                self.assertTrue(self.refused(path, method))
+                self.assertTrue(self.refused(path, method, body="X-Virga-Action=reset"))
+                self.assertFalse(self.refused(path, method, X_Virga_Action="reset"))
+        self.assertTrue(self.refused("/_virga/reset", "POST", X_Virga_Action="reset",
+                                     Origin="http://evil.example.com"))
+
+    def test_what_the_operator_allows(self):
+        with Server("--allow-host", "virga.example.com", "--allow-host", ".apps.example.com",
+                    "--allow-origin", "https://app.example.com") as server:
+            for host, is_in in (("virga.example.com", True), ("VIRGA.example.com:1", True),
+                                ("a.apps.example.com", True), ("apps.example.com", False),
+                                ("x.virga.example.com", False), ("sync-virga.example.com", True)):
+                self.assertEqual(self.refused("/_virga/health", server=server, Host=host), not is_in,
+                                 host)
+            for origin, is_in in (("https://app.example.com", True), ("http://app.example.com", False),
+                                  ("https://app.example.com.evil.com", False),
+                                  (f"http://127.0.0.1:{server.port}", True)):
+                self.assertEqual(self.refused("/_virga/health", server=server, Origin=origin),
+                                 not is_in, origin)
 
 
 if __name__ == "__main__":

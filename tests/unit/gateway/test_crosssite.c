@@ -92,6 +92,19 @@ static void pages_of_other_sites_may_link_but_not_load(void **state)
     assert_true(passes(&rules, get, "cross-site\r\nSec-Fetch-Mode: navigate"));
     assert_false(passes(&rules, get, "cross-site"));
     assert_false(passes(&rules, get, "cross-site\r\nSec-Fetch-Mode: no-cors"));
+    static const char *const links[] = {"/x?code=1&state=a%20b", "/?Actions=1", "/x?", "/?=&&a"};
+    static const char *const actions[] = {"/?Action=DeleteTopic", "/?a=b&Action=x", "/?%41ction=x",
+                                          "/x?Action", "/?Action=%zz"};
+    for (size_t i = 0; i < ARRAY_LEN(links) + ARRAY_LEN(actions); i++) {
+        bool is_link = i < ARRAY_LEN(links);
+        char text[256];
+        (void) snprintf(text, sizeof text,
+                        "GET %s HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Mode: navigate\r\n"
+                        "Sec-Fetch-Site: ",
+                        is_link ? links[i] : actions[i - ARRAY_LEN(links)]);
+        assert_int_equal(passes(&rules, text, "cross-site"), is_link);
+        assert_true(passes(&rules, text, "none")); /* typed, or a bookmark */
+    }
     static const char *const post = "POST /x HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: ";
     assert_false(passes(&rules, post, "cross-site\r\nSec-Fetch-Mode: navigate"));
     assert_true(passes(&rules, post, "cross-site\r\nOrigin: https://app.example.com"));
@@ -105,6 +118,16 @@ static void own_actions_need_their_header(void **state)
     assert_false(passes(&rules, "DELETE /_localstack/state HTTP/1.1\r\nHost: ", "localhost"));
     assert_true(passes(&rules, "POST /_virga/reset HTTP/1.1\r\nHost: localhost\r\n",
                        "X-Virga-Action: reset"));
+}
+
+static void prefixes_of_sdks_change_nothing(void **state)
+{
+    (void) state;
+    assert_true(passes(&rules, "GET /x HTTP/1.1\r\nHost: ", "sync-localhost:4566"));
+    assert_true(passes(&rules, "GET /x HTTP/1.1\r\nHost: ", "Streaming-127.0.0.1"));
+    assert_false(passes(&rules, "GET /x HTTP/1.1\r\nHost: ", "sync-evil.example.org"));
+    assert_false(passes(&rules, "GET /x HTTP/1.1\r\nHost: ", "sync-"));
+    assert_false(passes(&rules, "GET /x HTTP/1.1\r\nHost: ", "sync-sync-localhost"));
 }
 
 static void names_without_ports(void **state)
@@ -125,6 +148,7 @@ int main(void)
         cmocka_unit_test(origins),
         cmocka_unit_test(pages_of_other_sites_may_link_but_not_load),
         cmocka_unit_test(own_actions_need_their_header),
+        cmocka_unit_test(prefixes_of_sdks_change_nothing),
         cmocka_unit_test(names_without_ports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
