@@ -8,7 +8,8 @@
  *
  * Patterns compile at first use, once for the process: the slot beside the pattern's text is filled
  * by compare-and-swap, and whoever loses the race frees his own copy. This is the room's only
- * shared state.
+ * shared state. Compiling all at start would need none, but costs 5 us each (Lambda's 27: 136 us),
+ * milliseconds of the start over all services, for patterns that most runs never meet.
  *
  * thread: any. Sources: Smithy "Constraint traits"; smithy.framework#ValidationException. */
 #include "aws/protocol.h"
