@@ -19,12 +19,18 @@ def pss_kib(pid):
 
 
 def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0  # it has just ended
 
 
 def mounts(pid):
-    with open(f"/proc/{pid}/mountinfo", encoding="utf-8") as file:
-        return len(file.readlines())
+    try:
+        with open(f"/proc/{pid}/mountinfo", encoding="utf-8") as file:
+            return len(file.readlines())
+    except OSError:
+        return 0  # it has just ended
 
 
 def files(folder):
