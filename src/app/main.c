@@ -1,5 +1,7 @@
 /* The entry: `virga COMMAND ...` finds the command in a table and gives it the rest of the line.
- * The commands that speak to a server live in cli/, one file each; `serve` lives here. */
+ * The commands that speak to a server live in cli/, one file each; `serve` and `doctor` live here.
+ */
+#include "app/doctor.h"
 #include "app/serve.h"
 #include "base/str.h"
 #include "cli/cli.h"
@@ -8,6 +10,7 @@ static int help_main(int argc, char **argv);
 
 static const struct cli_command own_commands[] = {
     {"serve", "run the server", serve_main},
+    {"doctor", "say what this host can and cannot do", doctor_main},
     {"help", "show this text", help_main},
 };
 

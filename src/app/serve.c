@@ -44,9 +44,7 @@ enum {
     CONNS_MAX = 4096,
     IN_FLIGHT_MAX = 2048,
     FLUSH_ROUNDS = 2,
-    THREADS_MAX = 16,     /* of actors, and of workers */
-    INSTANCES_MAX = 1024, /* sandboxes of this host at a time */
-    POOL_SIZE = 8,        /* network namespaces and cgroups in advance; a burst refills them */
+    THREADS_MAX = 16, /* of actors, and of workers */
     ENDPOINT_SIZE = 96,
 };
 

@@ -1,4 +1,10 @@
 #pragma once
+
+enum {
+    INSTANCES_MAX = 1024, /* sandboxes of this host at a time */
+    POOL_SIZE = 8,        /* network namespaces and cgroups in advance; a burst refills them */
+};
+
 /* `virga serve`: starts everything, runs until SIGTERM or SIGINT, stops everything. Returns the
  * exit status: 0 stopped cleanly, 1 could not start or broke, 2 wrong usage. */
 int serve_main(int argc, char **argv);

@@ -77,6 +77,12 @@ static int descriptors_set(int *socket_fd, struct err *err)
     return 0;
 }
 
+unsigned long long spawner_files_wanted(unsigned slot_count, unsigned pool_size)
+{
+    return (unsigned long long) slot_count * FDS_PER_SLOT +
+           (unsigned long long) pool_size * FDS_PER_KIT + FDS_OTHER;
+}
+
 /* Open files for all slots; the limits that sandboxes inherit as they are. */
 static int limits_set(const struct spawner_config *config, struct err *err)
 {
@@ -95,8 +101,7 @@ static int limits_set(const struct spawner_config *config, struct err *err)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return err_set(err, -errno, "read the limit of open files");
-    rlim_t need = (rlim_t) config->slot_count * FDS_PER_SLOT +
-                  (rlim_t) config->pool_size * FDS_PER_KIT + FDS_OTHER;
+    rlim_t need = spawner_files_wanted(config->slot_count, config->pool_size);
     if (limit.rlim_max < need)
         return err_say(err, -EMFILE, "%u slots need %llu open files, the limit is %llu",
                        config->slot_count, (unsigned long long) need,

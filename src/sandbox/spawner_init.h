@@ -15,6 +15,8 @@ struct spawner_parts {
     struct tmp_store tmp;
 };
 
+/* Open files that a spawner for so many sandboxes needs. */
+unsigned long long spawner_files_wanted(unsigned slot_count, unsigned pool_size);
 /* Turns the forked child into the spawner. *socket_fd is moved to a low number. On failure what was
  * made is released by spawner_parts_done, which takes a half-made struct. */
 CHECK_RESULT int spawner_parts_init(struct spawner_parts *parts,
