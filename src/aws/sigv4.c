@@ -10,6 +10,8 @@
  *   - Dot segments and doubled slashes are removed before, again except for S3.
  *   - Query names and values are unescaped and escaped anew, then sorted by bytes; a parameter
  *     without '=' counts as empty; X-Amz-Signature itself is left out.
+ *   - Over HTTP/2, SDKs sign ":authority" in place of "host"; HTTP/2 requests reach us with that as
+ *     their Host.
  *   - Runs of blanks in header values collapse to one; headers of one name are joined by commas.
  *   - S3 and presigned URLs sign "UNSIGNED-PAYLOAD" or the x-amz-content-sha256 header in place of
  * a hash; a header that names a hash must be the hash of the body.
@@ -27,6 +29,7 @@
 enum { QUERY_PARTS_MAX = 512, CANONICAL_MAX = 256 * 1024 };
 
 static const struct str algorithm = STR_INIT("AWS4-HMAC-SHA256");
+static const struct str authority = STR_INIT(":authority");
 static const struct str unsigned_payload = STR_INIT("UNSIGNED-PAYLOAD");
 
 static struct str header_of(const struct aws_http_request *req, struct str name)
@@ -209,7 +212,7 @@ enum sigv4_verdict sigv4_parse(const struct aws_http_request *req, struct arena 
     struct str signed_names = out_sig->signed_headers, name;
     bool has_host = false;
     while (str_split(&signed_names, ';', &name))
-        has_host = has_host || str_eq(name, STR("host"));
+        has_host = has_host || str_eq(name, STR("host")) || str_eq(name, authority);
     if (!has_host) {
         *out_text = STR("'Host' or ':authority' must be a 'SignedHeader' in the AWS "
                         "Authorization.");
@@ -354,9 +357,10 @@ static void put_canonical_headers(struct buf *out, const struct aws_http_request
     while (str_split(&rest, ';', &name)) {
         buf_put(out, name);
         buf_put_char(out, ':');
+        struct str wanted = str_eq(name, authority) ? STR("host") : name;
         bool is_first = true;
         for (size_t i = 0; i < req->header_count; i++) {
-            if (!str_eq_nocase(req->headers[i].name, name))
+            if (!str_eq_nocase(req->headers[i].name, wanted))
                 continue;
             if (!is_first)
                 buf_put_char(out, ',');

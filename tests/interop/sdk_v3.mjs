@@ -124,6 +124,35 @@ test('errors are typed', async () => {
     'InvalidRequestContentException', 400);
 });
 
+test('tags, concurrency, what becomes of asynchronous calls', async () => {
+  const arn = `arn:aws:lambda:us-east-1:${account}:function:one`, one = {FunctionName: 'one'};
+  await lambda.send(new L.TagResourceCommand({Resource: arn, Tags: {'a/b': 'c d', x: 'y'}}));
+  await lambda.send(new L.UntagResourceCommand({Resource: arn, TagKeys: ['team', 'x']}));
+  const {Tags} = await lambda.send(new L.ListTagsCommand({Resource: arn}));
+  assert.deepEqual(Tags, {'a/b': 'c d'});
+  await lambda.send(new L.PutFunctionConcurrencyCommand({...one, ReservedConcurrentExecutions: 0}));
+  const throttled = await fails(invoke('one', {}), 'TooManyRequestsException', 429);
+  assert.ok(throttled instanceof L.TooManyRequestsException);
+  assert.equal(throttled.Reason, 'ReservedFunctionConcurrentInvocationLimitExceeded');
+  await lambda.send(new L.DeleteFunctionConcurrencyCommand(one));
+  await lambda.send(new L.PutFunctionEventInvokeConfigCommand({...one, MaximumRetryAttempts: 1}));
+  const got = await lambda.send(new L.GetFunctionEventInvokeConfigCommand(one));
+  assert.equal(got.MaximumRetryAttempts, 1);
+  assert.ok(got.LastModified instanceof Date);
+});
+
+test('functions over HTTP/2', async () => {
+  const {NodeHttp2Handler} = require('@smithy/node-http-handler');
+  const over2 = new L.LambdaClient({...config, requestHandler: new NodeHttp2Handler()});
+  const [got, ...answers] = await Promise.all([
+    over2.send(new L.GetFunctionCommand({FunctionName: 'one'})),
+    ...[1, 2, 3].map((n) => over2.send(new L.InvokeCommand(
+      {FunctionName: 'one', Payload: JSON.stringify({n, big: 'x'.repeat(200000)})})))]);
+  assert.equal(got.Configuration.FunctionName, 'one');
+  assert.deepEqual(answers.map((answer) => JSON.parse(text(answer.Payload)).n), [1, 2, 3]);
+  over2.destroy();
+});
+
 test('an operation that Virga lacks is named', async () => {
   const error = await fails(lambda.send(new L.ListCapacityProvidersCommand({})),
     'UnknownOperationException', 404);

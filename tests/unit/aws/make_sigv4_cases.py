@@ -131,6 +131,23 @@ emit("put", "OK", signed("PUT", url=base + "/x", body=b"data"))
 emit("delete", "OK", signed("DELETE", url=base + "/x"))
 emit("head", "OK", signed("HEAD", url=base + "/x"))
 
+
+
+class Http2Signer(botocore.auth.SigV4Auth):
+    """As the SDK for JavaScript signs over HTTP/2, where there is no Host."""
+
+    def headers_to_sign(self, request):
+        headers = super().headers_to_sign(request)
+        headers[":authority"] = headers["host"]
+        del headers["host"]
+        return headers
+
+
+emit("authority", "OK", signed(signer=Http2Signer))
+emit("authority-altered", "MISMATCH",
+     signed(signer=Http2Signer, headers={"Host": "example.amazonaws.com"}),
+     alter=set_header("Host", "evil.example"))
+
 s3 = botocore.auth.S3SigV4Auth
 for name, path in [("plain", "/key"), ("double-slash", "/a//b"), ("dots", "/a/../b"),
                    ("space", "/a%20b"), ("plus", "/a%2Bb"), ("utf8", "/%E1%88%B4"),
