@@ -28,6 +28,7 @@ _BUFFER_SIZE = 64 * 1024
 
 _NBSP = "\u00a0"
 _LINE_BREAK = "\0"  # Inside one event of the log; src/runtime/lines.h makes it a newline again.
+_logs_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 _request_id = ""  # of the running invocation, for the logging filter
 
 
@@ -260,6 +261,9 @@ _OWN_FILE = _error_of.__code__.co_filename
 
 
 def _log_error(error):
+    if _logs_json:
+        _write_error(_dumps({"timestamp": _iso_time(time.time()), "level": "ERROR", **error}))
+        return
     head = "[ERROR]"
     if error["errorType"]:
         head += " " + error["errorType"]
@@ -270,8 +274,12 @@ def _log_error(error):
         for line in entry.splitlines():
             bare = line.lstrip(" ")
             lines.append(_NBSP * (len(line) - len(bare)) + bare)
+    _write_error(_LINE_BREAK.join(lines))
+
+
+def _write_error(text):
     try:
-        sys.stdout.write(_LINE_BREAK.join(lines) + "\n")
+        sys.stdout.write(text + "\n")
     except Exception:
         pass  # User code may have closed or replaced its standard output; the answer matters more.
 
@@ -326,14 +334,59 @@ def _configure_logging(logging):
 
     logging.Formatter.converter = time.gmtime
     handler = LambdaLoggerHandler()
-    handler.setFormatter(
-        logging.Formatter(
-            "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n",
-            "%Y-%m-%dT%H:%M:%S",
+    if _logs_json:
+        handler.setFormatter(_make_json_formatter(logging))
+    else:
+        handler.setFormatter(
+            logging.Formatter(
+                "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n",
+                "%Y-%m-%dT%H:%M:%S",
+            )
         )
-    )
     handler.addFilter(LambdaLoggerFilter())
-    logging.getLogger().addHandler(handler)
+    root = logging.getLogger()
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+    level = "DEBUG" if level == "TRACE" else level
+    if level in logging._nameToLevel:
+        root.setLevel(level)
+    root.addHandler(handler)
+
+
+def _make_json_formatter(logging):
+    """Records as AWS's JSON log format has them: fixed fields, then what came in `extra`."""
+    import json
+    import traceback
+
+    own = set(vars(logging.makeLogRecord({}))) | {"aws_request_id", "message", "asctime", "taskName"}
+
+    class JsonFormatter(logging.Formatter):
+        def format(self, record):
+            level = min(50, max(0, record.levelno)) // 10 * 10
+            fields = {
+                "timestamp": _iso_time(record.created),
+                "level": logging.getLevelName(level),
+                "message": record.getMessage(),
+                "logger": record.name,
+            }
+            if record.exc_info and record.exc_info[0]:
+                kind, error, trace = record.exc_info
+                fields["stackTrace"] = traceback.format_tb(trace)
+                fields["errorType"] = kind.__name__
+                fields["errorMessage"] = str(error)
+            fields["requestId"] = record.aws_request_id
+            if record.exc_info:
+                fields["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+            for name, value in vars(record).items():
+                if name not in own and name not in fields and value is not None:
+                    fields[name] = value
+            return json.dumps(fields, ensure_ascii=False) + "\n"
+
+    return JsonFormatter()
+
+
+def _iso_time(seconds):
+    millis = int(seconds * 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(millis // 1000)) + f".{millis % 1000:03d}Z"
 
 
 # ---------------------------------------------------------------- the context object

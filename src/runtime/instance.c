@@ -425,6 +425,7 @@ static void ready(struct instance *inst)
     inst->ready_us = now_us(inst);
     timer_clear(inst->home->exec, &inst->timer);
     output_drain(inst);
+    report_init_done(inst);
     buf_done(&inst->out); /* the START block was large */
     inst->sent = 0;
     sched_slot_ready(sched_of(inst), &inst->slot);

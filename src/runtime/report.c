@@ -98,6 +98,10 @@ void report_init_start(struct instance *inst)
 {
     const struct function_spec *spec = inst->slot.spec;
     char line[512];
+    if (spec->is_log_json) {
+        report_json_init_start(inst);
+        return;
+    }
     int n = snprintf(line, sizeof line,
                      "INIT_START Runtime Version: " STR_FMT "\tRuntime Version ARN: " STR_FMT "\n",
                      STR_ARG(spec->runtime_version), STR_ARG(spec->runtime_version_arn));
@@ -130,6 +134,11 @@ void report_init_failed(struct instance *inst, struct str error_or_empty)
     int64_t init_us = exec_now_us(inst->home->exec) - inst->made_us;
     if (error_or_empty.len > 0)
         error_type(error_or_empty, type, sizeof type);
+    if (inst->slot.spec->is_log_json) {
+        bool is_timeout = type[0] == '\0';
+        report_json_init(inst, is_timeout ? "timeout" : "error", is_timeout ? NULL : type);
+        return;
+    }
     int n = snprintf(
         line, sizeof line, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s%s%s\n",
         (double) init_us / 1000, inst->is_retry ? "invoke" : "init",
@@ -137,16 +146,27 @@ void report_init_failed(struct instance *inst, struct str error_or_empty)
     output_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
 }
 
+/* Text has no line for it. */
+void report_init_done(struct instance *inst)
+{
+    if (inst->slot.spec->is_log_json)
+        report_json_init(inst, "success", NULL);
+}
+
 void report_start(struct instance *inst, const struct invocation *inv)
 {
     char line[256];
+    if (inv->spec->is_log_json) {
+        report_json_start(inst, inv);
+        return;
+    }
     int n = snprintf(line, sizeof line, "START RequestId: " STR_FMT " Version: " STR_FMT "\n",
                      STR_ARG(inv->request_id), STR_ARG(inv->spec->version));
     output_say(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
 }
 
 /* Rounded up to whole MB as AWS shows it, never above what the function may use. */
-static unsigned memory_used_mb(const struct invocation *inv)
+unsigned report_memory_used_mb(const struct invocation *inv)
 {
     uint64_t mb = (inv->memory_peak_bytes + (1 << 20) - 1) >> 20;
     return (unsigned) (mb < inv->spec->memory_mb ? mb : inv->spec->memory_mb);
@@ -155,6 +175,10 @@ static unsigned memory_used_mb(const struct invocation *inv)
 void report_end(struct instance *inst, const struct invocation *inv, const struct verdict *verdict)
 {
     struct buf line;
+    if (inv->spec->is_log_json) {
+        report_json_end(inst, inv, verdict);
+        return;
+    }
     buf_init(&line, 1024);
     buf_printf(&line, "END RequestId: " STR_FMT "\n", STR_ARG(inv->request_id));
     output_say(inst, buf_str(&line));
@@ -163,7 +187,7 @@ void report_end(struct instance *inst, const struct invocation *inv, const struc
                "REPORT RequestId: " STR_FMT "\tDuration: %.2f ms\tBilled Duration: %lld ms\t"
                "Memory Size: %u MB\tMax Memory Used: %u MB\t",
                STR_ARG(inv->request_id), (double) inv->run_us / 1000, (long long) inv->billed_ms,
-               inv->spec->memory_mb, memory_used_mb(inv));
+               inv->spec->memory_mb, report_memory_used_mb(inv));
     if (inv->is_cold)
         buf_printf(&line, "Init Duration: %.2f ms\t",
                    (double) (inv->boot_us + inv->init_us) / 1000);
@@ -179,6 +203,8 @@ void report_end(struct instance *inst, const struct invocation *inv, const struc
 void report_timeout(struct instance *inst, const struct invocation *inv)
 {
     struct buf line;
+    if (inv->spec->is_log_json)
+        return; /* its report tells */
     buf_init(&line, 512);
     time_put_iso8601(&line, clock_utc_ms(inst->home->exec->clock), true);
     buf_printf(&line, " " STR_FMT " Task timed out after %.2f seconds\n\n",
@@ -190,6 +216,8 @@ void report_timeout(struct instance *inst, const struct invocation *inv)
 void report_exit(struct instance *inst, const struct invocation *inv, const char *message)
 {
     char line[320];
+    if (inv->spec->is_log_json)
+        return; /* its report tells */
     int n = snprintf(line, sizeof line, "RequestId: " STR_FMT " Error: %s\nRuntime.ExitError\n",
                      STR_ARG(inv->request_id), message);
     output_say(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));

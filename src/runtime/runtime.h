@@ -18,6 +18,9 @@ struct spawner;
 
 enum runtime_kind { RUNTIME_PYTHON, RUNTIME_NODE };
 
+/* How much a function's log gets; of the platform's own events. */
+enum function_log_level { FUNCTION_LOG_DEBUG, FUNCTION_LOG_INFO, FUNCTION_LOG_WARN };
+
 /* What the platform must know to run a function version: immutable, published by the lambda
  * service, counted. All strings are owned by the object. */
 struct function_spec {
@@ -40,6 +43,9 @@ struct function_spec {
     uint64_t revision;            /* differs whenever instances of another must not be used */
     int64_t reserved_concurrency; /* -1: none */
     struct str log_group;
+    bool is_log_json;
+    struct str app_log_level; /* "INFO"; is_log_json only, as the next */
+    enum function_log_level system_log_level;
 };
 
 enum invocation_result {

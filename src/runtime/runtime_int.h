@@ -7,6 +7,7 @@
  *   channel.c   its frames, out and in
  *   output.c    its output: the log pipe, the log, the tail
  *   report.c    what callers read: error objects, START/END/REPORT lines
+ *   report_json.c  the lines of functions that log JSON
  *   start.c     what it is started with: arguments and environment
  *   broker.c    the spawner's socket, on loop 0 */
 #include "base/assert.h"
@@ -133,6 +134,16 @@ void report_end(struct instance *inst, const struct invocation *inv, const struc
 void report_timeout(struct instance *inst, const struct invocation *inv);
 void report_exit(struct instance *inst, const struct invocation *inv, const char *message);
 void report_tail(struct instance *inst, struct invocation *inv);
+
+unsigned report_memory_used_mb(const struct invocation *inv);
+void report_init_done(struct instance *inst);
+
+/* report_json.c: the same for functions whose LogFormat is JSON */
+void report_json_init_start(struct instance *inst);
+void report_json_init(struct instance *inst, const char *status, const char *type);
+void report_json_start(struct instance *inst, const struct invocation *inv);
+void report_json_end(struct instance *inst, const struct invocation *inv,
+                     const struct verdict *verdict);
 
 /* start.c */
 void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms);

@@ -49,7 +49,9 @@ static const char *const reserved[] = {"_HANDLER",
                                        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
                                        "AWS_LAMBDA_FUNCTION_VERSION",
                                        "AWS_LAMBDA_INITIALIZATION_TYPE",
+                                       "AWS_LAMBDA_LOG_FORMAT",
                                        "AWS_LAMBDA_LOG_GROUP_NAME",
+                                       "AWS_LAMBDA_LOG_LEVEL",
                                        "AWS_LAMBDA_LOG_STREAM_NAME",
                                        "AWS_ACCESS_KEY",
                                        "AWS_ACCESS_KEY_ID",
@@ -99,6 +101,9 @@ static void put_reserved(struct environment *env, const struct function_spec *sp
     set(env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str_from(memory));
     set(env, "AWS_LAMBDA_FUNCTION_VERSION", spec->version);
     set(env, "AWS_LAMBDA_INITIALIZATION_TYPE", STR("on-demand"));
+    set(env, "AWS_LAMBDA_LOG_FORMAT", spec->is_log_json ? STR("JSON") : STR("Text"));
+    if (spec->is_log_json)
+        set(env, "AWS_LAMBDA_LOG_LEVEL", spec->app_log_level);
     set(env, "AWS_LAMBDA_LOG_GROUP_NAME", spec->log_group);
     set(env, "AWS_LAMBDA_LOG_STREAM_NAME", str_from(log_stream));
     set(env, "AWS_LAMBDA_RUNTIME_API", STR("127.0.0.1:9001"));

@@ -52,6 +52,22 @@ def long(event):
     print("y" * 600000)
 """
 
+JSON_PYTHON = r"""
+import logging, time
+log = logging.getLogger()
+
+def handler(event, context):
+    print("plain", flush=True)
+    time.sleep(event.get("sleep", 0))
+    log.debug("first\nsecond", extra={"tenant": "t1"})
+    try:
+        {}["k"]
+    except KeyError:
+        log.exception("caught")
+    if event["fail"]:
+        raise ValueError("on purpose")
+"""
+
 NODE = r"""
 console.log('loading');
 exports.handler = async (event) => {
@@ -180,6 +196,55 @@ class FunctionLogsTest(unittest.TestCase):
         self.assertEqual(kinds, ["INIT_START", "[ERROR", "INIT_REPORT", "START", "END", "REPORT"])
         self.assertRegex(messages[2], r"^INIT_REPORT Init Duration: [\d.]+ ms\tPhase: init\tStatus: "
                                       r"error\tError Type: Runtime\.ImportModuleError\n$")
+
+    def test_json(self):
+        config = {"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG", "SystemLogLevel": "DEBUG"}
+        made = self.function("json", JSON_PYTHON, LoggingConfig=config)
+        self.assertEqual(made["LoggingConfig"], {**config, "LogGroup": "/aws/lambda/json"})
+        request = self.invoke("json", '{"fail": false}')
+        failed = self.invoke("json", '{"fail": true}')
+        messages = self.messages("/aws/lambda/json", '{"time":', 8)
+        logs = [json.loads(message) for message in messages if message != "plain\n"]
+        self.assertEqual([log.get("type", log.get("level")) for log in logs], [
+            "platform.initStart", "platform.initReport", "platform.start", "DEBUG", "ERROR",
+            "platform.runtimeDone", "platform.report", "platform.start", "DEBUG", "ERROR", "ERROR",
+            "platform.runtimeDone", "platform.report"])
+        self.assertEqual(logs[2]["record"], {"requestId": request, "version": "$LATEST"})
+        self.assertEqual({key: logs[3][key] for key in ("message", "logger", "requestId", "tenant")},
+                         {"message": "first\nsecond", "logger": "root", "requestId": request,
+                          "tenant": "t1"})
+        self.assertEqual((logs[4]["errorType"], logs[4]["errorMessage"]), ("KeyError", "'k'"))
+        self.assertIn("in handler", logs[4]["stackTrace"][0])
+        report = logs[6]["record"]
+        self.assertEqual((report["requestId"], report["status"]), (request, "success"))
+        self.assertEqual(set(report["metrics"]), {"durationMs", "billedDurationMs", "memorySizeMB",
+                                                  "maxMemoryUsedMB", "initDurationMs"})
+        self.assertEqual((logs[10]["errorMessage"], logs[10]["requestId"]), ("on purpose", failed))
+
+    def test_json_levels(self):
+        config = {"LogFormat": "JSON", "ApplicationLogLevel": "FATAL", "SystemLogLevel": "WARN"}
+        self.function("quiet", JSON_PYTHON, LoggingConfig=config, Timeout=1)
+        self.invoke("quiet", '{"fail": false}')
+        self.invoke("quiet", '{"sleep": 60}')
+        messages = self.messages("/aws/lambda/quiet", '{"time":', 2)
+        self.assertEqual(messages[0], "plain\n")
+        report = json.loads(messages[-1])
+        self.assertEqual((report["type"], report["record"]["status"]), ("platform.report", "timeout"))
+        self.assertFalse(any('"level"' in message for message in messages))
+        answer = self.raw("POST", "/2015-03-31/functions", {
+            "FunctionName": "wrong", "Role": ROLE, "Handler": "f.handler", "Runtime": "python3.12",
+            "Code": {"ZipFile": base64.b64encode(zip_of({"f.py": PYTHON})).decode()},
+            "LoggingConfig": {"LogFormat": "Text", "SystemLogLevel": "WARN"}}, 400)
+        self.assertIn('LogLevel is not supported when LogFormat is set to "Text".', str(answer))
+
+    def test_json_node(self):
+        config = {"LogFormat": "JSON", "ApplicationLogLevel": "ERROR"}
+        self.function("njson", NODE, LoggingConfig=config)
+        request = self.invoke("njson")
+        logs = [json.loads(m) for m in self.messages("/aws/lambda/njson", '{"time":', 3)]
+        self.assertEqual([log.get("type", log.get("level")) for log in logs], [
+            "platform.initStart", "platform.start", "ERROR", "platform.report"])
+        self.assertEqual((logs[2]["message"], logs[2]["requestId"]), ("two\nlines", request))
 
     def test_group_of_choice(self):
         self.function("chosen", LoggingConfig={"LogGroup": "/my/own"})

@@ -71,12 +71,15 @@ static const struct db_migration migrations[] = {
         "  created_at_ms BIGINT NOT NULL,"
         "  modified_at_ms BIGINT NOT NULL,"
         "  PRIMARY KEY (account, region, name));"},
+    {4, "ALTER TABLE functions ADD COLUMN log_format TEXT;"
+        "ALTER TABLE functions ADD COLUMN app_log_level TEXT;"
+        "ALTER TABLE functions ADD COLUMN system_log_level TEXT;"},
 };
 
 #define COLUMNS                                                                                    \
     "account, region, name, revision_id, runtime, role, handler, description, architecture, "      \
     "tracing_mode, log_group, environment, tags, code_sha256, code_size, timeout_s, memory_mb, "   \
-    "tmp_mb, modified_at_ms, reserved"
+    "tmp_mb, modified_at_ms, reserved, log_format, app_log_level, system_log_level"
 
 int lambda_db_open(const char *path, bool is_in_memory, struct db **out_db, struct err *err)
 {
@@ -105,6 +108,9 @@ static void bind_row(struct db_stmt *s, const struct lambda_row *row)
                                row->tmp_mb,    row->modified_at_ms, row->reserved};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         db_bind_i64(s, at++, numbers[i]);
+    db_bind_text(s, at++, row->log_format);
+    db_bind_text(s, at++, row->app_log_level);
+    db_bind_text(s, at++, row->system_log_level);
 }
 
 /* Copies column `at`; NULL stays NULL. */
@@ -133,6 +139,10 @@ static int take_row(struct db_stmt *s, struct arena *arena, struct lambda_row *o
     row.tmp_mb = (int32_t) db_column_i64(s, at++);
     row.modified_at_ms = db_column_i64(s, at++);
     row.reserved = db_column_i64(s, at++);
+    if (!take_text(s, at++, arena, &row.log_format) ||
+        !take_text(s, at++, arena, &row.app_log_level) ||
+        !take_text(s, at++, arena, &row.system_log_level))
+        return err_say(err, -E2BIG, "a row of functions does not fit in memory");
     *out = row;
     return 0;
 }
@@ -153,7 +163,8 @@ int lambda_db_insert(struct db *db, const struct lambda_row *row, struct err *er
 {
     AUTO_STMT struct db_stmt *s =
         db_query(db, "INSERT INTO functions (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-                     "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)");
+                     "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
+                     "?21, ?22, ?23)");
     bind_row(s, row);
     int rc = db_run(s, err);
     return rc < 0 ? rc : 0;
@@ -165,7 +176,8 @@ int lambda_db_update(struct db *db, const struct lambda_row *row, struct err *er
         db, "UPDATE functions SET revision_id = ?4, runtime = ?5, role = ?6, handler = ?7, "
             "description = ?8, architecture = ?9, tracing_mode = ?10, log_group = ?11, "
             "environment = ?12, tags = ?13, code_sha256 = ?14, code_size = ?15, timeout_s = ?16, "
-            "memory_mb = ?17, tmp_mb = ?18, modified_at_ms = ?19, reserved = ?20 "
+            "memory_mb = ?17, tmp_mb = ?18, modified_at_ms = ?19, reserved = ?20, "
+            "log_format = ?21, app_log_level = ?22, system_log_level = ?23 "
             "WHERE account = ?1 AND region = ?2 AND name = ?3");
     bind_row(s, row);
     int rc = db_run(s, err);

@@ -10,10 +10,12 @@ struct lambda_row {
     struct str account, region, name; /* the key */
     struct str revision_id;           /* UUID; new with every change */
     struct str runtime, role, handler, description, architecture, tracing_mode;
-    struct str log_group;   /* as given; ptr NULL: the default */
-    struct str environment; /* JSON object of strings; ptr NULL: never given */
-    struct str tags;        /* JSON object of strings; ptr NULL: none */
-    struct str code_sha256; /* hex: the blob's name */
+    struct str log_group;                       /* as given; ptr NULL: the default */
+    struct str log_format;                      /* "Text", "JSON"; ptr NULL: Text */
+    struct str app_log_level, system_log_level; /* of JSON only, where they are never NULL */
+    struct str environment;                     /* JSON object of strings; ptr NULL: never given */
+    struct str tags;                            /* JSON object of strings; ptr NULL: none */
+    struct str code_sha256;                     /* hex: the blob's name */
     int64_t code_size;
     int32_t timeout_s, memory_mb, tmp_mb;
     int64_t modified_at_ms;

@@ -129,6 +129,11 @@
 #define MSG_ARCHITECTURE                                                                           \
     LAMBDA_BAD_VALUE, "Virga runs functions on this machine's own architecture (%s) only, not "    \
                       "on " STR_FMT "."
+/* observed */
+#define MSG_LOG_LEVEL                                                                              \
+    LAMBDA_BAD_VALUE,                                                                              \
+        "LogLevel is not supported when LogFormat is set to \"Text\". Remove "                     \
+        "LogLevel from your request or change the LogFormat to \"Json\" and try again."
 /* ours; %s: the member of the request */
 #define MSG_UNSUPPORTED LAMBDA_BAD_VALUE, "Virga does not support %s yet."
 

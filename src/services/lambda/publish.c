@@ -94,6 +94,11 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     spec->log_group = row->log_group.ptr != NULL
                           ? arena_str(arena, row->log_group)
                           : arena_printf(arena, "/aws/lambda/" STR_FMT, STR_ARG(row->name));
+    spec->is_log_json = str_eq(row->log_format, STR("JSON"));
+    spec->app_log_level = arena_str(arena, row->app_log_level);
+    spec->system_log_level = str_eq(row->system_log_level, STR("DEBUG"))  ? FUNCTION_LOG_DEBUG
+                             : str_eq(row->system_log_level, STR("WARN")) ? FUNCTION_LOG_WARN
+                                                                          : FUNCTION_LOG_INFO;
     spec_environment(own, row->environment);
     spec->code_fd = -1;
     if (code != NULL) {

@@ -239,7 +239,9 @@ static const struct str reserved_keys[] = {
     STR_INIT("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
     STR_INIT("AWS_LAMBDA_FUNCTION_VERSION"),
     STR_INIT("AWS_LAMBDA_INITIALIZATION_TYPE"),
+    STR_INIT("AWS_LAMBDA_LOG_FORMAT"),
     STR_INIT("AWS_LAMBDA_LOG_GROUP_NAME"),
+    STR_INIT("AWS_LAMBDA_LOG_LEVEL"),
     STR_INIT("AWS_LAMBDA_LOG_STREAM_NAME"),
     STR_INIT("AWS_ACCESS_KEY"),
     STR_INIT("AWS_ACCESS_KEY_ID"),
@@ -318,7 +320,6 @@ int lambda_check_environment(struct op *op, const struct lambda_Environment *env
  * CloudFormation and Terraform send them so. */
 static const char *unsupported_member(const struct lambda_settings *s)
 {
-    const struct lambda_LoggingConfig *log = s->logging;
     if (s->vpc != NULL && (s->vpc->SubnetIds.count > 0 || s->vpc->SecurityGroupIds.count > 0 ||
                            s->vpc->Ipv6AllowedForDualStack))
         return "VpcConfig";
@@ -334,10 +335,6 @@ static const char *unsupported_member(const struct lambda_settings *s)
         return "ImageConfig";
     if (s->snap_start != NULL && str_eq(s->snap_start->ApplyOn, STR("PublishedVersions")))
         return "SnapStart ApplyOn PublishedVersions";
-    if (log != NULL && str_eq(log->LogFormat, STR("JSON")))
-        return "LoggingConfig LogFormat JSON";
-    if (log != NULL && (log->ApplicationLogLevel.ptr != NULL || log->SystemLogLevel.ptr != NULL))
-        return "log levels in LoggingConfig";
     if (s->capacity != NULL)
         return "CapacityProviderConfig";
     if (s->durable != NULL)
@@ -366,6 +363,25 @@ static void apply_str(struct str given, struct str *value)
         *value = given;
 }
 
+/* Levels belong to JSON, where both always have a value; a change to Text forgets them. */
+static int apply_logging(struct op *op, const struct lambda_LoggingConfig *log,
+                         struct lambda_row *row)
+{
+    apply_str(log->LogGroup, &row->log_group);
+    apply_str(log->LogFormat, &row->log_format);
+    if (!str_eq(row->log_format, STR("JSON"))) {
+        if (log->ApplicationLogLevel.ptr != NULL || log->SystemLogLevel.ptr != NULL)
+            return svc_fail(op, MSG_LOG_LEVEL);
+        row->app_log_level = row->system_log_level = STR_NONE;
+        return 0;
+    }
+    if (row->app_log_level.ptr == NULL)
+        row->app_log_level = row->system_log_level = STR("INFO");
+    apply_str(log->ApplicationLogLevel, &row->app_log_level);
+    apply_str(log->SystemLogLevel, &row->system_log_level);
+    return 0;
+}
+
 int lambda_apply_settings(struct op *op, const struct lambda_settings *s, struct lambda_row *row)
 {
     apply_str(s->runtime, &row->runtime);
@@ -380,10 +396,9 @@ int lambda_apply_settings(struct op *op, const struct lambda_settings *s, struct
         row->tmp_mb = s->storage->Size;
     if (s->tracing != NULL)
         apply_str(s->tracing->Mode, &row->tracing_mode);
-    if (s->logging != NULL)
-        apply_str(s->logging->LogGroup, &row->log_group);
-    if (s->environment == NULL)
-        return 0;
+    int rc = s->logging == NULL ? 0 : apply_logging(op, s->logging, row);
+    if (rc < 0 || s->environment == NULL)
+        return rc;
     size_t count;
     const struct str_pair *pairs = env_pairs(s->environment, &count);
     if (lambda_map_format(op->arena, pairs, count, &row->environment) < 0)

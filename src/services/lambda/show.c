@@ -96,7 +96,9 @@ static void show_constants(struct arena *arena, const struct lambda_row *row,
     out->SnapStart->ApplyOn = STR("None");
     out->SnapStart->OptimizationStatus = STR("Off");
     out->LoggingConfig = ARENA_NEW(arena, struct lambda_LoggingConfig);
-    out->LoggingConfig->LogFormat = STR("Text");
+    out->LoggingConfig->LogFormat = row->log_format.ptr != NULL ? row->log_format : STR("Text");
+    out->LoggingConfig->ApplicationLogLevel = row->app_log_level;
+    out->LoggingConfig->SystemLogLevel = row->system_log_level;
     out->LoggingConfig->LogGroup =
         row->log_group.ptr != NULL
             ? row->log_group

@@ -218,8 +218,6 @@ static void members_that_we_do_not_act_upon(void **state)
     const struct lambda_VpcConfig vpc = {.SubnetIds = {&subnet, 1}}, no_vpc = {0};
     const struct lambda_DeadLetterConfig dlq = {.TargetArn = STR("arn:x")}, no_dlq = {STR("")};
     const struct lambda_SnapStart snap = {.ApplyOn = STR("PublishedVersions")};
-    const struct lambda_LoggingConfig json = {.LogFormat = STR("JSON")},
-                                      level = {.SystemLogLevel = STR("DEBUG")};
     const struct lambda_ImageConfig image = {0};
     const struct lambda_CapacityProviderConfig capacity = {0};
     const struct lambda_DurableConfig durable = {0};
@@ -231,14 +229,36 @@ static void members_that_we_do_not_act_upon(void **state)
     expect_unsupported(&(struct lambda_settings){.image = &image}, "ImageConfig");
     expect_unsupported(&(struct lambda_settings){.snap_start = &snap},
                        "SnapStart ApplyOn PublishedVersions");
-    expect_unsupported(&(struct lambda_settings){.logging = &json}, "LoggingConfig LogFormat JSON");
-    expect_unsupported(&(struct lambda_settings){.logging = &level}, "log levels in LoggingConfig");
     expect_unsupported(&(struct lambda_settings){.capacity = &capacity}, "CapacityProviderConfig");
     expect_unsupported(&(struct lambda_settings){.durable = &durable}, "DurableConfig");
     struct op op = op_make(); /* empty ones ask for nothing */
     assert_ok(lambda_check_settings(
         &op,
         &(struct lambda_settings){.vpc = &no_vpc, .dead_letter = &no_dlq, .kms_key = STR("")}));
+}
+
+static void log_levels_belong_to_json(void **state)
+{
+    (void) state;
+    const struct lambda_LoggingConfig json = {.LogFormat = STR("JSON")},
+                                      text = {.LogFormat = STR("Text")},
+                                      level = {.SystemLogLevel = STR("DEBUG")};
+    struct op op = op_make();
+    struct lambda_row row = {.memory_mb = 128};
+    expect_fault(
+        &op, lambda_apply_settings(&op, &(struct lambda_settings){.logging = &level}, &row),
+        "InvalidParameterValueException",
+        "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from "
+        "your request or change the LogFormat to \"Json\" and try again.");
+    op = op_make();
+    assert_ok(lambda_apply_settings(&op, &(struct lambda_settings){.logging = &json}, &row));
+    assert_str(row.app_log_level, "INFO");
+    assert_str(row.system_log_level, "INFO");
+    assert_ok(lambda_apply_settings(&op, &(struct lambda_settings){.logging = &level}, &row));
+    assert_str(row.app_log_level, "INFO");
+    assert_str(row.system_log_level, "DEBUG");
+    assert_ok(lambda_apply_settings(&op, &(struct lambda_settings){.logging = &text}, &row));
+    assert_null(row.system_log_level.ptr);
 }
 
 static void numbers_beyond_the_model(void **state)
@@ -326,6 +346,7 @@ int main(void)
         cmocka_unit_test(environments),
         cmocka_unit_test(members_that_we_do_not_act_upon),
         cmocka_unit_test(numbers_beyond_the_model),
+        cmocka_unit_test(log_levels_belong_to_json),
         cmocka_unit_test(code_sources),
         cmocka_unit_test(payloads),
         cmocka_unit_test(client_contexts),
