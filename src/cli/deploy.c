@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/guess.h"
 #include "cli/pack.h"
+#include "cli/watch.h"
 #include "data/base64.h"
 #include "data/json.h"
 #include "os/clock.h"
@@ -23,6 +24,7 @@ struct deploy {
     struct option_list env;
     struct buf zip;
     bool is_new;
+    bool is_watching;
 };
 
 static int fail(const char *text)
@@ -166,20 +168,27 @@ static int create(struct deploy *d, struct http_response *out_response)
     return send(d, "POST", STR("/2015-03-31/functions"), &body, out_response);
 }
 
-static int update(struct deploy *d, struct http_response *out_response)
+static int update_code(struct deploy *d, struct arena *arena, struct http_response *out_response)
 {
-    AUTO_BUF struct buf code, settings;
+    AUTO_BUF struct buf code;
     struct json_writer w;
     buf_init(&code, BODY_MAX);
-    buf_init(&settings, BODY_MAX);
     json_writer_init(&w, &code);
     json_object_begin(&w);
     put_zip(&w, &d->zip);
     json_object_end(&w);
-    int rc = send(d, "PUT", cli_function_path(d->arena, d->name, "/code"), &code, out_response);
+    return send(d, "PUT", cli_function_path(arena, d->name, "/code"), &code, out_response);
+}
+
+static int update(struct deploy *d, struct http_response *out_response)
+{
+    AUTO_BUF struct buf settings;
+    struct json_writer w;
+    int rc = update_code(d, d->arena, out_response);
     if (rc != CLI_OK)
         return rc;
     http_response_done(out_response);
+    buf_init(&settings, BODY_MAX);
     json_writer_init(&w, &settings);
     json_object_begin(&w);
     put_settings(&w, d);
@@ -204,6 +213,50 @@ static void report(const struct deploy *d, const struct http_response *response,
            STR_ARG(runtime), STR_ARG(handler), STR_ARG(arn), d->name, d->common.endpoint, d->name);
 }
 
+/* Packs again; sends it when it is another package than before. A folder that cannot be packed just
+ * now, or code that the server refuses, is said, and the next change is waited for. */
+static void redeploy(struct deploy *d)
+{
+    int64_t begin_us = clock_mono_us(&clock_real);
+    struct http_response response;
+    struct err err;
+    struct buf old = d->zip;
+    buf_init(&d->zip, PACK_MAX);
+    if (pack_path(d->path, &d->zip, &err) < 0) {
+        (void) fail(err.text);
+        buf_done(&d->zip);
+        d->zip = old; /* what the server has */
+        return;
+    }
+    AUTO_ARENA struct arena arena; /* of this turn: there may be many */
+    arena_init(&arena, 1 << 20);
+    bool is_same = str_eq(buf_str(&d->zip), buf_str(&old));
+    buf_done(&old);
+    if (is_same || update_code(d, &arena, &response) != CLI_OK)
+        return;
+    if (d->common.is_json)
+        printf(STR_FMT "\n", STR_ARG(response.body));
+    else
+        printf("updated %s in %.0f ms (%zu bytes)\n", d->name,
+               (double) (clock_mono_us(&clock_real) - begin_us) / 1000, d->zip.len);
+    http_response_done(&response);
+}
+
+/* Until a signal ends the program. */
+static int watch(struct deploy *d)
+{
+    struct err err;
+    int fd, rc;
+    while ((rc = watch_open(d->path, &fd, &err)) == 0) {
+        redeploy(d); /* also what changed while nobody was looking */
+        (void) fflush(stdout);
+        rc = watch_wait(fd, &err);
+        if (rc < 0)
+            break;
+    }
+    return fail(err.text);
+}
+
 static int run(struct deploy *d)
 {
     int64_t begin_us = clock_mono_us(&clock_real);
@@ -218,7 +271,8 @@ static int run(struct deploy *d)
         return rc;
     report(d, &response, clock_mono_us(&clock_real) - begin_us);
     http_response_done(&response);
-    return CLI_OK;
+    (void) fflush(stdout);
+    return d->is_watching ? watch(d) : CLI_OK;
 }
 
 int cli_deploy_main(int argc, char **argv)
@@ -234,6 +288,7 @@ int cli_deploy_main(int argc, char **argv)
         {"--env", OPTION_LIST, &d.env, "NAME=VALUE", "a variable; again for more"},
         {"--role", OPTION_TEXT, &d.role, "ARN", "of the function's role"},
         {"--description", OPTION_TEXT, &d.description, "TEXT", ""},
+        {"--watch", OPTION_FLAG, &d.is_watching, NULL, "stay, and send the code when it changes"},
     };
     const struct cli_syntax syntax = {
         .command = "deploy",

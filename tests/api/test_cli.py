@@ -12,6 +12,7 @@ from PIL import Image
 from server import CLIENT_ENVIRONMENT, ROLE, ROOT, Server, VIRGA, zip_of
 
 EXAMPLES = os.path.join(ROOT, "examples")
+SAYS = "def handler(event, context):\n    return '{}'\n"
 FAILING = "def handler(event, context):\n    raise KeyError('k')\n"
 
 
@@ -67,6 +68,32 @@ class Commands(CliTest):
         self.assertEqual(self.virga("delete", "life")[0], "deleted life\n")
         _, err = self.virga("delete", "life", code=3)
         self.assertIn("ResourceNotFoundException: Function not found: ", err)
+
+    def test_watch(self):
+        path = self.file("hot/handler.py", SAYS.format("first"))
+        self.file("hot/lib/empty.py", "")
+        process = subprocess.Popen(
+            [VIRGA, "deploy", os.path.dirname(path), "--watch"], stdout=subprocess.PIPE, text=True,
+            stderr=subprocess.PIPE,
+            env={"PATH": "/usr/bin:/bin", "VIRGA_ENDPOINT": self.server.endpoint})
+        try:
+            for line in iter(process.stdout.readline, ""):
+                if "curl" in line:
+                    break
+            self.assertEqual(self.virga("invoke", "hot")[0], '"first"\n')
+            for said in ("second", "third"):  # written in place, then replaced as editors do it
+                if said == "second":
+                    self.file("hot/handler.py", SAYS.format(said))
+                else:
+                    os.replace(self.file("aside.py", SAYS.format(said)), path)
+                self.assertRegex(process.stdout.readline(), r"^updated hot in \d+ ms \(\d+ bytes\)$")
+                self.assertEqual(self.virga("invoke", "hot")[0], f'"{said}"\n')
+            self.file("hot/lib/more.py", "x = 1\n")
+            self.assertIn("updated hot", process.stdout.readline())
+        finally:
+            process.terminate()
+            _, err = process.communicate(timeout=20)
+        self.assertEqual(err, "")
 
     def test_payloads(self):
         self.virga("deploy", self.zip("echo", "def handler(e, c):\n    return e\n"), "--name",
