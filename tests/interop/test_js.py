@@ -20,7 +20,7 @@ class JavaScriptTest(unittest.TestCase):
         if done.returncode != 0:
             raise AssertionError("the clients could not be installed:\n" + done.stdout + done.stderr)
 
-    def run_script(self, script, dev):
+    def run_script(self, script, dev, is_https=False):
         with Server(dev=dev) as server, tempfile.NamedTemporaryFile(suffix=".zip") as package:
             package.write(zip_of({"f.py": FUNCTION}))
             package.flush()
@@ -28,7 +28,9 @@ class JavaScriptTest(unittest.TestCase):
                 ["node", "--no-warnings", os.path.join(HERE, script)], capture_output=True,
                 text=True, timeout=60, check=False,
                 env={**environment_of(server), "VIRGA_ZIP": package.name,
-                     "VIRGA_ENDPOINT": server.endpoint, "VIRGA_SIGNED": "0" if dev else "1",
+                     "VIRGA_ENDPOINT": server.endpoint.replace("http", "https" if is_https else "http"),
+                     "NODE_EXTRA_CA_CERTS": os.path.join(server.data, "data", "tls", "cert.pem"),
+                     "VIRGA_SIGNED": "0" if dev else "1",
                      "VIRGA_MODULES": os.path.join(BUILD, "interop")})
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"^1\.\.\d+")
@@ -40,6 +42,9 @@ class JavaScriptTest(unittest.TestCase):
 
     def test_v3_signed(self):
         self.run_script("sdk_v3.mjs", dev=False)
+
+    def test_v3_https(self):
+        self.run_script("sdk_v3.mjs", dev=False, is_https=True)
 
     def test_v2(self):
         self.run_script("sdk_v2.mjs", dev=True)
