@@ -17,7 +17,7 @@ LAYERS = {                       # room -> rooms it may include
     "restorer": [],
     "aws": ["base", "data"],
     "core": ["base", "data", "os", "aws", "store"],
-    "runtime": ["base", "data", "os", "net", "aws", "core", "sandbox", "store"],
+    "runtime": ["base", "data", "os", "net", "aws", "core", "restorer", "sandbox", "store"],
     "services": ["base", "data", "aws", "store", "core"],
     "gateway": ["base", "data", "os", "net", "aws", "core"],
     "console": ["base", "data"],

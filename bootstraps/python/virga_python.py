@@ -20,8 +20,9 @@ from _struct import Struct
 _HEADER = Struct("<IBBHI")
 _DEADLINE = Struct("<q")
 _LENGTH = Struct("<H")
-_INVOKE, _SHUTDOWN = 2, 3
-_READY, _INIT_ERROR, _RESPONSE, _ERROR, _BOOTED = 16, 17, 18, 19, 20
+_INVOKE, _SHUTDOWN, _RESTORE = 2, 3, 4
+_READY, _INIT_ERROR, _RESPONSE, _ERROR, _BOOTED, _SNAPSHOT = 16, 17, 18, 19, 20, 25
+_FD_IMAGE = 5
 
 # Beyond 128 kB malloc maps and unmaps memory on every call, which costs more than the call.
 _BUFFER_SIZE = 64 * 1024
@@ -48,6 +49,7 @@ class Fault(Exception):
 class Channel:
     def __init__(self, fd):
         os.set_inheritable(fd, False)
+        self.fd = fd
         self._socket = _Socket(fileno=fd)
         self._socket.setblocking(True)
         self._buffer = bytearray(_BUFFER_SIZE)
@@ -631,11 +633,48 @@ def _init(channel):
     sys.exit(1)
 
 
+def _is_template():
+    """Was this process started to be copied? Hides it from user code."""
+    found = sys.argv[1:] == ["--template"]
+    if found:
+        del sys.argv[1]
+    return found
+
+
+def _take_snapshot(channel, template, watch):
+    """Ends the template; returns in its copies, once they know who they are."""
+    why = template.take(watch, _FD_IMAGE, channel.fd)
+    if why is not None:
+        channel.send(_SNAPSHOT, 0, why.encode("utf-8", "backslashreplace"))
+        os._exit(0)
+    os.set_inheritable(channel.fd, False)  # A flag of the descriptor, which is another one here.
+    try:
+        kind, _seq, payload = channel.receive()
+    except EOFError:
+        os._exit(0)
+    if kind != _RESTORE:
+        os._exit(1)
+    try:
+        template.adopt(payload)
+        return
+    except Exception as error:
+        fault = _error_of(error)
+    fault["errorType"] = "Runtime.AfterRestoreError"
+    _log_error(fault)
+    _flush()
+    channel.send(_INIT_ERROR, 0, _encode_error(fault))
+    os._exit(1)
+
+
 def main(fd):
     channel = Channel(fd)
     channel.send(_BOOTED, 0)
+    template = __import__("virga_template") if _is_template() else None
+    watch = template.Watch() if template is not None else None
     handler = _init(channel)
     _flush()
+    if template is not None:
+        _take_snapshot(channel, template, watch)
     channel.send(_READY, 0)
     while True:
         try:

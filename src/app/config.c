@@ -18,6 +18,7 @@ const char serve_usage[] =
     "  --async-retry MS      with --dev: wait that long, not a minute, after an asynchronous call\n"
     "                        has failed; the other waits shrink alike\n"
     "  --loops N             event loops; one up to four CPUs by default\n"
+    "  --snapshots on|off    start Python functions from snapshots; off by default\n"
     "  --log-level LEVEL     error, warn, info or debug\n"
     "  --allow-host NAME     a further Host to answer to, or .domain (repeatable)\n"
     "  --allow-origin URL    a web origin whose pages may use this server (repeatable)\n"
@@ -91,6 +92,14 @@ static int set_log_level(struct serve_config *config, struct str value, struct e
     return err_say(err, -EINVAL, "--log-level wants error, warn, info or debug");
 }
 
+static int set_snapshots(struct serve_config *config, struct str value, struct err *err)
+{
+    config->has_snapshots = str_eq(value, STR("on"));
+    if (!config->has_snapshots && !str_eq(value, STR("off")))
+        return err_say(err, -EINVAL, "--snapshots wants on or off");
+    return 0;
+}
+
 static int list_add(struct str list[HOSTS_MAX], size_t *count, struct str value, const char *option,
                     struct err *err)
 {
@@ -140,6 +149,7 @@ static const struct option {
     {STR_INIT("--allow-host"), set_allow_host},
     {STR_INIT("--allow-origin"), set_allow_origin},
     {STR_INIT("--async-retry"), set_async_retry},
+    {STR_INIT("--snapshots"), set_snapshots},
 };
 
 static const struct option *option_find(struct str name)

@@ -9,6 +9,7 @@ struct serve_config {
     bool is_dev;
     bool is_strict;
     bool wants_help;
+    bool has_snapshots;     /* start functions from snapshots of their initialised processes */
     char host[HOST_SIZE];   /* numeric address */
     uint16_t port;          /* 0: the system chooses */
     const char *data_dir;   /* borrowed from argv */

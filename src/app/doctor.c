@@ -74,8 +74,9 @@ static void print_json(const struct probe *probe)
 
 int doctor_main(int argc, char **argv)
 {
-    struct probe_config config = {
-        .data_dir = "/var/lib/virga", .slot_count = INSTANCES_MAX, .pool_size = POOL_SIZE};
+    struct probe_config config = {.data_dir = "/var/lib/virga",
+                                  .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
+                                  .pool_size = POOL_SIZE};
     bool is_json = false;
     for (int i = 1; i < argc; i++) {
         struct str word = str_from(argv[i]);

@@ -31,6 +31,7 @@
 #include "os/privilege.h"
 #include "os/random.h"
 #include "os/thread.h"
+#include "restorer/files.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -211,11 +212,15 @@ static int spawner_launch(struct serve *serve, struct err *err)
         const struct bootstrap_file *file = &bootstrap_files[i];
         spawner_add_runtime_file(file->name, file->bytes, *file->size, false);
     }
+    for (size_t i = 0; i < restorer_file_count; i++) {
+        const struct restorer_file *file = &restorer_files[i];
+        spawner_add_runtime_file(file->name, file->bytes, *file->size, file->is_executable);
+    }
     const struct spawner_config config = {
         .state_dir = serve->place.sandbox,
         .main_uid = PLACE_UID,
         .uid_base = PLACE_INSTANCE_UID_BASE,
-        .slot_count = INSTANCES_MAX,
+        .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
         .pool_size = POOL_SIZE,
     };
     int rc = spawner_start(&config, &serve->spawner, err);
@@ -318,6 +323,7 @@ static int services_make(struct serve *serve, struct err *err)
         .spawner = serve->spawner,
         .instances_max = INSTANCES_MAX,
         .retry_unit_ms = serve->config.async_retry_ms,
+        .has_snapshots = serve->config.has_snapshots,
     };
     return services_open(&config, &serve->services, err);
 }

@@ -125,6 +125,8 @@ int services_open(const struct services_config *config, struct services **out_se
         .log_sink = log_put,
         .log_has_room = log_has_room,
         .log_arg = services,
+        .snapshot_dir = config->has_snapshots ? config->data_dir : NULL,
+        .workers = config->workers,
     };
     int rc = runtime_new(&runtime, &services->runtime, err);
     for (size_t i = 0; rc >= 0 && i < ARRAY_LEN(all); i++)
@@ -156,6 +158,15 @@ void services_health(void *arg, struct json_writer *w)
     json_u64(w, counts.busy);
     json_key(w, STR("queued"));
     json_u64(w, counts.queued);
+    json_object_end(w);
+    json_key(w, STR("snapshots"));
+    json_object_begin(w);
+    json_key(w, STR("ready"));
+    json_u64(w, counts.snapshots);
+    json_key(w, STR("restored"));
+    json_u64(w, counts.restored);
+    json_key(w, STR("failed"));
+    json_u64(w, counts.restore_failed);
     json_object_end(w);
 }
 

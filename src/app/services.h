@@ -19,6 +19,7 @@ struct services_config {
     struct spawner *spawner;
     unsigned instances_max;
     int64_t retry_unit_ms; /* of asynchronous work; 0: AWS's */
+    bool has_snapshots;
 };
 
 /* Main thread, before the loops run. */

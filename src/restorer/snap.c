@@ -24,6 +24,7 @@
 struct snap {
     int fd;
     char *reason;
+    struct snap_state *state;
     struct snap_notes *notes;
     long memory_fd; /* /proc/self/mem: for pages that must not be read otherwise */
 };
@@ -138,7 +139,7 @@ static int put_tables(struct snap *snap)
 static int write_image(struct snap *snap, uint64_t sp, uint64_t ip)
 {
     struct snap_notes *notes = snap->notes;
-    if (snap_maps_read(notes, snap->reason) < 0)
+    if (snap_maps_read(notes, snap->state, snap->reason) < 0)
         return SNAP_REFUSED;
     notes->header.resume_sp = sp;
     notes->header.resume_ip = ip;
@@ -152,9 +153,9 @@ static int write_image(struct snap *snap, uint64_t sp, uint64_t ip)
 
 enum snap_result snap_take(int fd, int kept_fd, char reason[SNAP_REASON_MAX])
 {
-    struct snap_state state;
-    struct snap snap = {.fd = fd, .reason = reason};
-    if (snap_check(fd, kept_fd, reason) < 0)
+    struct snap_state state = {0};
+    struct snap snap = {.fd = fd, .reason = reason, .state = &state};
+    if (snap_check(fd, kept_fd, &state, reason) < 0)
         return SNAP_REFUSED;
     const char *missing = snap_state_save(&state);
     if (missing != NULL)

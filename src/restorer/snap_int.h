@@ -7,7 +7,13 @@
 
 /* ---- snap_state.c ---- */
 
-enum { SNAP_SIGNALS = 64, SNAP_CWD_MAX = 512 };
+enum {
+    SNAP_SIGNALS = 64,
+    SNAP_CWD_MAX = 512,
+    SNAP_FILES_MAX = 16,
+    SNAP_PATH_MAX = 256,
+    SNAP_WIPED_MAX = 16
+};
 
 struct kernel_sigaction {
     uint64_t handler, flags, restorer, mask;
@@ -26,6 +32,13 @@ struct kernel_stack {
     uint64_t size;
 };
 
+/* An open file that a copy opens anew. */
+struct snap_file {
+    int32_t fd, flags; /* flags of open(2) */
+    int64_t offset;
+    char path[SNAP_PATH_MAX];
+};
+
 /* What the kernel knows about a process, besides its mappings. Lies on the stack of the process, so
  * the copy finds it in its own memory. */
 struct snap_state {
@@ -41,9 +54,16 @@ struct snap_state {
     uint32_t umask;
     char name[16];
     char cwd[SNAP_CWD_MAX];
+    uint32_t file_count;
+    struct snap_file files[SNAP_FILES_MAX]; /* by ascending descriptor */
+    /* Memory that a fork empties (MADV_WIPEONFORK): empty in a copy, with the same rule. */
+    uint32_t wiped_count;
+    struct {
+        uint64_t start, end;
+    } wiped[SNAP_WIPED_MAX];
 };
 
-/* 0, or the name of what could not be read. */
+/* Fills the rest of state. NULL, or the name of what could not be read. */
 const char *snap_state_save(struct snap_state *state);
 /* In the copy: no C library, no thread-local storage before it is done. Ends the process when the
  * kernel refuses something that it cannot do without. */
@@ -51,8 +71,9 @@ void snap_state_load(struct snap_state *state);
 
 /* ---- snap_check.c ---- */
 
-/* SNAP_REFUSED and the reason when something is open, running or pending that a copy would lack. */
-int snap_check(int fd, int kept_fd, char reason[SNAP_REASON_MAX]);
+/* SNAP_REFUSED and the reason when something is open, running or pending that a copy would lack.
+ * Files that a copy can open anew are noted in state, which is zeroed. */
+int snap_check(int fd, int kept_fd, struct snap_state *state, char reason[SNAP_REASON_MAX]);
 
 /* ---- snap_maps.c ---- */
 
@@ -60,8 +81,10 @@ struct snap_notes; /* at IMAGE_OWN_START, so never part of an image */
 
 struct snap_notes *snap_notes_open(void); /* NULL: the place is taken */
 void snap_notes_close(void);
-/* Reads the own mappings into header, files, segments, names. */
-int snap_maps_read(struct snap_notes *notes, char reason[SNAP_REASON_MAX]);
+/* Reads the own mappings into header, files, segments, names, and the ranges to be wiped into
+ * state. */
+int snap_maps_read(struct snap_notes *notes, struct snap_state *state,
+                   char reason[SNAP_REASON_MAX]);
 
 enum { SNAP_TEXT = 64 * 1024, SNAP_PAGEMAP = 512 };
 

@@ -37,11 +37,13 @@ struct vma {
     uint8_t prot;
     int is_shared, can_write; /* both: others would see what a copy writes */
     int is_odd;               /* has a rule that a copy could not keep */
+    int is_wiped;             /* by fork */
     char name[IMAGE_NAME_MAX];
 };
 
 struct reader {
     struct snap_notes *notes;
+    struct snap_state *state;
     char *reason;
     long pagemap_fd;
     struct vma vma;
@@ -192,6 +194,16 @@ static int stack_room_add(struct reader *r)
     return segment_add(r, below > lowest ? below : lowest, r->vma.start, IMAGE_ANON, 0, 0);
 }
 
+static int wiped_add(struct reader *r)
+{
+    struct snap_state *state = r->state;
+    if (state->wiped_count == SNAP_WIPED_MAX || r->vma.ino != 0)
+        return refuse(r, "much memory that fork empties is mapped");
+    state->wiped[state->wiped_count].start = r->vma.start;
+    state->wiped[state->wiped_count++].end = r->vma.end;
+    return segment_add(r, r->vma.start, r->vma.end, IMAGE_ANON, 0, 0);
+}
+
 static int vma_add(struct reader *r)
 {
     const struct vma *vma = &r->vma;
@@ -206,6 +218,8 @@ static int vma_add(struct reader *r)
         return refuse(r, "memory with a special rule is mapped");
     if (strstr(vma->name, " (deleted)") != NULL || (vma->ino != 0 && vma->name[0] != '/'))
         return refuse(r, "a mapped file is not there");
+    if (vma->is_wiped)
+        return wiped_add(r);
     uint32_t file = 0;
     if (vma->ino != 0 && file_find(r, &file) < 0)
         return SNAP_REFUSED;
@@ -264,11 +278,10 @@ static int head_parse(struct vma *vma, const char *line)
     return 1;
 }
 
-/* wf: emptied by fork, dp: emptied at will (both hold random state), ht: huge pages of a pool,
- * io, pf: a device's. */
+/* dp: emptied at will, ht: huge pages of a pool, io, pf: a device's. */
 static int has_odd_flag(const char *flags)
 {
-    static const char *const odd[] = {" wf", " dp", " ht", " io", " pf"};
+    static const char *const odd[] = {" dp", " ht", " io", " pf"};
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
         if (strstr(flags, odd[i]) != NULL)
             return 1;
@@ -283,6 +296,7 @@ static int line_take(struct reader *r, const char *line)
             return 0;
         if (strncmp(line, "VmFlags:", 8) == 0) {
             r->vma.is_odd = has_odd_flag(colon + 1);
+            r->vma.is_wiped = strstr(colon + 1, " wf") != NULL;
             r->vma.can_write = strstr(colon + 1, " mw") != NULL;
         }
         if (strncmp(line, "Anonymous:", 10) == 0 || strncmp(line, "Swap:", 5) == 0) {
@@ -334,7 +348,7 @@ static void offsets_set(struct snap_notes *notes)
     header->size_bytes = notes->size + base;
 }
 
-int snap_maps_read(struct snap_notes *notes, char reason[SNAP_REASON_MAX])
+int snap_maps_read(struct snap_notes *notes, struct snap_state *state, char reason[SNAP_REASON_MAX])
 {
     static const char magic[8] = IMAGE_MAGIC;
     struct image_uname uname;
@@ -343,7 +357,7 @@ int snap_maps_read(struct snap_notes *notes, char reason[SNAP_REASON_MAX])
     if (sys3(__NR_uname, (long) &uname, 0, 0) < 0)
         return SNAP_REFUSED;
     notes->header.kernel = image_kernel(&uname);
-    struct reader r = {.notes = notes, .reason = reason};
+    struct reader r = {.notes = notes, .state = state, .reason = reason};
     r.pagemap_fd = sys3(__NR_open, (long) "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
     long fd = sys3(__NR_open, (long) "/proc/self/smaps", O_RDONLY | O_CLOEXEC, 0);
     int rc = SNAP_REFUSED;

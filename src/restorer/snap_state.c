@@ -10,10 +10,12 @@
 #include "restorer/sys.h"
 
 #include <asm/prctl.h>
+#include <fcntl.h>
 #include <linux/prctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define RSEQ_SIGNATURE 0x53053053
 
@@ -75,7 +77,6 @@ static int mm_read(struct kernel_mm_map *mm)
 
 const char *snap_state_save(struct snap_state *s)
 {
-    memset(s, 0, sizeof *s);
     if (sys3(__NR_arch_prctl, ARCH_GET_FS, (long) &s->fs_base, 0) < 0 ||
         sys3(__NR_arch_prctl, ARCH_GET_GS, (long) &s->gs_base, 0) < 0)
         return "thread pointer";
@@ -136,6 +137,23 @@ static void signals_load(const struct snap_state *s)
     must(sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long) &s->signal_mask, 0, KERNEL_SIGSET));
 }
 
+/* Numbers are free: a copy has its first four descriptors only. The lowest free one is never above
+ * the one that is wanted, as they ascend. */
+static void files_load(const struct snap_state *s)
+{
+    for (uint32_t i = 0; i < s->file_count; i++) {
+        const struct snap_file *file = &s->files[i];
+        long fd = sys3(__NR_open, (long) file->path, file->flags, 0);
+        must(fd);
+        if (fd != file->fd) {
+            must(sys3(__NR_dup3, fd, file->fd, file->flags & O_CLOEXEC));
+            (void) sys3(__NR_close, fd, 0, 0);
+        }
+        if (file->offset > 0)
+            must(sys3(__NR_lseek, file->fd, (long) file->offset, SEEK_SET));
+    }
+}
+
 void snap_state_load(struct snap_state *s)
 {
     must(sys3(__NR_arch_prctl, ARCH_SET_FS, (long) s->fs_base, 0));
@@ -154,4 +172,8 @@ void snap_state_load(struct snap_state *s)
     (void) sys3(__NR_umask, s->umask, 0, 0);
     (void) sys3(__NR_prctl, PR_SET_NAME, (long) s->name, 0); /* only what ps shows */
     must(sys3(__NR_chdir, (long) s->cwd, 0, 0));
+    files_load(s);
+    for (uint32_t i = 0; i < s->wiped_count; i++)
+        must(sys3(__NR_madvise, (long) s->wiped[i].start,
+                  (long) (s->wiped[i].end - s->wiped[i].start), MADV_WIPEONFORK));
 }

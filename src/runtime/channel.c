@@ -21,10 +21,27 @@ bool channel_is_sent(const struct instance *inst)
     return inst->sent == inst->out.len + inst->event.len;
 }
 
+static void close_fd(int *fd)
+{
+    cleanup_close(fd);
+    *fd = -1;
+}
+
 /* Sends what the socket takes. A broken socket is not reported here: it is readable as well, and
  * the reader finds the end. */
 void channel_send(struct instance *inst)
 {
+    if (inst->image_fd >= 0) { /* goes with the first byte of the START block */
+        int n = sandbox_send_fd(inst->control_fd, buf_str(&inst->out), inst->image_fd, NULL);
+        if (n == -EAGAIN) {
+            watch_set(inst->control_watch, WATCH_READ | WATCH_WRITE);
+            return;
+        }
+        close_fd(&inst->image_fd);
+        inst->sent = n > 0 ? (size_t) n : 0;
+        if (n < 0)
+            return;
+    }
     while (!channel_is_sent(inst)) {
         struct str head = str_skip(buf_str(&inst->out), inst->sent);
         size_t event_sent = inst->sent > inst->out.len ? inst->sent - inst->out.len : 0;
@@ -129,12 +146,6 @@ int channel_open(struct instance *inst, struct err *err)
     return 0;
 }
 
-static void close_fd(int *fd)
-{
-    cleanup_close(fd);
-    *fd = -1;
-}
-
 void channel_close_control(struct instance *inst)
 {
     watch_free(take_ptr(&inst->control_watch));
@@ -149,6 +160,7 @@ void channel_close(struct instance *inst)
     close_fd(&inst->freeze_fd);
     close_fd(&inst->kill_fd);
     close_fd(&inst->memory_fd);
+    close_fd(&inst->image_fd);
 }
 
 uint64_t channel_memory_peak(const struct instance *inst)

@@ -82,6 +82,7 @@ static const struct rule {
     [FRAME_STREAM_CHUNK] = {1, FRAME_CHUNK_MAX, true, true},
     [FRAME_STREAM_END] = {0, 0, true, true},
     [FRAME_LAST] = {0, 0, true, true},
+    [FRAME_SNAPSHOT] = {0, FRAME_REASON_MAX, true, false},
 };
 
 static int check_header(const struct frame *frame, const unsigned char *header, struct err *err)

@@ -35,12 +35,14 @@
 enum {
     FRAME_HEADER_SIZE = 12,
     FRAME_CHUNK_MAX = 64 * 1024, /* of STREAM_HEAD and STREAM_CHUNK */
+    FRAME_REASON_MAX = 4096,     /* of SNAPSHOT */
 };
 
 enum frame_type {
     /* platform -> instance */
     FRAME_INVOKE = 2,
     FRAME_SHUTDOWN = 3, /* finish; the process is killed soon after */
+    FRAME_RESTORE = 4,  /* first frame of a restored copy: NAME=value, NUL, … of this instance */
 
     /* instance -> platform */
     FRAME_READY = 16,        /* init done; payload empty */
@@ -52,6 +54,7 @@ enum frame_type {
     FRAME_STREAM_CHUNK = 22, /* payload: bytes of the body, not none */
     FRAME_STREAM_END = 23,   /* payload empty */
     FRAME_LAST = 24,         /* payload empty */
+    FRAME_SNAPSHOT = 25, /* of a template, its last: why there is no image, empty: it is written */
 };
 
 struct frame {

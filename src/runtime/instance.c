@@ -61,6 +61,7 @@ static void start(void *arg, struct function_spec *spec)
                               .freeze_fd = -1,
                               .kill_fd = -1,
                               .memory_fd = -1,
+                              .image_fd = -1,
                               .reader = {.payload = &inst->answer},
                               .timer = {.fire = timer_fired},
                               .asked_us = exec_now_us(home->exec)};
@@ -89,9 +90,13 @@ static void note_cold_start(struct instance *inst, struct invocation *inv)
 {
     inv->is_cold = true;
     inv->sandbox_us = inst->build_us;
-    inv->boot_us = inst->booted_us - inst->made_us;
-    inv->init_us = inst->ready_us - inst->booted_us;
-    inv->queue_us -= inv->sandbox_us + inv->boot_us + inv->init_us;
+    if (inst->is_restored) {
+        inv->restore_us = inst->ready_us - inst->made_us;
+    } else {
+        inv->boot_us = inst->booted_us - inst->made_us;
+        inv->init_us = inst->ready_us - inst->booted_us;
+    }
+    inv->queue_us -= inv->sandbox_us + inv->boot_us + inv->init_us + inv->restore_us;
     if (inv->queue_us < 0)
         inv->queue_us = 0; /* the instance was started for another one */
 }
@@ -196,7 +201,7 @@ const struct sched_effects instance_effects = {
 /* Durations, memory, the last lines; the answer is in inv->output already. */
 static void conclude(struct instance *inst, struct invocation *inv, const struct verdict *verdict)
 {
-    int64_t billed_us = inv->run_us + (inv->is_cold ? inv->boot_us + inv->init_us : 0);
+    int64_t billed_us = inv->run_us + inv->boot_us + inv->init_us + inv->restore_us;
     inv->billed_ms = (billed_us + 999) / 1000;
     if (inv->memory_peak_bytes == 0)
         inv->memory_peak_bytes = channel_memory_peak(inst);
@@ -267,6 +272,8 @@ static void answered(struct instance *inst, enum invocation_result result, bool 
         report_oversize(&inv->output);
     inst->event = STR_NONE;
     conclude(inst, inv, &verdict_none);
+    if (inv->is_cold && !inst->is_restored && inv->result == INVOCATION_OK)
+        images_wish(inst->home, inst->slot.spec);
     if (!inst->is_last) {
         sched_slot_answered(sched_of(inst), &inst->slot);
         return;
@@ -360,8 +367,20 @@ static void init_failed(struct instance *inst, bool is_oversize)
     sched_end(sched_of(inst), inv);
 }
 
+/* A copy that does not become ready is not the function's fault: what waits for it gets another
+ * instance, from scratch. */
+static void restore_failed(struct instance *inst, const char *why)
+{
+    images_broken(inst->home, inst->slot.spec, why);
+    sched_slot_stop(sched_of(inst), &inst->slot);
+}
+
 static void init_timed_out(struct instance *inst)
 {
+    if (inst->is_restored) {
+        restore_failed(inst, "it took too long");
+        return;
+    }
     take_victim(inst);
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv != NULL && !inv->is_init_retry) {
@@ -401,8 +420,11 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
     sched_slot_made(sched_of(inst), &inst->slot);
     start_log_stream(inst->log_stream, sizeof inst->log_stream, inst->slot.spec,
                      clock_utc_ms(inst->home->exec->clock));
+    inst->image_fd = images_open(inst->home, inst->slot.spec);
+    inst->is_restored = inst->image_fd >= 0;
     struct err err;
-    int rc = start_block(&inst->out, inst->slot.spec, inst->log_stream, &err);
+    int rc = inst->is_restored ? start_restore(&inst->out, inst->log_stream, &err)
+                               : start_block(&inst->out, inst->slot.spec, inst->log_stream, &err);
     if (rc == 0)
         rc = channel_open(inst, &err);
     if (rc < 0) {
@@ -426,6 +448,8 @@ static void ready(struct instance *inst)
     timer_clear(inst->home->exec, &inst->timer);
     output_drain(inst);
     report_init_done(inst);
+    if (inst->is_restored)
+        images_restored(inst->home, inst->slot.spec);
     buf_done(&inst->out); /* the START block was large */
     inst->sent = 0;
     sched_slot_ready(sched_of(inst), &inst->slot);
@@ -434,6 +458,10 @@ static void ready(struct instance *inst)
 
 void instance_violated(struct instance *inst)
 {
+    if (inst->slot.state == SLOT_INITIALISING && inst->is_restored) {
+        restore_failed(inst, "it does not speak the protocol");
+        return;
+    }
     if (inst->slot.state == SLOT_INITIALISING)
         take_victim(inst);
     sched_slot_stop(sched_of(inst), &inst->slot);
@@ -441,6 +469,10 @@ void instance_violated(struct instance *inst)
 
 void instance_lost(struct instance *inst)
 {
+    if (inst->slot.state == SLOT_INITIALISING && inst->is_restored) {
+        restore_failed(inst, "the copy ended");
+        return;
+    }
     inst->is_ending = !slot_state_is_idle(inst->slot.state); /* nobody asks why an idle one ends */
     instance_violated(inst);
 }
@@ -518,7 +550,11 @@ void instance_gone(struct instance *inst, const struct sandbox_event *event)
         channel_read(inst); /* an answer may have come just before the end */
     if (inst->slot.state != SLOT_STOPPING) {
         inst->is_killed = true; /* nothing is left to be killed */
-        if (inst->slot.state == SLOT_INITIALISING || inst->slot.state == SLOT_BUILDING)
+        bool is_starting =
+            inst->slot.state == SLOT_INITIALISING || inst->slot.state == SLOT_BUILDING;
+        if (is_starting && inst->is_restored)
+            images_broken(inst->home, inst->slot.spec, "the copy ended");
+        else if (is_starting)
             take_victim(inst);
         sched_slot_stop(sched_of(inst), &inst->slot);
     }

@@ -188,7 +188,10 @@ void report_end(struct instance *inst, const struct invocation *inv, const struc
                "Memory Size: %u MB\tMax Memory Used: %u MB\t",
                STR_ARG(inv->request_id), (double) inv->run_us / 1000, (long long) inv->billed_ms,
                inv->spec->memory_mb, report_memory_used_mb(inv));
-    if (inv->is_cold)
+    if (inv->restore_us > 0)
+        buf_printf(&line, "Restore Duration: %.2f ms\tBilled Restore Duration: %lld ms\t",
+                   (double) inv->restore_us / 1000, (long long) (inv->restore_us + 999) / 1000);
+    else if (inv->is_cold)
         buf_printf(&line, "Init Duration: %.2f ms\t",
                    (double) (inv->boot_us + inv->init_us) / 1000);
     if (verdict->status != NULL)

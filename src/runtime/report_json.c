@@ -153,7 +153,9 @@ void report_json_end(struct instance *inst, const struct invocation *inv,
     put_number(&record, "billedDurationMs", inv->billed_ms);
     put_number(&record, "memorySizeMB", inv->spec->memory_mb);
     put_number(&record, "maxMemoryUsedMB", report_memory_used_mb(inv));
-    if (inv->is_cold)
+    if (inv->restore_us > 0)
+        put_ms(&record, "restoreDurationMs", inv->restore_us);
+    else if (inv->is_cold)
         put_ms(&record, "initDurationMs", inv->boot_us + inv->init_us);
     json_object_end(&record.w);
     put_status(&record, status, verdict == &verdict_timeout ? NULL : verdict->type);

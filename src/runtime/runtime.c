@@ -33,6 +33,9 @@ struct runtime_counts runtime_counts(const struct runtime *runtime)
         sum.instances += __atomic_load_n(&counts->instances, __ATOMIC_RELAXED);
         sum.busy += __atomic_load_n(&counts->busy, __ATOMIC_RELAXED);
         sum.queued += __atomic_load_n(&counts->queued, __ATOMIC_RELAXED);
+        sum.snapshots += __atomic_load_n(&counts->snapshots, __ATOMIC_RELAXED);
+        sum.restored += __atomic_load_n(&counts->restored, __ATOMIC_RELAXED);
+        sum.restore_failed += __atomic_load_n(&counts->restore_failed, __ATOMIC_RELAXED);
     }
     return sum;
 }
@@ -138,6 +141,7 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
     /* Immutable for all but its reference count, which is what is needed here. */
     struct function_spec *counted = (struct function_spec *) (uintptr_t) spec_or_null;
     sched_function_changed(&home->sched, arn, counted);
+    images_changed(home, arn, spec_or_null);
     home_publish_counts(home);
 }
 
@@ -167,6 +171,8 @@ static void close_made(const struct sandbox_event *event)
 
 void home_event(struct home *home, const struct sandbox_event *event)
 {
+    if (template_event(home, event) && event->type != SANDBOX_NONE)
+        return;
     struct instance *inst = map_find(&home->instances, str_of(&event->id, sizeof event->id));
     switch (event->type) {
     case SANDBOX_NONE: all_gone(home); break;
@@ -201,6 +207,11 @@ static void home_is_drained(struct task *task)
 
 void home_drained(struct home *home)
 {
+    home->is_drained = true;
+    if (home->template != NULL) {
+        template_stop(home); /* its end calls this again */
+        return;
+    }
     timer_clear(home->exec, &home->drain_timer);
     home_publish_counts(home);
     home->done_task.run = home_is_drained;
@@ -224,6 +235,7 @@ static void drain_home(struct task *task)
     home->drain_timer.fire = drain_is_over;
     timer_set(home->exec, &home->drain_timer,
               exec_now_us(home->exec) + home->runtime->drain_ms * 1000);
+    template_stop(home);
     sched_drain(&home->sched);
 }
 
@@ -254,6 +266,7 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
                           .scratch = mem_new(SCRATCH_SIZE),
                           .log_scratch = mem_new(SCRATCH_SIZE)};
     map_init(&home->instances);
+    map_init(&home->images);
     const struct sched_config sched = {.exec = home->exec,
                                        .effects = &instance_effects,
                                        .arg = home,
@@ -268,6 +281,7 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
 int runtime_new(const struct runtime_config *config, struct runtime **out_runtime, struct err *err)
 {
     assert(config->loop_count > 0 && config->instances_max >= config->loop_count);
+    assert(config->snapshot_dir == NULL || config->workers != NULL);
     struct runtime *runtime = NEW(struct runtime);
     runtime->config = *config;
     runtime->homes = NEW_ARRAY(struct home, config->loop_count);
@@ -288,7 +302,9 @@ void runtime_free(struct runtime *runtime)
         return;
     for (size_t i = 0; i < runtime->config.loop_count; i++) {
         struct home *home = &runtime->homes[i];
+        assert(home->template == NULL);
         sched_done(&home->sched);
+        images_done(home);
         map_done(&home->instances);
         free(home->scratch);
         free(home->log_scratch);

@@ -76,7 +76,8 @@ struct invocation {
     struct str log_tail; /* last 4 KB of START..REPORT, when wanted */
     struct err error;    /* INVOCATION_REFUSED */
     bool is_cold;
-    int64_t queue_us, sandbox_us, boot_us, init_us, run_us; /* phases; 0 when not gone through */
+    /* Phases; 0 when not gone through: a cold start has boot and init, or restore. */
+    int64_t queue_us, sandbox_us, boot_us, init_us, restore_us, run_us;
     int64_t billed_ms;
     uint64_t memory_peak_bytes;
 
@@ -110,6 +111,12 @@ struct runtime_config {
     int64_t init_limit_ms;        /* 0: AWS's 10 s */
     const char *endpoint;         /* for AWS_ENDPOINT_URL, once a sandbox can reach it */
 
+    /* Snapshots of initialised functions. snapshot_dir: an existing directory on a file system with
+     * room, which their images take without names; NULL: functions always start from scratch. */
+    const char *snapshot_dir;
+    uint64_t snapshot_bytes_max; /* of all images of a home; the least used go first. 0: 2 GB */
+    struct exec *workers;        /* where images are written; needed with snapshot_dir */
+
     /* The log: gets the lines of functions, and what the platform says about them, each as one
      * event with its "\n", in order. Runs on place->loop. False: enough for now; that instance's
      * output is not read until log_has_room. NULL: output goes to log tails only. */
@@ -137,5 +144,7 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
 /* Numbers for health and tests: instances alive, busy, queued. thread: any. */
 struct runtime_counts {
     unsigned instances, busy, queued;
+    unsigned snapshots;                /* images in use */
+    unsigned restored, restore_failed; /* instances since the start */
 };
 struct runtime_counts runtime_counts(const struct runtime *runtime);

@@ -9,6 +9,8 @@
  *   report.c    what callers read: error objects, START/END/REPORT lines
  *   report_json.c  the lines of functions that log JSON
  *   start.c     what it is started with: arguments and environment
+ *   images.c    which functions have a snapshot, and whether to use it
+ *   template.c  the instance that a snapshot is taken of
  *   broker.c    the spawner's socket, on loop 0 */
 #include "base/assert.h"
 #include "net/loop.h"
@@ -38,6 +40,10 @@ struct home {
     struct task drain_task, done_task;
     struct timer drain_timer;
     struct runtime_counts counts; /* atomic: a copy for other threads */
+    struct map images;            /* "arn:version" -> struct image, owned */
+    uint64_t image_bytes;         /* of all images */
+    struct template *template;    /* owned until it is gone; NULL: none is being made */
+    bool is_drained;              /* the scheduler is; the template may not be */
 };
 
 struct runtime {
@@ -81,11 +87,13 @@ struct instance {
     struct invocation *victim; /* taken from the queue: fails with this instance's start */
     int64_t asked_us, made_us, booted_us, ready_us;
     uint32_t build_us;
-    bool is_used;   /* had its first invocation */
-    bool is_last;   /* announced to end after this answer */
-    bool is_retry;  /* init runs inside an invocation's time, see instance.c */
-    bool is_ending; /* ends on its own: the verdict needs its exit status, do not kill yet */
-    bool is_killed; /* the spawner was asked */
+    int image_fd;     /* owned: the image to send with the START block; -1: none, or sent */
+    bool is_restored; /* a copy of a snapshot */
+    bool is_used;     /* had its first invocation */
+    bool is_last;     /* announced to end after this answer */
+    bool is_retry;    /* init runs inside an invocation's time, see instance.c */
+    bool is_ending;   /* ends on its own: the verdict needs its exit status, do not kill yet */
+    bool is_killed;   /* the spawner was asked */
 };
 
 /* instance.c */
@@ -149,6 +157,35 @@ void report_json_end(struct instance *inst, const struct invocation *inv,
 void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms);
 CHECK_RESULT int start_block(struct buf *out, const struct function_spec *spec,
                              const char *log_stream, struct err *err);
+/* Of a template, which initialises and is written down instead of serving. */
+CHECK_RESULT int start_template(struct buf *out, const struct function_spec *spec, struct err *err);
+/* Of a copy: the restorer's block, and behind it the RESTORE frame that tells the copy who it is.
+ */
+CHECK_RESULT int start_restore(struct buf *out, const char *log_stream, struct err *err);
+
+/* images.c: which functions have a snapshot, and what became of it */
+bool images_are_on(const struct home *home, const struct function_spec *spec);
+/* A descriptor of the image, the caller's; -1: start from scratch. */
+int images_open(struct home *home, const struct function_spec *spec);
+/* The function initialised from scratch and answered: a snapshot may be taken now. */
+void images_wish(struct home *home, struct function_spec *spec);
+/* Makes the next one that was wished for, when nothing is being made and the host has room. */
+void images_next(struct home *home);
+/* A copy did not become ready: the image goes, the third time for good. */
+void images_broken(struct home *home, const struct function_spec *spec, const char *why);
+void images_restored(struct home *home, const struct function_spec *spec);
+/* The template's result; takes fd. Without one, reason says why. is_final: not tried again. */
+void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size);
+void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
+                    bool is_final);
+void images_changed(struct home *home, struct str arn, const struct function_spec *spec_or_null);
+void images_done(struct home *home);
+
+/* template.c: one throw-away instance at a time that becomes an image */
+struct template;
+void template_start(struct home *home, struct function_spec *spec);
+bool template_event(struct home *home, const struct sandbox_event *event); /* false: another's */
+void template_stop(struct home *home); /* home_drained is called again when it is gone */
 
 /* broker.c; requests and answers may cross loops */
 CHECK_RESULT int broker_new(struct runtime *runtime, struct broker **out_broker, struct err *err);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "data/time.h"
 #include "os/random.h"
+#include "restorer/restorer.h"
 
 #include <errno.h>
 
@@ -131,8 +132,9 @@ static void put_own(struct environment *env, const struct function_spec *spec)
 
 /* -S: without site, which costs a third of the start; the bootstrap does its part. -s: no user
  * folder. -B: /var/task is read-only. */
-static const char *const python_argv[] = {"/usr/bin/python3", "-S", "-s", "-B",
-                                          "/var/runtime/bootstrap.py"};
+static const char *const python_argv[] = {"/usr/bin/python3",          "-S",        "-s", "-B",
+                                          "/var/runtime/bootstrap.py", "--template"};
+enum { PYTHON_ARGC = 5 }; /* without the last one, which makes it a template */
 
 enum { NODE_ARGV_MAX = 4, NODE_HEAP_SIZE = 40 };
 
@@ -162,8 +164,8 @@ static size_t node_argv(const char *argv[NODE_ARGV_MAX], char heap[NODE_HEAP_SIZ
     return count;
 }
 
-int start_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
-                struct err *err)
+static int put_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
+                     bool is_template, struct err *err)
 {
     struct environment env = {.count = 0};
     buf_init(&env.text, SANDBOX_START_MAX);
@@ -186,7 +188,7 @@ int start_block(struct buf *out, const struct function_spec *spec, const char *l
     char heap[NODE_HEAP_SIZE];
     const char *node[NODE_ARGV_MAX];
     const char *const *argv = python_argv;
-    size_t argc = ARRAY_LEN(python_argv);
+    size_t argc = is_template ? PYTHON_ARGC + 1 : PYTHON_ARGC;
     if (spec->kind == RUNTIME_NODE) {
         argc = node_argv(node, heap, spec);
         argv = node;
@@ -194,4 +196,35 @@ int start_block(struct buf *out, const struct function_spec *spec, const char *l
     int rc = sandbox_start_block(out, argv, argc, envp, env.count, err);
     buf_done(&env.text);
     return rc;
+}
+
+int start_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
+                struct err *err)
+{
+    return put_block(out, spec, log_stream, false, err);
+}
+
+int start_template(struct buf *out, const struct function_spec *spec, struct err *err)
+{
+    assert(spec->kind == RUNTIME_PYTHON);
+    int rc = put_block(out, spec, "template", true, err);
+    if (rc == 0)
+        sandbox_start_alone(out);
+    return rc;
+}
+
+int start_restore(struct buf *out, const char *log_stream, struct err *err)
+{
+    static const char *const argv[] = {RESTORER_PATH};
+    int rc = sandbox_start_block(out, argv, ARRAY_LEN(argv), NULL, 0, err);
+    if (rc < 0)
+        return rc;
+    char text[128];
+    int n = snprintf(text, sizeof text, "AWS_LAMBDA_LOG_STREAM_NAME=%s", log_stream);
+    assert(n > 0 && (size_t) n < sizeof text);
+    unsigned char header[FRAME_HEADER_SIZE];
+    frame_header(header, FRAME_RESTORE, (uint32_t) n + 1, 0);
+    buf_put(out, str_of(header, sizeof header));
+    buf_put(out, str_of(text, (size_t) n + 1));
+    return 0;
 }

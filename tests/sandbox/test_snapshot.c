@@ -289,6 +289,36 @@ static void state_of_the_process_is_kept(void **state)
     end_well(&made);
 }
 
+/* Libraries learn of a fork by a page that the kernel empties; a copy is the same to them. */
+static void memory_that_a_fork_empties_is_empty(void **state)
+{
+    (void) state;
+    template_make("import mmap\n"
+                  "m = mmap.mmap(-1, 8192, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+                  "m[:] = b'x' * 8192; m.madvise(18)\n"
+                  "def child():\n"
+                  " r, w = os.pipe()\n"
+                  " if os.fork() == 0: os.write(w, m[:1]); os._exit(0)\n"
+                  " return os.read(r, 1)\n"
+                  "def put(): m[0] = 65; return m[0]\n");
+    struct sandbox_event made = clone_make();
+    assert_answer(&made, "m[:] == bytes(8192), put(), child(), m[0]", "(True, 65, b'\\x00', 65)");
+    end_well(&made);
+}
+
+static void files_that_cannot_change_are_opened_anew(void **state)
+{
+    (void) state;
+    template_make("a = open('/dev/urandom', 'rb', buffering=0); b = os.open('/etc/hosts', 0)\n"
+                  "os.lseek(b, 10, 0); c = os.dup(b); os.dup2(c, 40); os.close(c)\n"
+                  "d = os.open('/dev/null', os.O_WRONLY); os.close(b); os.dup2(40, 9)\n");
+    struct sandbox_event made = clone_make();
+    assert_answer(&made, "os.read(40, 9), os.read(9, 9)", "(b'localhost', b'localhost')");
+    assert_answer(&made, "len(a.read(8)), os.write(d, b'x')", "(8, 1)");
+    assert_answer(&made, "[os.get_inheritable(x) for x in (a.fileno(), 40)]", "[False, True]");
+    end_well(&made);
+}
+
 /* ---- what is not copied ---- */
 
 static void what_cannot_be_copied_is_refused(void **state)
@@ -300,7 +330,8 @@ static void what_cannot_be_copied_is_refused(void **state)
         {"import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
          "more than one thread runs"},
         {"import socket; s = socket.socket()", "descriptor 4 is open: socket:["},
-        {"f = open('/etc/hosts')", "descriptor 4 is open: /etc/hosts"},
+        {"f = open('/tmp/x', 'w')", "descriptor 4 is open: /tmp/x"},
+        {"r, w = os.pipe()", "descriptor 4 is open: pipe:["},
         {"import subprocess; p = subprocess.Popen(['sleep', '5'])", "a child process exists"},
         {"open('/tmp/state', 'w').write('x')", "/tmp is not empty: state"},
         {"import mmap; m = mmap.mmap(-1, 4096)", "shared memory is mapped: /dev/zero"},
@@ -468,6 +499,8 @@ int main(void)
         cmocka_unit_test(the_stack_grows),
         cmocka_unit_test(processes_threads_files_and_sockets_work),
         cmocka_unit_test(state_of_the_process_is_kept),
+        cmocka_unit_test(memory_that_a_fork_empties_is_empty),
+        cmocka_unit_test(files_that_cannot_change_are_opened_anew),
         cmocka_unit_test(what_cannot_be_copied_is_refused),
         cmocka_unit_test(copies_share_no_random_value),
         cmocka_unit_test(damaged_tables_are_not_restored),

@@ -117,7 +117,7 @@ static void hostile_headers_are_refused(void **state)
     for (int type = 0; type < 256; type++) {
         if (type == FRAME_READY || type == FRAME_BOOTED || type == FRAME_INIT_ERROR ||
             type == FRAME_RESPONSE || type == FRAME_ERROR ||
-            (type >= FRAME_STREAM_HEAD && type <= FRAME_LAST))
+            (type >= FRAME_STREAM_HEAD && type <= FRAME_SNAPSHOT))
             continue;
         frame_header(header, FRAME_READY, 0, 0);
         header[4] = (unsigned char) type;
@@ -135,6 +135,8 @@ static void hostile_headers_are_refused(void **state)
     frame_header(header, FRAME_READY, 0, 1);
     refuses(header);
     frame_header(header, FRAME_INIT_ERROR, 0, 1);
+    refuses(header);
+    frame_header(header, FRAME_SNAPSHOT, FRAME_REASON_MAX + 1, 0);
     refuses(header);
     frame_header(header, FRAME_RESPONSE, 3, 0);
     refuses(header);

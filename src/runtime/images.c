@@ -1,0 +1,281 @@
+/* Which functions have a snapshot, and whether to use it.
+ *
+ *     (none) ──init from scratch──> MAKING ──> READY ──copy failed──> (none), at most three times
+ *                                     │ └───> REFUSED  by the function itself, which says why
+ *                                     └─────> (none)   for a passing reason, at most three times
+ *
+ * An entry belongs to one revision of one version of a function; another revision begins anew. What
+ * else an image depends on is checked where it can be: the kernel and every mapped file by the
+ * restorer (restorer/image.h), the interpreter and bootstraps by living no longer than this
+ * process.
+ *
+ * An image is a file without a name in config.snapshot_dir: no run finds another's, nothing has to
+ * be collected, and a crash leaves nothing. The price is that the first cold start after a start of
+ * the server is from scratch. It is opened for reading only, so that its descriptor can be given to
+ * the tenant, who owns what is in it and could not write to it.
+ *
+ * Bounds: IMAGES_MAX entries, config.snapshot_bytes_max bytes per home; the least used goes first.
+ * A function switches its snapshots off with the environment variable VIRGA_SNAPSHOT=off. */
+#include "runtime/runtime_int.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "restorer/files.h"
+
+#include <fcntl.h>
+
+enum { IMAGES_MAX = 1024, FAILURES_MAX = 3, KEY_MAX = 512, REASON_MAX = 256 };
+#define BYTES_MAX_DEFAULT (UINT64_C(2) << 30)
+
+enum image_state { IMAGE_NONE, IMAGE_MAKING, IMAGE_READY, IMAGE_REFUSED };
+
+struct image {
+    char *key; /* owned, the map's key */
+    size_t key_len;
+    uint64_t revision;
+    enum image_state state;
+    int fd; /* READY: owned */
+    uint64_t size;
+    unsigned failures;
+    struct function_spec *wish; /* counted: waits for its turn to be made; else NULL */
+    int64_t used_us;
+    char reason[REASON_MAX]; /* REFUSED */
+};
+
+static struct str key_put(char text[KEY_MAX], const struct function_spec *spec)
+{
+    int n =
+        snprintf(text, KEY_MAX, STR_FMT ":" STR_FMT, STR_ARG(spec->arn), STR_ARG(spec->version));
+    assert(n > 0 && n < KEY_MAX); /* AWS bounds ARNs far below */
+    return str_of(text, (size_t) n);
+}
+
+static void count(unsigned *counter, int change)
+{
+    __atomic_fetch_add(counter, (unsigned) change, __ATOMIC_RELAXED);
+}
+
+struct closing {
+    struct task task;
+    int fd;
+};
+
+static void run_closing(struct task *task)
+{
+    struct closing *closing = CONTAINER_OF(task, struct closing, task);
+    (void) close(closing->fd);
+    free(closing);
+}
+
+/* By a worker: the last to close a file without a name waits until it is removed. */
+static void close_later(struct home *home, int fd)
+{
+    struct closing *closing = NEW(struct closing);
+    *closing = (struct closing){.task = {.run = run_closing}, .fd = fd};
+    exec_post(home->runtime->config.workers, &closing->task);
+}
+
+/* The contents go, the entry stays. */
+static void image_clear(struct home *home, struct image *image)
+{
+    if (image->fd >= 0) {
+        close_later(home, take_fd(&image->fd));
+        home->image_bytes -= image->size;
+        count(&home->counts.snapshots, -1);
+    }
+    image->size = 0;
+    image->state = IMAGE_NONE;
+}
+
+static void image_free(struct home *home, struct image *image)
+{
+    image_clear(home, image);
+    if (image->wish != NULL)
+        snapshot_unref(&image->wish->snapshot);
+    (void) map_remove(&home->images, str_of(image->key, image->key_len));
+    free(image->key);
+    free(image);
+}
+
+static struct image *image_find(struct home *home, const struct function_spec *spec)
+{
+    char text[KEY_MAX];
+    struct image *image = map_find(&home->images, key_put(text, spec));
+    return image != NULL && image->revision == spec->revision ? image : NULL;
+}
+
+/* The entry used least recently; `kept` is never it. NULL: there is no other. */
+static struct image *image_oldest(struct home *home, const struct image *kept, bool has_file)
+{
+    struct image *oldest = NULL;
+    size_t at = 0;
+    for (struct image *image; (image = map_next(&home->images, &at, NULL)) != NULL;)
+        if (image != kept && image->state != IMAGE_MAKING && (!has_file || image->fd >= 0) &&
+            (oldest == NULL || image->used_us < oldest->used_us))
+            oldest = image;
+    return oldest;
+}
+
+static struct image *image_new(struct home *home, const struct function_spec *spec)
+{
+    char text[KEY_MAX];
+    struct str key = key_put(text, spec);
+    struct image *old = map_find(&home->images, key);
+    if (old != NULL)
+        image_free(home, old);
+    if (home->images.len >= IMAGES_MAX) {
+        struct image *oldest = image_oldest(home, NULL, false);
+        if (oldest != NULL)
+            image_free(home, oldest);
+    }
+    struct image *image = NEW(struct image);
+    *image = (struct image){.key = mem_copy(key.ptr, key.len),
+                            .key_len = key.len,
+                            .revision = spec->revision,
+                            .fd = -1,
+                            .used_us = exec_now_us(home->exec)};
+    (void) map_put(&home->images, str_of(image->key, image->key_len), image);
+    return image;
+}
+
+static bool is_switched_off(const struct function_spec *spec)
+{
+    for (size_t i = 0; i < spec->env_count; i++)
+        if (str_eq(spec->env[i].name, STR("VIRGA_SNAPSHOT")))
+            return str_eq(spec->env[i].value, STR("off"));
+    return false;
+}
+
+bool images_are_on(const struct home *home, const struct function_spec *spec)
+{
+    return home->runtime->config.snapshot_dir != NULL && restorer_file_count > 0 &&
+           spec->kind == RUNTIME_PYTHON && !is_switched_off(spec);
+}
+
+int images_open(struct home *home, const struct function_spec *spec)
+{
+    struct image *image = image_find(home, spec);
+    if (image == NULL || image->state != IMAGE_READY)
+        return -1;
+    image->used_us = exec_now_us(home->exec);
+    return fcntl(image->fd, F_DUPFD_CLOEXEC, 3); /* Out of descriptors: from scratch, then. */
+}
+
+void images_wish(struct home *home, struct function_spec *spec)
+{
+    if (!images_are_on(home, spec) || home->sched.is_draining)
+        return;
+    struct image *image = image_find(home, spec);
+    if (image == NULL)
+        image = image_new(home, spec);
+    if (image->state != IMAGE_NONE || image->failures >= FAILURES_MAX)
+        return;
+    if (image->wish == NULL) {
+        (void) snapshot_ref(&spec->snapshot);
+        image->wish = spec;
+    }
+    images_next(home); /* the host may have had no room the last time */
+}
+
+void images_next(struct home *home)
+{
+    if (home->template != NULL || home->sched.is_draining ||
+        home->sched.instances >= home->sched.config.instances_max)
+        return;
+    size_t at = 0;
+    for (struct image *image; (image = map_next(&home->images, &at, NULL)) != NULL;) {
+        struct function_spec *spec = take_ptr(&image->wish);
+        if (spec == NULL)
+            continue;
+        image->state = IMAGE_MAKING;
+        template_start(home, spec);
+        snapshot_unref(&spec->snapshot);
+        return;
+    }
+}
+
+void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size)
+{
+    AUTO_CLOSE int owned = fd;
+    struct image *image = image_find(home, spec);
+    if (image == NULL || image->state != IMAGE_MAKING)
+        return; /* the function changed meanwhile */
+    image->fd = take_fd(&owned);
+    image->size = size;
+    image->state = IMAGE_READY;
+    image->used_us = exec_now_us(home->exec);
+    home->image_bytes += size;
+    count(&home->counts.snapshots, 1);
+    uint64_t bytes_max = home->runtime->config.snapshot_bytes_max;
+    if (bytes_max == 0)
+        bytes_max = BYTES_MAX_DEFAULT;
+    for (struct image *other;
+         home->image_bytes > bytes_max && (other = image_oldest(home, image, true)) != NULL;)
+        image_free(home, other);
+    log_info("runtime", "snapshot taken", "fn=" STR_FMT " bytes=%llu", STR_ARG(spec->name),
+             (unsigned long long) size);
+}
+
+void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
+                    bool is_final)
+{
+    struct image *image = image_find(home, spec);
+    if (image == NULL || image->state != IMAGE_MAKING)
+        return;
+    image->state = is_final ? IMAGE_REFUSED : IMAGE_NONE;
+    image->failures += !is_final;
+    (void) snprintf(image->reason, sizeof image->reason, "%s", reason);
+    struct log_text quoted;
+    log_info("runtime", "no snapshot", "fn=" STR_FMT " why=%s", STR_ARG(spec->name),
+             log_quote(&quoted, str_from(image->reason)));
+}
+
+void images_restored(struct home *home, const struct function_spec *spec)
+{
+    count(&home->counts.restored, 1);
+    struct image *image = image_find(home, spec);
+    if (image != NULL)
+        image->failures = 0;
+}
+
+void images_broken(struct home *home, const struct function_spec *spec, const char *why)
+{
+    count(&home->counts.restore_failed, 1);
+    log_warn("runtime", "restore failed, starting from scratch", "fn=" STR_FMT " why=\"%s\"",
+             STR_ARG(spec->name), why);
+    struct image *image = image_find(home, spec);
+    if (image == NULL || image->state != IMAGE_READY)
+        return; /* another copy of it failed as well */
+    image_clear(home, image);
+    image->failures++;
+}
+
+void images_changed(struct home *home, struct str arn, const struct function_spec *spec_or_null)
+{
+    if (spec_or_null != NULL) {
+        char text[KEY_MAX];
+        struct image *image = map_find(&home->images, key_put(text, spec_or_null));
+        if (image != NULL && image->revision != spec_or_null->revision)
+            image_free(home, image);
+        return;
+    }
+    size_t at = 0;
+    for (struct image *image; (image = map_next(&home->images, &at, NULL)) != NULL;) {
+        struct str key = str_of(image->key, image->key_len);
+        if (key.len > arn.len && str_eq(str_head(key, arn.len), arn) && key.ptr[arn.len] == ':') {
+            image_free(home, image);
+            at = 0; /* the map has changed */
+        }
+    }
+}
+
+void images_done(struct home *home)
+{
+    size_t at = 0;
+    for (struct image *image; (image = map_next(&home->images, &at, NULL)) != NULL; at = 0) {
+        if (image->fd >= 0)
+            (void) close(take_fd(&image->fd)); /* the workers have gone before */
+        image_free(home, image);
+    }
+    map_done(&home->images);
+}
