@@ -8,6 +8,8 @@
 #include "data/uri.h"
 #include "os/clock.h"
 
+#include <errno.h>
+
 enum { HEADERS_MAX = 12, ARENA_MAX = 1 << 20 };
 
 /* "127.0.0.1:4566" of "http://127.0.0.1:4566/". */
@@ -44,8 +46,14 @@ bool cli_call(const struct cli_common *common, const char *command,
     rc = http_call(common->endpoint, request->method, request->target.ptr, headers, count, body,
                    request->timeout_ms, out_response, &err);
     if (rc < 0)
-        (void) fprintf(stderr, "virga %s: %s: %s\n", command, common->endpoint, err.text);
+        cli_print_unreachable(command, rc, &err);
     return rc == 0;
+}
+
+void cli_print_unreachable(const char *command, int rc, const struct err *err)
+{
+    (void) fprintf(stderr, "virga %s: %s%s\n", command, err->text,
+                   rc == -ECONNREFUSED ? "; is a server running there (virga serve)?" : "");
 }
 
 int cli_print_fault(const char *command, const struct http_response *response)

@@ -17,6 +17,8 @@ struct cli_request {
  * False: there is no usable key, or the server was not reached; it was said on standard error. */
 CHECK_RESULT bool cli_call(const struct cli_common *common, const char *command,
                            const struct cli_request *request, struct http_response *out_response);
+/* Says on standard error why http_call ended with rc < 0. */
+void cli_print_unreachable(const char *command, int rc, const struct err *err);
 /* Prints "virga COMMAND: Code: message" of an answer that is an error; returns CLI_SERVER_ERROR. */
 int cli_print_fault(const char *command, const struct http_response *response);
 

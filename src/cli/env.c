@@ -62,7 +62,9 @@ int cli_env_main(int argc, char **argv)
     const struct cli_syntax syntax = {
         .command = "env",
         .summary = "Prints the environment in which AWS's clients use this server:\n"
-                   "  eval $(virga env)",
+                   "  eval $(virga env)\n"
+                   "Clients older than AWS CLI 2.13 (1.29) and boto3 1.28 do not read\n"
+                   "AWS_ENDPOINT_URL; they need --endpoint-url, or they go to AWS.",
         .arguments = "",
     };
     struct cli_common common = {0};

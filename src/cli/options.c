@@ -13,7 +13,10 @@ static void print_option(const struct cli_option *option)
     char left[64];
     (void) snprintf(left, sizeof left, "%s%s%s", option->name, option->value == NULL ? "" : " ",
                     option->value == NULL ? "" : option->value);
-    printf("  %-22s %s\n", left, option->help);
+    if (option->help[0] == '\0')
+        printf("  %s\n", left);
+    else
+        printf("  %-23s %s\n", left, option->help);
 }
 
 static void print_help(const struct cli_syntax *syntax)

@@ -49,7 +49,7 @@ int cli_status_main(int argc, char **argv)
     rc = http_call(common.endpoint, "GET", "/_virga/health", NULL, 0, STR(""), TIMEOUT_MS,
                    &response, &err);
     if (rc < 0) {
-        (void) fprintf(stderr, "virga status: %s: %s\n", common.endpoint, err.text);
+        cli_print_unreachable("status", rc, &err);
         return CLI_SERVER_ERROR;
     }
     rc = CLI_OK;

@@ -147,7 +147,10 @@ class Commands(CliTest):
 
     def test_no_server(self):
         _, err = self.virga("list", "--endpoint", "http://127.0.0.1:1", code=3)
-        self.assertIn("Connection refused", err)
+        self.assertEqual(err, "virga list: GET http://127.0.0.1:1: connect: Connection refused; is a "
+                              "server running there (virga serve)?\n")
+        _, err = self.virga("status", "--endpoint", "http://127.0.0.1:1", code=3)
+        self.assertIn("is a server running there", err)
 
     def test_help(self):
         for command in ("deploy", "invoke", "list", "describe", "delete", "status", "env",
@@ -155,6 +158,8 @@ class Commands(CliTest):
             out, _ = self.virga(command, "--help")
             self.assertIn("usage: virga " + command, out)
             self.assertIn("exit codes:", out)
+            self.assertNotRegex(out, r"(?m) $")
+            self.assertRegex(out, r"(?m)^  --help {18}print this$")
             self.assertIn(command, self.virga("help")[0])
         self.assertRegex(self.virga("version")[0], r"^virga \d+\.\d+\.\d+\n$")
 
