@@ -500,7 +500,8 @@ static void instance_free(struct instance *inst)
 {
     assert(inst->victim == NULL);
     timer_clear(inst->home->exec, &inst->timer);
-    output_done(inst);
+    output_done(inst); /* names the function, which the slot knows until it is gone */
+    sched_slot_gone(sched_of(inst), &inst->slot);
     channel_close(inst);
     (void) map_remove(&inst->home->instances, str_of(&inst->id, sizeof inst->id));
     buf_done(&inst->answer);
@@ -520,7 +521,6 @@ void instance_failed(struct instance *inst, const struct sandbox_event *event)
     if (inst->slot.state == SLOT_BUILDING)
         take_victim(inst);
     refuse_victim(inst, &err);
-    sched_slot_gone(sched_of(inst), &inst->slot);
     instance_free(inst);
 }
 
@@ -559,7 +559,6 @@ void instance_gone(struct instance *inst, const struct sandbox_event *event)
         sched_slot_stop(sched_of(inst), &inst->slot);
     }
     end_held(inst, event);
-    sched_slot_gone(sched_of(inst), &inst->slot);
     instance_free(inst);
 }
 

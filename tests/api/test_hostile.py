@@ -78,6 +78,8 @@ PYTHON = {
     "much_log": ("""
     for i in range(512): os.write(1, b"x" * 65536)
     return 'said'""", None, '"said"'),
+    "half_a_line": ("os.write(1, b'no end'); os._exit(0)", "Runtime.ExitError",
+                    "Runtime exited without providing a reason"),
     "log_closed": ("os.close(1); os.close(2); return 'quiet'", None, '"quiet"'),
     "large_answer": ("return 'x' * (7 << 20)", "Function.ResponseSizeTooLarge",
                      "exceeded maximum allowed payload size"),
