@@ -158,6 +158,11 @@ static void weakness_log(const struct serve *serve)
                  log_quote(&text, str_from(weakness)));
 }
 
+static bool is_loopback(const char *host)
+{
+    return str_starts(str_from(host), STR("127.")) || strcmp(host, "::1") == 0;
+}
+
 static void on_listening(void *arg, int rc, const struct err *err)
 {
     struct serve *serve = arg;
@@ -169,6 +174,9 @@ static void on_listening(void *arg, int rc, const struct err *err)
     weakness_log(serve);
     printf("Ready. %s\n", serve->endpoint);
     (void) fflush(stdout); /* Nobody may be listening; the server serves all the same. */
+    if (serve->config.is_dev && !is_loopback(serve->config.host))
+        log_warn("app", "anyone who reaches this address may run code here",
+                 "endpoint=%s option=--dev", serve->endpoint);
     log_info("app", "ready", "endpoint=%s loops=%zu", serve->endpoint, serve->loop_count);
 }
 
