@@ -495,6 +495,13 @@ int cgroup_limit(const struct cgroup_tree *tree, const struct cgroup *group,
     return 0;
 }
 
+int cgroup_limit_cpu(const struct cgroup_tree *tree, const struct cgroup *group, uint32_t cpu_milli,
+                     struct err *err)
+{
+    const struct cgroup_limits limits = {.cpu_milli = cpu_milli};
+    return tree->parts[CGROUP_CPU].driver->limit(part_fd(tree, group, CGROUP_CPU), &limits, err);
+}
+
 int cgroup_unified_fd(const struct cgroup *group)
 {
     return group->fds[CGROUP_UNIFIED];

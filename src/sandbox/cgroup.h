@@ -60,6 +60,8 @@ void cgroup_tree_close(struct cgroup_tree *tree);
 CHECK_RESULT int cgroup_make(struct cgroup_tree *tree, struct cgroup *out_group, struct err *err);
 CHECK_RESULT int cgroup_limit(const struct cgroup_tree *tree, const struct cgroup *group,
                               const struct cgroup_limits *limits, struct err *err);
+CHECK_RESULT int cgroup_limit_cpu(const struct cgroup_tree *tree, const struct cgroup *group,
+                                  uint32_t cpu_milli, struct err *err);
 /* The directory for CLONE_INTO_CGROUP; borrowed. */
 int cgroup_unified_fd(const struct cgroup *group);
 /* Puts the calling process into the version 1 parts. Returns -errno; no heap, no err. */

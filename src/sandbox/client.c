@@ -65,7 +65,7 @@ static int receive(int socket_fd, struct wire_event *out, int fds[WIRE_MADE_FDS]
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
             memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
     bool is_whole = n == sizeof *out && out->magic == WIRE_MAGIC &&
-                    (out->kind != WIRE_MADE || fds[WIRE_MADE_FDS - 1] >= 0);
+                    (out->kind != WIRE_MADE || fds[WIRE_FD_MEMORY] >= 0);
     if (is_whole)
         return 1;
     for (int i = 0; i < WIRE_MADE_FDS; i++)
@@ -251,6 +251,14 @@ int spawner_kill(struct spawner *spawner, uint64_t id, struct err *err)
     return send_request(spawner, &request, NULL, 0, err);
 }
 
+int spawner_limit_cpu(struct spawner *spawner, uint64_t id, uint32_t cpu_milli, struct err *err)
+{
+    struct wire_request request = {
+        .magic = WIRE_MAGIC, .kind = WIRE_LIMIT, .id = id, .cpu_milli = cpu_milli};
+    int rc = wire_request_check(&request, sizeof request, 0, err);
+    return rc < 0 ? rc : send_request(spawner, &request, NULL, 0, err);
+}
+
 int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struct err *err)
 {
     struct wire_event wire;
@@ -263,7 +271,9 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
                                   .log_fd = -1,
                                   .freeze_fd = -1,
                                   .kill_fd = -1,
-                                  .memory_fd = -1};
+                                  .memory_fd = -1,
+                                  .services_fd = -1,
+                                  .runtime_api_fd = -1};
     if (rc > 0) {
         event.id = wire.id;
         event.error = wire.error;
@@ -279,6 +289,8 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
         event.freeze_fd = fds[WIRE_FD_FREEZE];
         event.kill_fd = fds[WIRE_FD_KILL];
         event.memory_fd = fds[WIRE_FD_MEMORY];
+        event.services_fd = fds[WIRE_FD_SERVICES];
+        event.runtime_api_fd = fds[WIRE_FD_RUNTIME_API];
         wire.reason[sizeof wire.reason - 1] = '\0';
         (void) snprintf(event.reason, sizeof event.reason, "%.119s", wire.reason);
         event.type = wire.kind == WIRE_MADE     ? SANDBOX_MADE

@@ -2,6 +2,12 @@
  * sandbox without a network cannot reach the host's services on 127.0.0.1 either, nor abstract
  * unix sockets, which belong to the network namespace too.
  *
+ * What the platform offers a function over HTTP it offers on that loopback: a socket belongs to the
+ * namespace in which it was made, whoever holds it, so the spawner makes the listening ones here
+ * and main serves them. Nothing inside ever holds them, hence nothing inside can answer in the
+ * platform's place (a second bind fails). They are made with the namespace, off the path of a
+ * start; a sandbox that was not to have one gets the namespace with that one closed.
+ *
  * Namespaces are made by stepping out of the own one and back; that is safe because the spawner is
  * single-threaded and holds no network socket that matters. A namespace lives as long as a
  * descriptor or a process holds it; the kernel takes it apart in the background. A used one is
@@ -9,14 +15,21 @@
 #include "sandbox/netns.h"
 
 #include "base/assert.h"
+#include "base/cleanup.h"
 #include "base/str.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
+enum { LISTEN_BACKLOG = 128 };
+
+const struct netns netns_none = {-1, {-1, -1}};
 
 int netns_home(struct err *err)
 {
@@ -34,20 +47,57 @@ int netns_loopback_up(void)
     return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
 }
 
-int netns_make(int home_fd, struct err *err)
+static int listener_open(uint16_t port, struct err *err)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof address) < 0 ||
+        listen(fd, LISTEN_BACKLOG) < 0)
+        return err_set(err, -errno, "listen on port %u of a sandbox", port);
+    return take_fd(&fd);
+}
+
+/* Inside the new namespace. */
+static int furnish(struct netns *netns, struct err *err)
+{
+    static const uint16_t ports[NETNS_LISTENERS] = {
+        [NETNS_SERVICES] = SANDBOX_PORT_SERVICES,
+        [NETNS_RUNTIME_API] = SANDBOX_PORT_RUNTIME_API,
+    };
+    int rc = netns_loopback_up();
+    if (rc < 0)
+        return err_set(err, rc, "bring loopback up");
+    for (int i = 0; i < NETNS_LISTENERS; i++) {
+        netns->listeners[i] = listener_open(ports[i], err);
+        if (netns->listeners[i] < 0)
+            return netns->listeners[i];
+    }
+    netns->fd = netns_home(err);
+    return netns->fd < 0 ? netns->fd : 0;
+}
+
+int netns_make(int home_fd, struct netns *out_netns, struct err *err)
 {
     assert(home_fd >= 0);
     if (unshare(CLONE_NEWNET) < 0)
         return err_set(err, -errno, "make a network namespace");
-    int rc = netns_loopback_up();
-    int fd = rc < 0 ? rc : netns_home(err);
+    struct netns netns = netns_none;
+    int rc = furnish(&netns, err);
+    /* Going on in a stranger's namespace would break every later one. */
+    if (setns(home_fd, CLONE_NEWNET) < 0)
+        rc = err_set(err, -errno, "return to the own network namespace");
     if (rc < 0)
-        (void) err_set(err, rc, "bring loopback up");
-    if (setns(home_fd, CLONE_NEWNET) < 0) {
-        /* Going on in a stranger's namespace would break every later one. */
-        if (fd >= 0)
-            (void) close(fd);
-        return err_set(err, -errno, "return to the own network namespace");
-    }
-    return fd;
+        netns_close(&netns);
+    else
+        *out_netns = netns;
+    return rc;
+}
+
+void netns_close(struct netns *netns)
+{
+    cleanup_close(&netns->fd);
+    for (int i = 0; i < NETNS_LISTENERS; i++)
+        cleanup_close(&netns->listeners[i]);
+    *netns = netns_none;
 }

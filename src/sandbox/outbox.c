@@ -27,15 +27,17 @@ void outbox_put(struct outbox *outbox, const struct wire_event *event, const int
     assert(outbox->len < outbox->cap);
     struct outbox_item *item = &outbox->ring[(outbox->first + outbox->len++) % outbox->cap];
     item->event = *event;
-    item->has_fds = fds != NULL;
-    if (fds != NULL)
-        memcpy(item->fds, fds, sizeof item->fds);
+    item->fd_count = 0;
+    while (fds != NULL && item->fd_count < WIRE_MADE_FDS && fds[item->fd_count] >= 0) {
+        item->fds[item->fd_count] = fds[item->fd_count];
+        item->fd_count++;
+    }
 }
 
 static void drop_first(struct outbox *outbox)
 {
     struct outbox_item *item = &outbox->ring[outbox->first];
-    for (int i = 0; item->has_fds && i < WIRE_MADE_FDS; i++)
+    for (unsigned i = 0; i < item->fd_count; i++)
         (void) close(item->fds[i]);
     outbox->first = (outbox->first + 1) % outbox->cap;
     outbox->len--;
@@ -55,14 +57,15 @@ static int send_item(const struct outbox_item *item, int socket_fd)
     } control = {{0}};
     struct iovec iov = {(void *) (uintptr_t) &item->event, sizeof item->event};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (item->has_fds) {
+    if (item->fd_count > 0) {
+        size_t size = item->fd_count * sizeof(int);
         msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof control.bytes;
+        msg.msg_controllen = CMSG_SPACE(size);
         struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof item->fds);
-        memcpy(CMSG_DATA(c), item->fds, sizeof item->fds);
+        c->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(c), item->fds, size);
     }
     return sendmsg(socket_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }

@@ -7,8 +7,8 @@
 
 struct outbox_item {
     struct wire_event event;
-    int fds[WIRE_MADE_FDS]; /* owned when has_fds */
-    bool has_fds;
+    int fds[WIRE_MADE_FDS]; /* owned, fd_count of them */
+    unsigned fd_count;
 };
 
 struct outbox {
@@ -18,7 +18,8 @@ struct outbox {
 
 void outbox_init(struct outbox *outbox, unsigned cap);
 void outbox_done(struct outbox *outbox);
-/* Takes the descriptors (WIRE_MADE_FDS of them, or NULL). There must be room. */
+/* Takes the descriptors: NULL, or an array of WIRE_MADE_FDS in which -1 ends them. There must be
+ * room. */
 void outbox_put(struct outbox *outbox, const struct wire_event *event, const int *fds);
 static inline unsigned outbox_room(const struct outbox *outbox)
 {

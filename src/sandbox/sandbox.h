@@ -44,9 +44,14 @@ const char *spawner_weakness(const struct spawner *spawner);
 /* Asks the spawner to end, which kills and removes every sandbox; waits for it, bounded. */
 void spawner_stop(struct spawner *spawner);
 
+/* Loopback and nothing else, always; with more or less of the platform listening on it. */
 enum sandbox_network {
-    SANDBOX_NETWORK_NONE, /* loopback only */
+    SANDBOX_NETWORK_NONE,
+    SANDBOX_NETWORK_PLATFORM,    /* the services at 127.0.0.1:SANDBOX_PORT_SERVICES */
+    SANDBOX_NETWORK_RUNTIME_API, /* and the Runtime API at 127.0.0.1:SANDBOX_PORT_RUNTIME_API */
 };
+
+enum { SANDBOX_PORT_SERVICES = 4566, SANDBOX_PORT_RUNTIME_API = 9001 };
 
 enum { SANDBOX_LAYERS_MAX = 5 };
 
@@ -73,6 +78,12 @@ CHECK_RESULT int spawner_spawn(struct spawner *spawner, const struct sandbox_spe
 /* Kills all processes of a sandbox; SANDBOX_GONE follows. Asking twice is fine. */
 CHECK_RESULT int spawner_kill(struct spawner *spawner, uint64_t id, struct err *err);
 
+/* Gives a sandbox that was MADE another share of CPU from now on (thousandths of one; a sandbox may
+ * start with more than it keeps). One that is gone by then is no error; one whose limit cannot be
+ * set is killed. errors: of spawner_spawn. */
+CHECK_RESULT int spawner_limit_cpu(struct spawner *spawner, uint64_t id, uint32_t cpu_milli,
+                                   struct err *err);
+
 /* Its process, for the operator's eyes (status pages, tests). */
 pid_t spawner_pid(const struct spawner *spawner);
 
@@ -91,12 +102,15 @@ struct sandbox_event {
     uint64_t id;
 
     /* SANDBOX_MADE */
-    pid_t pid;         /* of virga-init, in the host's view */
-    int control_fd;    /* stream socket to descriptor 3 inside, non-blocking */
-    int log_fd;        /* read end of the log pipe, non-blocking */
-    int freeze_fd;     /* cgroup.freeze: write "1" or "0" */
-    int kill_fd;       /* cgroup.kill: write "1" */
-    int memory_fd;     /* peak memory in bytes as decimal text; pread at 0 */
+    pid_t pid;      /* of virga-init, in the host's view */
+    int control_fd; /* stream socket to descriptor 3 inside, non-blocking */
+    int log_fd;     /* read end of the log pipe, non-blocking */
+    int freeze_fd;  /* cgroup.freeze: write "1" or "0" */
+    int kill_fd;    /* cgroup.kill: write "1" */
+    int memory_fd;  /* peak memory in bytes as decimal text; pread at 0 */
+    /* Listening sockets in the sandbox's network namespace, non-blocking; nobody else has them.
+     * -1: the network has none. */
+    int services_fd, runtime_api_fd;
     uint32_t build_us; /* time it took */
 
     /* SANDBOX_FAILED */

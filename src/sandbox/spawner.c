@@ -56,7 +56,7 @@ static const struct sm_rule slot_rules[] = {
 /* Something made in advance that any sandbox can use. */
 struct kit {
     struct cgroup cgroup;
-    int netns_fd;
+    struct netns netns;
 };
 
 struct slot {
@@ -67,6 +67,7 @@ struct slot {
     int status_fd;  /* read end of its status pipe */
     int control_fd; /* main's ends, until MADE is sent */
     int log_fd;
+    struct netns netns; /* its listeners, until MADE is sent; no namespace */
     struct cgroup cgroup;
     struct tmp tmp;
     int64_t asked_us;
@@ -131,25 +132,36 @@ static int kit_make(struct spawner_process *sp, struct kit *out, struct err *err
     int rc = cgroup_make(&sp->parts.cgroups, &kit.cgroup, err);
     if (rc < 0)
         return rc;
-    kit.netns_fd = netns_make(sp->parts.netns_home, err);
-    if (kit.netns_fd < 0) {
+    rc = netns_make(sp->parts.netns_home, &kit.netns, err);
+    if (rc < 0) {
         (void) cgroup_remove(&sp->parts.cgroups, &kit.cgroup, NULL); /* The first error counts. */
-        return kit.netns_fd;
+        return rc;
     }
     *out = kit;
     return 0;
 }
 
-/* From the pool, or a fresh cgroup without a network namespace, which the child then makes itself,
- * on another CPU than this one. */
-static int kit_take(struct spawner_process *sp, struct kit *out, struct err *err)
+/* From the pool, less the listeners that the network is not to have, or made now. Where nobody
+ * listens the child makes its network namespace itself, on another CPU than this one. */
+static int kit_take(struct spawner_process *sp, enum sandbox_network network, struct kit *out,
+                    struct err *err)
 {
-    if (sp->kit_count > 0) {
-        *out = sp->kits[--sp->kit_count];
-        return 0;
+    if (sp->kit_count == 0 && network == SANDBOX_NETWORK_NONE) {
+        out->netns = netns_none;
+        return cgroup_make(&sp->parts.cgroups, &out->cgroup, err);
     }
-    out->netns_fd = -1;
-    return cgroup_make(&sp->parts.cgroups, &out->cgroup, err);
+    int rc = 0;
+    if (sp->kit_count > 0)
+        *out = sp->kits[--sp->kit_count];
+    else
+        rc = kit_make(sp, out, err);
+    if (rc < 0)
+        return rc;
+    if (network < SANDBOX_NETWORK_PLATFORM)
+        close_slot_fd(&out->netns.listeners[NETNS_SERVICES]);
+    if (network < SANDBOX_NETWORK_RUNTIME_API)
+        close_slot_fd(&out->netns.listeners[NETNS_RUNTIME_API]);
+    return 0;
 }
 
 /* ---- the end of a sandbox ---- */
@@ -173,6 +185,7 @@ static void slot_end(struct spawner_process *sp, struct slot *slot)
     close_slot_fd(&slot->status_fd);
     close_slot_fd(&slot->control_fd);
     close_slot_fd(&slot->log_fd);
+    netns_close(&slot->netns);
     (void) slot_finish(sp, slot); /* Else later. */
 }
 
@@ -216,7 +229,13 @@ static void slot_made(struct spawner_process *sp, struct slot *slot)
     int freeze = cgroup_open_freeze(&slot->cgroup, &err);
     int kill = cgroup_open_kill(&slot->cgroup, &err);
     int peak = cgroup_open_peak(&sp->parts.cgroups, &slot->cgroup, &err);
-    int fds[WIRE_MADE_FDS] = {slot->control_fd, slot->log_fd, freeze, kill, peak};
+    int fds[WIRE_MADE_FDS] = {slot->control_fd,
+                              slot->log_fd,
+                              freeze,
+                              kill,
+                              peak,
+                              slot->netns.listeners[NETNS_SERVICES],
+                              slot->netns.listeners[NETNS_RUNTIME_API]};
     if (freeze < 0 || kill < 0 || peak < 0) {
         fail_say(&slot->last, err.code, err.text);
         close_slot_fd(&freeze);
@@ -225,7 +244,8 @@ static void slot_made(struct spawner_process *sp, struct slot *slot)
         (void) cgroup_kill(&slot->cgroup, NULL); /* Its end is then reported as FAILED. */
         return;
     }
-    slot->control_fd = slot->log_fd = -1; /* The outbox owns all five now. */
+    slot->control_fd = slot->log_fd = -1; /* The outbox owns all now. */
+    slot->netns = netns_none;
     struct wire_event event = {.magic = WIRE_MAGIC,
                                .kind = WIRE_MADE,
                                .id = slot->id,
@@ -386,7 +406,7 @@ static int slot_clone(struct spawner_process *sp, struct slot *slot, const struc
         .cgroup = &kit->cgroup,
         .tmp = &slot->tmp,
         .dirs = *dirs,
-        .netns_fd = kit->netns_fd,
+        .netns_fd = kit->netns.fd,
         .control_fd = ch->control[1],
         .log_fd = ch->log[1],
         .status_fd = ch->status[1],
@@ -415,7 +435,7 @@ static int slot_begin(struct spawner_process *sp, struct slot *slot,
     int rc = channels_open(&ch, err);
     if (rc < 0)
         return rc;
-    rc = kit_take(sp, &kit, err);
+    rc = kit_take(sp, (enum sandbox_network) request->network, &kit, err);
     if (rc < 0)
         goto close_channels;
     rc = tmp_take(&sp->parts.tmp, request->tmp_bytes, &slot->tmp, err);
@@ -431,12 +451,14 @@ static int slot_begin(struct spawner_process *sp, struct slot *slot,
         slot->control_fd = take_fd(&ch.control[0]);
         slot->log_fd = take_fd(&ch.log[0]);
         slot->status_fd = take_fd(&ch.status[0]);
+        memcpy(slot->netns.listeners, kit.netns.listeners, sizeof kit.netns.listeners);
+        close_slot_fd(&kit.netns.fd); /* The child has its copy. */
+        kit.netns = netns_none;
     } else {
         tmp_release(&sp->parts.tmp, &slot->tmp);
     }
 drop_kit:
-    if (kit.netns_fd >= 0)
-        (void) close(kit.netns_fd); /* The child has its copy. */
+    netns_close(&kit.netns);
     if (rc < 0)
         (void) cgroup_remove(&sp->parts.cgroups, &kit.cgroup, NULL); /* The first error counts. */
 close_channels:
@@ -465,6 +487,7 @@ static void spawn(struct spawner_process *sp, const struct wire_request *request
                               .status_fd = -1,
                               .control_fd = -1,
                               .log_fd = -1,
+                              .netns = netns_none,
                               .asked_us = now_us(),
                               .last = {.magic = WIRE_MAGIC, .id = request->id}};
         struct root_dirs dirs = {.code_fd = request->has_code ? fds[0] : -1,
@@ -489,6 +512,16 @@ static void kill_request(struct spawner_process *sp, uint64_t id)
         return;
     /* Fails only if the group is gone, and then so is what was in it. */
     (void) cgroup_kill(&slot->cgroup, NULL);
+}
+
+static void limit_request(struct spawner_process *sp, const struct wire_request *request)
+{
+    struct slot *slot = slot_find(sp, request->id);
+    if (slot == NULL || slot->state == SLOT_ENDING)
+        return; /* As above. */
+    struct err err;
+    if (cgroup_limit_cpu(&sp->parts.cgroups, &slot->cgroup, request->cpu_milli, &err) < 0)
+        (void) cgroup_kill(&slot->cgroup, NULL); /* Rather none than one without its limit. */
 }
 
 /* Takes one message; false when none waits. Its descriptors are closed here in any case: the child
@@ -527,6 +560,8 @@ static bool request_take(struct spawner_process *sp)
         refuse(sp, request.id, &err);
     } else if (request.kind == WIRE_KILL) {
         kill_request(sp, request.id);
+    } else if (request.kind == WIRE_LIMIT) {
+        limit_request(sp, &request);
     } else {
         spawn(sp, &request, fds, fd_count);
     }
@@ -645,7 +680,7 @@ static void leave(struct spawner_process *sp)
     }
     while (sp->kit_count > 0) {
         struct kit *kit = &sp->kits[--sp->kit_count];
-        (void) close(kit->netns_fd);
+        netns_close(&kit->netns);
         (void) cgroup_remove(&sp->parts.cgroups, &kit->cgroup, NULL); /* Else the next start. */
     }
 }

@@ -23,7 +23,7 @@ static int spawn_check(const struct wire_request *r, unsigned fd_count, struct e
         return bad(err, "pids_max");
     if (r->tmp_bytes < WIRE_TMP_BYTES_MIN || r->tmp_bytes > WIRE_TMP_BYTES_MAX)
         return bad(err, "tmp_bytes");
-    if (r->network != SANDBOX_NETWORK_NONE)
+    if (r->network > SANDBOX_NETWORK_RUNTIME_API)
         return bad(err, "network");
     if (r->has_code > 1)
         return bad(err, "has_code");
@@ -34,14 +34,28 @@ static int spawn_check(const struct wire_request *r, unsigned fd_count, struct e
     return 0;
 }
 
-static int kill_check(const struct wire_request *r, unsigned fd_count, struct err *err)
+/* What is neither asked for nor given by a KILL or a LIMIT. */
+static int no_spawn_check(const struct wire_request *r, unsigned fd_count, struct err *err)
 {
     if (fd_count != 0)
         return bad(err, "number of descriptors");
-    if ((r->tmp_bytes | r->memory_mb | r->cpu_milli | r->pids_max | r->network | r->has_code |
-         r->layer_count) != 0)
+    if ((r->tmp_bytes | r->memory_mb | r->pids_max | r->network | r->has_code | r->layer_count) !=
+        0)
         return bad(err, "fields of another kind");
     return 0;
+}
+
+static int kill_check(const struct wire_request *r, unsigned fd_count, struct err *err)
+{
+    return r->cpu_milli != 0 ? bad(err, "fields of another kind")
+                             : no_spawn_check(r, fd_count, err);
+}
+
+static int limit_check(const struct wire_request *r, unsigned fd_count, struct err *err)
+{
+    if (r->cpu_milli < 1 || r->cpu_milli > WIRE_CPU_MILLI_MAX)
+        return bad(err, "cpu_milli");
+    return no_spawn_check(r, fd_count, err);
 }
 
 int wire_request_check(const struct wire_request *r, size_t size, unsigned fd_count,
@@ -56,6 +70,7 @@ int wire_request_check(const struct wire_request *r, size_t size, unsigned fd_co
     switch (r->kind) {
     case WIRE_SPAWN: return spawn_check(r, fd_count, err);
     case WIRE_KILL: return kill_check(r, fd_count, err);
+    case WIRE_LIMIT: return limit_check(r, fd_count, err);
     default: return bad(err, "kind");
     }
 }

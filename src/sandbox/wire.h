@@ -3,9 +3,10 @@
  *
  * Main -> spawner: one struct wire_request per seqpacket message, with the directory descriptors of
  * a SPAWN (code first when has_code, then the layers) in SCM_RIGHTS. Spawner -> main: one struct
- * wire_event, with WIRE_MADE_FDS descriptors when something was MADE. Both ends run on one machine
- * out of one binary, so records are plain structs in the machine's byte order; sizes and the magic
- * are checked all the same, and the spawner checks every field: main is the less privileged side.
+ * wire_event, with up to WIRE_MADE_FDS descriptors when something was MADE. Both ends run on one
+ * machine out of one binary, so records are plain structs in the machine's byte order; sizes and
+ * the magic are checked all the same, and the spawner checks every field: main is the less
+ * privileged side.
  *
  * Sandbox -> spawner: struct wire_status over a pipe of its own, written by the builder before its
  * exec (why it failed) and by virga-init after it. Each record is smaller than PIPE_BUF, hence
@@ -18,13 +19,13 @@ struct err;
 
 enum { WIRE_MAGIC = 0x56524741, WIRE_LAYERS_MAX = 5, WIRE_FDS_MAX = 1 + WIRE_LAYERS_MAX };
 
-enum wire_request_kind { WIRE_SPAWN = 1, WIRE_KILL = 2 };
+enum wire_request_kind { WIRE_SPAWN = 1, WIRE_KILL = 2, WIRE_LIMIT = 3 };
 
 struct wire_request {
     uint32_t magic;
     uint32_t kind;
     uint64_t id;
-    /* SPAWN only; zero in a KILL. */
+    /* SPAWN only, but cpu_milli, which is the LIMIT too; zero where it does not belong. */
     uint64_t tmp_bytes;
     uint32_t memory_mb;
     uint32_t cpu_milli;
@@ -35,8 +36,17 @@ struct wire_request {
 };
 
 enum wire_event_kind { WIRE_READY = 1, WIRE_MADE, WIRE_FAILED, WIRE_GONE };
-/* Descriptors of a MADE event, in this order. */
-enum { WIRE_FD_CONTROL, WIRE_FD_LOG, WIRE_FD_FREEZE, WIRE_FD_KILL, WIRE_FD_MEMORY, WIRE_MADE_FDS };
+/* Descriptors of a MADE event, in this order; the listeners as far as the network has them. */
+enum {
+    WIRE_FD_CONTROL,
+    WIRE_FD_LOG,
+    WIRE_FD_FREEZE,
+    WIRE_FD_KILL,
+    WIRE_FD_MEMORY,
+    WIRE_FD_SERVICES,
+    WIRE_FD_RUNTIME_API,
+    WIRE_MADE_FDS
+};
 enum { WIRE_REASON_MAX = 200 };
 
 struct wire_event {

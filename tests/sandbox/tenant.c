@@ -409,6 +409,31 @@ static int attack_listed(const char *name, char **argv)
     return 0;
 }
 
+/* Visits the platform's port on loopback: prints what it is told there. Then tries to answer in
+ * the platform's place. */
+static void attack_port(char **argv)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t) strtoul(argv[2], NULL, 10)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char text[64] = "";
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *) &address, sizeof address) < 0) {
+        printf("%s\n", strerror(errno));
+        return;
+    }
+    (void) !read(fd, text, sizeof text - 1);
+    printf("%s\n", text);
+    static const int options[] = {SO_REUSEADDR, SO_REUSEPORT};
+    for (int i = 0; i < 2; i++) {
+        int usurper = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+        (void) setsockopt(usurper, SOL_SOCKET, options[i], &on, sizeof on);
+        must_fail("bind of the platform's port",
+                  bind(usurper, (struct sockaddr *) &address, sizeof address), EADDRINUSE);
+        close(usurper);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *attack = argc > 1 ? argv[1] : "";
@@ -426,6 +451,8 @@ int main(int argc, char **argv)
         attack_kernel();
     else if (strcmp(attack, "sockets") == 0)
         attack_sockets(argv);
+    else if (strcmp(attack, "port") == 0)
+        attack_port(argv);
     else if (strcmp(attack, "files") == 0)
         attack_files(argv);
     else if (strcmp(attack, "identity") == 0)

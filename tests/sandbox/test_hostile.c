@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -142,12 +143,14 @@ static void memory_bombs_end_with_the_kernels_verdict(void **state)
     }
 }
 
-static void an_endless_loop_keeps_to_its_share(void **state)
+/* later: the share is given to a sandbox that began with more. */
+static void spin(bool is_later)
 {
-    (void) state;
     struct sandbox_spec spec = harness_spec(&h);
-    spec.cpu_milli = 100;
+    spec.cpu_milli = is_later ? 1000 : 100;
     struct sandbox_event made = harness_spawn(&h, &spec);
+    if (is_later)
+        assert_ok(spawner_limit_cpu(h.spawner, spec.id, 100, NULL));
     harness_start(&made, TENANT("spin"));
     char line[32];
     harness_line(&made, line, sizeof line);
@@ -167,6 +170,16 @@ static void an_endless_loop_keeps_to_its_share(void **state)
     assert_int_equal(out.gone.oom_kills, 0);
     if ((double) out.gone.cpu_us > ran_us * 0.15 + 20000)
         fail_msg("%llu us of CPU in %.0f us", (unsigned long long) out.gone.cpu_us, ran_us);
+}
+
+static void an_endless_loop_keeps_to_its_share(void **state)
+{
+    (void) state;
+    spin(false);
+    spin(true);
+    struct err err;
+    assert_int_equal(spawner_limit_cpu(h.spawner, 1, 0, &err), -EPROTO);
+    assert_ok(spawner_limit_cpu(h.spawner, UINT64_MAX, 100, &err)); /* Nobody: no matter. */
 }
 
 static void daemons_die_with_their_sandbox(void **state)

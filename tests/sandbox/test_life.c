@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -258,6 +259,45 @@ static void interpreters_run(void **state)
     assert_int_equal(out.gone.status, 0);
 }
 
+static void visit(enum sandbox_network network, const char *port, const char *expected)
+{
+    struct sandbox_spec spec = harness_spec(&h);
+    spec.network = network;
+    struct sandbox_event made = harness_spawn(&h, &spec);
+    assert_int_equal(made.services_fd >= 0, network >= SANDBOX_NETWORK_PLATFORM);
+    assert_int_equal(made.runtime_api_fd >= 0, network >= SANDBOX_NETWORK_RUNTIME_API);
+    harness_start(&made, TENANT("port", port));
+    int fd = strcmp(port, "4566") == 0 ? made.services_fd : made.runtime_api_fd;
+    if (fd >= 0) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&wait, 1, 10000), 1);
+        int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(conn >= 0);
+        assert_int_equal(accept4(fd, NULL, NULL, SOCK_CLOEXEC), -1);
+        assert_int_equal(errno, EAGAIN); /* It never waits. */
+        assert_int_equal(write(conn, expected, strlen(expected)), strlen(expected));
+        close(conn);
+    }
+    struct outcome out;
+    harness_finish(&h, &made, &out);
+    char line[64];
+    (void) snprintf(line, sizeof line, "%s\n", expected);
+    assert_string_equal(out.log, line);
+    assert_int_equal(out.gone.status, 0);
+}
+
+static void the_platform_listens_inside_when_asked(void **state)
+{
+    (void) state;
+    for (int i = 0; i < 6; i++) { /* More in a row than the pool has. */
+        visit(SANDBOX_NETWORK_NONE, "4566", "Connection refused");
+        visit(SANDBOX_NETWORK_PLATFORM, "4566", "services");
+        visit(SANDBOX_NETWORK_PLATFORM, "9001", "Connection refused");
+        visit(SANDBOX_NETWORK_RUNTIME_API, "9001", "runtime");
+        visit(SANDBOX_NETWORK_RUNTIME_API, "4566", "services");
+    }
+}
+
 int main(void)
 {
     if (geteuid() != 0) {
@@ -276,6 +316,7 @@ int main(void)
         cmocka_unit_test(bad_numbers_do_not_reach_the_spawner),
         cmocka_unit_test(more_than_the_slots_are_refused),
         cmocka_unit_test(interpreters_run),
+        cmocka_unit_test(the_platform_listens_inside_when_asked),
     };
     harness_init(&h);
     harness_spawner(&h, 16, 4);

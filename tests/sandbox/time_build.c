@@ -1,11 +1,13 @@
 /* Times of building sandboxes, as main sees them: not a test, run by hand and by bench.
- * Usage: time_build [count [pool [burst]]]. Prints medians and 99th percentiles in us. */
+ * Usage: time_build [count [pool [burst [network]]]]. Prints medians and 99th percentiles in us. */
 #include "test.h"
 
 #include "harness.h"
 
 #include <time.h>
 #include <unistd.h>
+
+static enum sandbox_network network;
 
 static double now_us(void)
 {
@@ -33,6 +35,7 @@ static void one_by_one(struct harness *h, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct sandbox_spec spec = harness_spec(h);
         spec.tmp_bytes = UINT64_C(512) << 20;
+        spec.network = network;
         double t0 = now_us();
         struct sandbox_event made = harness_spawn(h, &spec);
         double t1 = now_us();
@@ -62,6 +65,7 @@ static void burst(struct harness *h, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         specs[i] = harness_spec(h);
         specs[i].tmp_bytes = UINT64_C(512) << 20;
+        specs[i].network = network;
         struct err err;
         assert_ok(spawner_spawn(h->spawner, &specs[i], &err));
     }
@@ -89,6 +93,7 @@ int main(int argc, char **argv)
     unsigned count = argc > 1 ? (unsigned) strtoul(argv[1], NULL, 10) : 200;
     unsigned pool = argc > 2 ? (unsigned) strtoul(argv[2], NULL, 10) : 16;
     unsigned many = argc > 3 ? (unsigned) strtoul(argv[3], NULL, 10) : 100;
+    network = argc > 4 ? (enum sandbox_network) strtoul(argv[4], NULL, 10) : SANDBOX_NETWORK_NONE;
     struct harness h;
     harness_init(&h);
     double t0 = now_us();

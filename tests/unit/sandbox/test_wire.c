@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include "base/err.h"
+#include "sandbox/sandbox.h"
 #include "sandbox/wire.h"
 
 #include <errno.h>
@@ -34,8 +35,35 @@ static void good_requests_pass(void **state)
     r.has_code = 0;
     r.layer_count = 0;
     assert_ok(wire_request_check(&r, sizeof r, 0, &err));
+    r.network = SANDBOX_NETWORK_RUNTIME_API;
+    assert_ok(wire_request_check(&r, sizeof r, 0, &err));
     r = (struct wire_request){.magic = WIRE_MAGIC, .kind = WIRE_KILL, .id = UINT64_MAX};
     assert_ok(wire_request_check(&r, sizeof r, 0, &err));
+    r = (struct wire_request){
+        .magic = WIRE_MAGIC, .kind = WIRE_LIMIT, .id = 1, .cpu_milli = WIRE_CPU_MILLI_MAX};
+    assert_ok(wire_request_check(&r, sizeof r, 0, &err));
+}
+
+static void limits_carry_nothing_else(void **state)
+{
+    (void) state;
+    const struct wire_request good_limit = {
+        .magic = WIRE_MAGIC, .kind = WIRE_LIMIT, .id = 1, .cpu_milli = 72};
+    struct wire_request r = good_limit;
+    refuses(r, sizeof r, 1, "descriptors");
+    r.cpu_milli = 0;
+    refuses(r, sizeof r, 0, "cpu_milli");
+    r.cpu_milli = WIRE_CPU_MILLI_MAX + 1;
+    refuses(r, sizeof r, 0, "cpu_milli");
+    r = good_limit;
+    r.network = 1;
+    refuses(r, sizeof r, 0, "another kind");
+    r = good_limit;
+    r.tmp_bytes = 1;
+    refuses(r, sizeof r, 0, "another kind");
+    r = good_limit;
+    r.kind = WIRE_KILL;
+    refuses(r, sizeof r, 0, "another kind");
 }
 
 #define REFUSES(change, field)                                                                     \
@@ -50,7 +78,7 @@ static void every_field_is_checked(void **state)
     (void) state;
     REFUSES(r.magic++, "magic");
     REFUSES(r.kind = 0, "kind");
-    REFUSES(r.kind = 3, "kind");
+    REFUSES(r.kind = 4, "kind");
     REFUSES(r.id = 0, "id");
     REFUSES(r.memory_mb = 31, "memory_mb");
     REFUSES(r.memory_mb = 10241, "memory_mb");
@@ -61,7 +89,7 @@ static void every_field_is_checked(void **state)
     REFUSES(r.pids_max = 32769, "pids_max");
     REFUSES(r.tmp_bytes = 0, "tmp_bytes");
     REFUSES(r.tmp_bytes = UINT64_MAX, "tmp_bytes");
-    REFUSES(r.network = 1, "network");
+    REFUSES(r.network = 3, "network");
     REFUSES(r.has_code = 2, "has_code");
     REFUSES(r.layer_count = 6, "layer_count");
     REFUSES(r.layer_count = UINT32_MAX, "layer_count");
@@ -87,6 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_requests_pass),
         cmocka_unit_test(every_field_is_checked),
+        cmocka_unit_test(limits_carry_nothing_else),
         cmocka_unit_test(sizes_and_descriptors_must_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
