@@ -133,6 +133,12 @@ void exchange_stream_body(struct exchange *x, void (*on_chunk)(void *user, struc
     x->on_chunk = on_chunk;
 }
 
+void exchange_keep_trailers(struct exchange *x, struct buf *lines)
+{
+    assert(x->on_chunk != NULL);
+    x->chunked.trailers = lines;
+}
+
 void exchange_pause(struct exchange *x)
 {
     assert(x->on_chunk != NULL);

@@ -50,14 +50,18 @@ CHECK_RESULT int http1_parse_response(struct str input, struct http_head *out_he
 struct str http_header_find(const struct http_head *head, struct str name);
 
 /* The chunked coding, RFC 9112 section 7.1. Zero-initialise. Chunk extensions (to
- * HTTP1_CHUNK_LINE_MAX bytes) and trailers (to HTTP1_HEAD_MAX bytes) are checked and skipped:
- * nothing that we serve has a use for them. */
+ * HTTP1_CHUNK_LINE_MAX bytes) and trailers (to HTTP1_HEAD_MAX bytes) are checked and skipped, but
+ * for who asks for the trailers. */
 struct http1_chunked {
+    struct buf *trailers; /* borrowed: gets the lines, each ended by LF; NULL: nobody asks */
     int state;
     uint64_t left; /* bytes of the current chunk that are still to come */
     size_t line;   /* bytes of the current chunk line, or of all trailer lines, so far */
     bool is_done;
 };
+
+/* The value of a trailer in such lines, without blanks around it; {NULL, 0} when absent. */
+struct str http1_trailer_find(struct str lines, struct str name);
 
 /* Decodes from input: *out_used bytes are consumed, *out_data is the next run of body bytes (view
  * into input, may be empty). Call until is_done or nothing is used. -400 malformed. */

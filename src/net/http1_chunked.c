@@ -6,8 +6,9 @@
  *   SIZE → EXTENSION → SIZE_LF → DATA → DATA_CR → DATA_LF → SIZE …
  *                          └ size 0 → TRAILER_START ⇄ TRAILER ⇄ TRAILER_LF, END_LF → done
  *
- * Extensions and trailers are dropped, but bounded: each chunk line, and all trailers together. A
- * blank around the size is refused, as is a size of more than 15 digits, which cannot be meant. */
+ * Extensions are dropped, trailers given to who wants them, all bounded: each chunk line, and all
+ * trailers together. A blank around the size is refused, as is a size of more than 15 digits, which
+ * cannot be meant. */
 #include "net/http1.h"
 
 #include "base/assert.h"
@@ -68,6 +69,12 @@ static int expect_byte(struct http1_chunked *c, unsigned char byte, char expecte
     return 0;
 }
 
+static void keep(const struct http1_chunked *c, unsigned char byte)
+{
+    if (c->trailers != NULL)
+        buf_put_char(c->trailers, byte == '\r' ? '\n' : (char) byte);
+}
+
 /* Text that is skipped up to its carriage return. */
 static int on_text(struct http1_chunked *c, unsigned char byte, enum chunked_state next,
                    struct err *err)
@@ -86,6 +93,7 @@ static int on_trailer_start(struct http1_chunked *c, unsigned char byte, struct 
         return 0;
     }
     c->state = CHUNK_TRAILER;
+    keep(c, byte);
     return byte == ' ' || byte == '\t' || byte == ':' || is_control(byte) ? malformed(err) : 0;
 }
 
@@ -106,13 +114,24 @@ static int on_byte(struct http1_chunked *c, unsigned char byte, struct err *err)
     case CHUNK_DATA_CR: return expect_byte(c, byte, '\r', CHUNK_DATA_LF, err);
     case CHUNK_DATA_LF: c->line = 0; return expect_byte(c, byte, '\n', CHUNK_SIZE, err);
     case CHUNK_TRAILER_START: return on_trailer_start(c, byte, err);
-    case CHUNK_TRAILER: return on_text(c, byte, CHUNK_TRAILER_LF, err);
+    case CHUNK_TRAILER: keep(c, byte); return on_text(c, byte, CHUNK_TRAILER_LF, err);
     case CHUNK_TRAILER_LF: return expect_byte(c, byte, '\n', CHUNK_TRAILER_START, err);
     case CHUNK_END_LF: c->is_done = byte == '\n'; return c->is_done ? 0 : malformed(err);
     case CHUNK_DATA: break; /* Data is taken in runs, see below. */
     }
     assert(c->state != CHUNK_DATA);
     return malformed(err);
+}
+
+struct str http1_trailer_find(struct str lines, struct str name)
+{
+    struct str line;
+    while (str_split(&lines, '\n', &line)) {
+        size_t colon = str_find(line, ':');
+        if (colon < line.len && str_eq_nocase(str_head(line, colon), name))
+            return str_trim(str_skip(line, colon + 1));
+    }
+    return STR_NONE;
 }
 
 int http1_chunked_next(struct http1_chunked *c, struct str input, size_t *out_used,

@@ -179,8 +179,10 @@ int server_listen(struct server *server, int listen_fd, struct err *err)
     struct listener *listener = &server->listeners[server->listener_count];
     *listener = (struct listener){.server = server, .fd = listen_fd};
     int rc = watch_new(server->loop, listen_fd, on_connections, listener, &listener->watch, err);
-    if (rc < 0)
+    if (rc < 0) {
+        (void) close(listen_fd);
         return rc;
+    }
     /* Accepted sockets inherit it: one system call less for each. Unix sockets have no Nagle. */
     (void) setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     server->listener_count++;
@@ -275,6 +277,25 @@ static void on_drain_timeout(struct timer *timer)
     drain_check(server);
 }
 
+static void listeners_close(struct server *server)
+{
+    timer_clear(loop_exec(server->loop), &server->accept_pause);
+    for (size_t i = 0; i < server->listener_count; i++) {
+        watch_free(server->listeners[i].watch);
+        (void) close(server->listeners[i].fd);
+    }
+    server->listener_count = 0;
+}
+
+void server_close(struct server *server)
+{
+    assert(loop_is_current(server->loop) && !server->is_draining);
+    listeners_close(server);
+    server->is_draining = server->is_drained = true; /* before the last connection would tell */
+    LIST_FOR_EACH_SAFE (&server->conns, node)
+        conn_kill(CONTAINER_OF(node, struct conn, node));
+}
+
 void server_drain(struct server *server, int64_t timeout_ms, void (*on_drained)(void *arg),
                   void *arg)
 {
@@ -283,12 +304,7 @@ void server_drain(struct server *server, int64_t timeout_ms, void (*on_drained)(
     server->on_drained = on_drained;
     server->drained_arg = arg;
     struct exec *exec = loop_exec(server->loop);
-    timer_clear(exec, &server->accept_pause);
-    for (size_t i = 0; i < server->listener_count; i++) {
-        watch_free(server->listeners[i].watch);
-        (void) close(server->listeners[i].fd);
-    }
-    server->listener_count = 0;
+    listeners_close(server);
     server->drain_timer.fire = on_drain_timeout;
     timer_set(exec, &server->drain_timer, exec_now_us(exec) + timeout_ms * 1000);
     LIST_FOR_EACH_SAFE (&server->conns, node) {

@@ -52,7 +52,11 @@ CHECK_RESULT int server_listen(struct server *server, int listen_fd, struct err 
  * is closed or after timeout_ms, when the rest is cut. */
 void server_drain(struct server *server, int64_t timeout_ms, void (*on_drained)(void *arg),
                   void *arg);
-/* After on_drained. Exchanges that handlers still hold may be answered even later. */
+/* At once instead: listeners and connections are cut, nothing is told. For a server that serves one
+ * client which has ended. Not from within a call of its own handler. */
+void server_close(struct server *server);
+/* After on_drained, or server_close. Exchanges that handlers still hold may be answered even later.
+ */
 void server_free(struct server *server);
 
 /* What the handler sees. All views live as long as the exchange. */
@@ -72,6 +76,9 @@ void *exchange_user(const struct exchange *x);
  * bytes. Until the body ends the exchange may be answered at any time; a client that leaves or
  * breaks a rule ends it, and on_gone is the last the handler hears. */
 void exchange_stream_body(struct exchange *x, void (*on_chunk)(void *user, struct str bytes));
+/* Besides: the trailers of a chunked body (RFC 9110 section 6.5) go to `lines` before on_body, see
+ * http1_trailer_find. Borrowed until then. HTTP/2 gives none. */
+void exchange_keep_trailers(struct exchange *x, struct buf *lines);
 /* Stops on_chunk until exchange_resume; TCP or HTTP/2 then slow the client down. A pause inside
  * on_request also keeps "100 Continue" back. No time-out runs while paused. */
 void exchange_pause(struct exchange *x);
