@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-static const struct server_limits limits_default = {
+const struct server_limits gateway_limits = {
     .body_max = BODY_DEFAULT_MAX,
     .head_timeout_ms = 10 * 1000,
     .idle_timeout_ms = 75 * 1000, /* SDKs keep connections for a minute */
@@ -32,7 +32,7 @@ int gateway_new(const struct gateway_config *config, struct gateway **out_gatewa
     struct gateway *gateway =
         mem_new(sizeof *gateway + config->loop_count * sizeof gateway->loops[0]);
     gateway->config = *config;
-    struct server_limits limits = limits_default;
+    struct server_limits limits = gateway_limits;
     limits.conns_max = config->conns_max;
     for (size_t i = 0; i < config->loop_count; i++) {
         struct gateway_loop *home = &gateway->loops[i];
@@ -41,14 +41,15 @@ int gateway_new(const struct gateway_config *config, struct gateway **out_gatewa
         home->loop = config->loops[i];
         home->listen_fd = -1;
         list_init(&home->spare);
-        const struct server_handler handler = {request_on_head, request_on_body, home};
-        int rc = server_new(home->loop, &limits, &handler, &home->server, err);
+        const struct server_handler handler = {request_on_head, request_on_body, &home->front};
+        home->front.home = home;
+        int rc = server_new(home->loop, &limits, &handler, &home->front.server, err);
         if (rc < 0) {
             free(gateway); /* Servers made so far have no listener, and the start has failed. */
             return rc;
         }
         if (config->tls != NULL)
-            server_set_tls(home->server, config->tls);
+            server_set_tls(home->front.server, config->tls);
     }
     *out_gateway = gateway;
     return 0;
@@ -72,7 +73,7 @@ static void listen_run(struct task *task)
     struct gateway_loop *home = CONTAINER_OF(task, struct gateway_loop, listen);
     struct gateway *gateway = home->gateway;
     struct err err;
-    int rc = server_listen(home->server, take_fd(&home->listen_fd), &err);
+    int rc = server_listen(home->front.server, take_fd(&home->listen_fd), &err);
     if (rc < 0) {
         gateway->ready(gateway->ready_arg, rc, &err);
         return;
@@ -121,7 +122,7 @@ static void drain_finished(void *arg)
 static void drain_run(struct task *task)
 {
     struct gateway_loop *home = CONTAINER_OF(task, struct gateway_loop, drain);
-    server_drain(home->server, home->gateway->drain_timeout_ms, drain_finished, home);
+    server_drain(home->front.server, home->gateway->drain_timeout_ms, drain_finished, home);
 }
 
 void gateway_drain(struct gateway *gateway, int64_t timeout_ms, struct task *done)
@@ -141,8 +142,8 @@ void gateway_free(struct gateway *gateway)
     for (size_t i = 0; i < gateway->config.loop_count; i++) {
         struct gateway_loop *home = &gateway->loops[i];
         assert(home->in_flight == 0);
-        if (home->server != NULL)
-            server_free(home->server);
+        if (home->front.server != NULL)
+            server_free(home->front.server);
         requests_free(home);
         auth_cache_done(&home->signing_keys);
         cleanup_close(&home->listen_fd);

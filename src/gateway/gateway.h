@@ -39,6 +39,20 @@ CHECK_RESULT int gateway_new(const struct gateway_config *config, struct gateway
 void gateway_listen(struct gateway *gateway, int listen_fd,
                     void (*ready)(void *arg, int rc, const struct err *err), void *arg);
 
+/* A door of one caller's own: a function, on its loopback. Whoever comes through it is that caller,
+ * whatever the request is signed with, unless it is signed by a key of ours, which is then checked
+ * and counts as ever. No rules for browsers: none can reach it. */
+struct gateway_caller {
+    struct str account, region, principal; /* region: where a request is not signed for another */
+};
+struct gateway_door;
+/* Takes listen_fd; copies the caller. thread: loop number `loop`, as for close. */
+CHECK_RESULT int gateway_door_open(struct gateway *gateway, size_t loop, int listen_fd,
+                                   const struct gateway_caller *caller,
+                                   struct gateway_door **out_door, struct err *err);
+/* Connections are cut; requests under way are finished without an answer. */
+void gateway_door_close(struct gateway_door *door);
+
 /* Stops accepting; requests under way are finished and answered within timeout_ms, then their
  * connections are cut. done runs on the last loop. thread: any. */
 void gateway_drain(struct gateway *gateway, int64_t timeout_ms, struct task *done);

@@ -10,8 +10,22 @@ enum {
     BODY_DEFAULT_MAX = 1024 * 1024,
     BODY_LOOP_MAX = 64 * 1024, /* larger bodies are decoded on a worker: a loop has 1 ms */
     ARENA_BASE = 8 * 1024 * 1024,
-    REQUEST_ID_SIZE = 37, /* UUID and a NUL */
-    IDS_AHEAD = 32,       /* random numbers drawn at a time, per loop */
+    REQUEST_ID_SIZE = 37,     /* UUID and a NUL */
+    DOOR_CONNS_MAX = 64,      /* of one caller's own door */
+    DOOR_IN_FLIGHT_MAX = 256, /* beyond: "slow down", so that one function leaves room for others */
+    IDS_AHEAD = 32,           /* random numbers drawn at a time, per loop */
+};
+
+/* Where requests come in; the handler's arg. The front door of a loop is part of it and leads to
+ * the public; the others are callers' own and live until the last request through them has ended.
+ */
+struct gateway_door {
+    struct gateway_loop *home;
+    struct server *server;        /* owned */
+    struct gateway_caller caller; /* views into text; account.ptr NULL: the front door */
+    char *text;                   /* owned */
+    unsigned in_flight;
+    bool is_closed;
 };
 
 /* One loop's part; that loop's thread only, once it runs. */
@@ -19,9 +33,9 @@ struct gateway_loop {
     struct gateway *gateway;
     size_t number;
     struct loop *loop;
-    struct server *server; /* owned */
-    unsigned in_flight;
-    struct list spare; /* of struct request, for reuse */
+    struct gateway_door front;
+    unsigned in_flight; /* through all doors */
+    struct list spare;  /* of struct request, for reuse */
     unsigned char ids[IDS_AHEAD][16];
     size_t ids_left;
     struct task listen, drain; /* each posted once */
@@ -41,9 +55,12 @@ struct gateway {
 };
 
 /* The handler's two halves (request.c). */
-void request_on_head(void *home, struct exchange *x);
-void request_on_body(void *home, struct exchange *x);
-void requests_free(struct gateway_loop *home); /* the spare ones */
+void request_on_head(void *door, struct exchange *x);
+void request_on_body(void *door, struct exchange *x);
+/* A request through it has ended (door.c). */
+void door_release(struct gateway_door *door);
+extern const struct server_limits gateway_limits; /* less conns_max */
+void requests_free(struct gateway_loop *home);    /* the spare ones */
 
 /* A UUID of version 4 as text. */
 void request_id_make(struct gateway_loop *home, char out_id[REQUEST_ID_SIZE]);

@@ -45,6 +45,7 @@ struct request {
     struct task task;   /* to worker and loop */
     struct list_node spare;
     struct gateway_loop *home;
+    struct gateway_door *door;             /* counted; loop only */
     struct exchange *x;                    /* loop only, but for the bytes of head and body */
     const struct installed *installed;     /* NULL: nobody's, to be refused */
     const struct aws_operation *operation; /* NULL: to be refused */
@@ -57,6 +58,7 @@ struct request {
     int rc;                   /* of the whole: 0 or OP_FAILED */
     bool is_form;             /* Query: the body names the operation */
     bool has_body;
+    bool is_known; /* by the door: no signature is asked for */
     bool is_decoded;
     bool was_discardable; /* prepare succeeded: discard on failure */
     int64_t started_us;
@@ -90,8 +92,9 @@ void request_id_make(struct gateway_loop *home, char out_id[REQUEST_ID_SIZE])
     *at = '\0';
 }
 
-static struct request *request_new(struct gateway_loop *home, struct exchange *x)
+static struct request *request_new(struct gateway_door *door, struct exchange *x)
 {
+    struct gateway_loop *home = door->home;
     struct list_node *node = list_pop_front(&home->spare);
     struct request *request;
     if (node != NULL) {
@@ -105,6 +108,7 @@ static struct request *request_new(struct gateway_loop *home, struct exchange *x
     }
     const struct gateway_config *config = &home->gateway->config;
     request->home = home;
+    request->door = door;
     request->x = x;
     request->started_us = clock_mono_us(config->clock);
     request_id_make(home, request->id);
@@ -118,6 +122,7 @@ static struct request *request_new(struct gateway_loop *home, struct exchange *x
         .loop_exec = loop_exec(home->loop),
     };
     home->in_flight++;
+    door->in_flight++;
     trace("request", (uintptr_t) request, home->in_flight);
     return request;
 }
@@ -127,6 +132,7 @@ static void request_release(struct request *request)
     struct gateway_loop *home = request->home;
     assert(home->in_flight > 0);
     home->in_flight--;
+    door_release(request->door);
     auth_done(&request->auth);
     if (home->spare.len < SPARE_MAX) {
         arena_reset(&request->arena);
@@ -339,7 +345,7 @@ static int front_decode(struct request *request, const struct aws_http_request *
         .id = request->front.id,
         .host = exchange_head(request->x)->host,
         .peer = host_name(exchange_peer(request->x)),
-        .is_authentic = request->home->gateway->config.keys == NULL ||
+        .is_authentic = request->home->gateway->config.keys == NULL || request->is_known ||
                         auth_check(&request->auth, http, request->installed->model,
                                    request->installed->model->protocol, op->now_ms, &request->arena,
                                    &ignored) == 0,
@@ -366,7 +372,7 @@ static int request_decode(struct request *request)
         return front_decode(request, &http);
     const struct aws_operation *model = request->operation;
     const struct gateway_config *config = &request->home->gateway->config;
-    if (config->keys != NULL &&
+    if (config->keys != NULL && !request->is_known &&
         auth_check(&request->auth, &http, request->installed->model, request->protocol, op->now_ms,
                    &request->arena, &op->fault) < 0)
         return OP_FAILED;
@@ -463,9 +469,12 @@ static int fail_operation(struct request *request, const struct classified *foun
                     STR_ARG(found->rejected), STR_ARG(service));
 }
 
-static bool is_overloaded(const struct gateway_loop *home)
+/* The loop has no room for it, or the caller has more than his share. */
+static bool is_overloaded(const struct request *request)
 {
-    return home->in_flight > home->gateway->config.in_flight_max;
+    const struct gateway_door *door = request->door;
+    return request->home->in_flight > request->home->gateway->config.in_flight_max ||
+           (door->caller.account.ptr != NULL && door->in_flight > DOOR_IN_FLIGHT_MAX);
 }
 
 /* False: the length that the client announces is too great, and the answer has been given. */
@@ -505,19 +514,32 @@ static bool answer_crosssite(struct gateway_loop *home, struct exchange *x, bool
     return true;
 }
 
-/* Who calls: in development mode as the request says, else by the key that must have signed it. */
+/* Who calls: through a door of his own its owner; in development mode as the request says, else by
+ * the key that must have signed it. */
 static void request_identify(struct request *request, const struct credential_scope *scope)
 {
     struct gateway_loop *home = request->home;
     struct directory *keys = home->gateway->config.keys;
-    identity_dev(scope, &request->arena, &request->op.caller);
+    const struct gateway_caller *known = &request->door->caller;
+    struct op_caller *caller = &request->op.caller;
+    request->is_known = known->account.ptr != NULL;
+    identity_dev(scope, &request->arena, caller);
+    if (request->is_known) {
+        caller->account = known->account;
+        caller->principal = known->principal;
+        if (scope->region.len == 0)
+            caller->region = known->region;
+    }
     if (keys == NULL)
         return;
     auth_begin(&home->signing_keys, keys, home->number, exchange_head(request->x), &request->arena,
                &request->auth);
     const struct access_key *key = request->auth.key;
-    request->op.caller.account = key == NULL ? STR("-") : key->account;
-    request->op.caller.principal = key == NULL ? STR("-") : key->principal;
+    if (key == NULL && request->is_known)
+        return;
+    request->is_known = false;
+    caller->account = key == NULL ? STR("-") : key->account;
+    caller->principal = key == NULL ? STR("-") : key->principal;
 }
 
 static void request_set_operation(struct request *request, const struct aws_operation *operation)
@@ -543,16 +565,16 @@ static int request_take_action(struct request *request)
     request->protocol = found.protocol;
     if (found.operation == NULL)
         return fail_operation(request, &found);
-    if (is_overloaded(home))
+    if (is_overloaded(request))
         return svc_fail(&request->op, op_error_throttling(found.operation), "Rate exceeded");
     request_set_operation(request, found.operation);
     return 0;
 }
 
-static void front_on_head(struct gateway_loop *home, struct exchange *x,
+static void front_on_head(struct gateway_door *door, struct exchange *x,
                           const struct front_found *found)
 {
-    struct request *request = request_new(home, x);
+    struct request *request = request_new(door, x);
     struct credential_scope scope;
     scope_find(exchange_head(x), &request->arena, &scope);
     request_identify(request, &scope);
@@ -560,7 +582,7 @@ static void front_on_head(struct gateway_loop *home, struct exchange *x,
     request->installed = found->installed;
     request->op.def = &found->installed->service->front->op;
     request->op.state = found->installed->state;
-    if (home->in_flight > home->gateway->config.in_flight_max)
+    if (is_overloaded(request))
         request->rc = svc_fail(&request->op, op_error_throttling(NULL), "Rate exceeded");
     if (request_limit_body(request))
         exchange_set_user(x, request, request_gone);
@@ -568,16 +590,18 @@ static void front_on_head(struct gateway_loop *home, struct exchange *x,
 
 void request_on_head(void *arg, struct exchange *x)
 {
-    struct gateway_loop *home = arg;
+    struct gateway_door *door = arg;
+    struct gateway_loop *home = door->home;
+    bool is_public = door->caller.account.ptr == NULL;
     struct front_found front;
     bool is_front = front_find(home->gateway->config.registry, exchange_head(x), &front);
-    if (answer_crosssite(home, x, is_front) || (!is_front && own_answer(home, x)))
+    if ((is_public && answer_crosssite(home, x, is_front)) || (!is_front && own_answer(home, x)))
         return;
     if (is_front) {
-        front_on_head(home, x, &front);
+        front_on_head(door, x, &front);
         return;
     }
-    struct request *request = request_new(home, x);
+    struct request *request = request_new(door, x);
     const struct http_head *head = exchange_head(x);
     struct credential_scope scope;
     struct classified found;
@@ -594,7 +618,7 @@ void request_on_head(void *arg, struct exchange *x)
         request_set_operation(request, found.operation);
     if (found.installed != NULL && found.operation == NULL && !found.is_form)
         request->rc = fail_operation(request, &found);
-    else if (found.installed != NULL && !found.is_form && is_overloaded(home))
+    else if (found.installed != NULL && !found.is_form && is_overloaded(request))
         request->rc = svc_fail(&request->op, op_error_throttling(found.operation), "Rate exceeded");
     /* Refusals wait for the body too: a client that is still sending might not read them. */
     if (request_limit_body(request))
