@@ -17,6 +17,7 @@
 #include "app/serve.h"
 
 #include "app/config.h"
+#include "app/doors.h"
 #include "app/place.h"
 #include "app/services.h"
 #include "base/assert.h"
@@ -332,6 +333,7 @@ static int services_make(struct serve *serve, struct err *err)
         .instances_max = INSTANCES_MAX,
         .retry_unit_ms = serve->config.async_retry_ms,
         .has_snapshots = serve->config.has_snapshots,
+        .doors = doors_to(&serve->gateway),
     };
     return services_open(&config, &serve->services, err);
 }

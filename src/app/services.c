@@ -121,12 +121,12 @@ int services_open(const struct services_config *config, struct services **out_se
         .instances_max = config->instances_max,
         .queue_max = QUEUE_MAX,
         .keep_alive_ms = KEEP_ALIVE_MS,
-        .endpoint = config->endpoint,
         .log_sink = log_put,
         .log_has_room = log_has_room,
         .log_arg = services,
         .snapshot_dir = config->has_snapshots ? config->data_dir : NULL,
         .workers = config->workers,
+        .doors = config->doors,
     };
     int rc = runtime_new(&runtime, &services->runtime, err);
     for (size_t i = 0; rc >= 0 && i < ARRAY_LEN(all); i++)

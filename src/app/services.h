@@ -2,6 +2,7 @@
 /* The services of this binary and what they run on, as one thing to open, drain and close. */
 #include "core/registry.h"
 #include "data/json.h"
+#include "runtime/runtime.h"
 
 struct loop;
 struct services;
@@ -20,6 +21,7 @@ struct services_config {
     unsigned instances_max;
     int64_t retry_unit_ms; /* of asynchronous work; 0: AWS's */
     bool has_snapshots;
+    struct runtime_doors doors; /* of functions to the gateway; used once the loops run */
 };
 
 /* Main thread, before the loops run. */

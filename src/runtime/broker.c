@@ -12,7 +12,13 @@
 
 #include <errno.h>
 
-enum { EVENTS_PER_TURN = 64, CPU_MILLI_PER_VCPU_MB = 1769, PIDS_MAX = 1024 };
+/* AWS: 1769 MB stand for one CPU, and init runs at full speed whatever the size. */
+enum {
+    EVENTS_PER_TURN = 64,
+    CPU_MILLI_PER_VCPU_MB = 1769,
+    CPU_MILLI_INIT = 1000,
+    PIDS_MAX = 1024,
+};
 
 struct broker {
     struct runtime *runtime;
@@ -28,7 +34,9 @@ struct request {
     struct list_node node; /* broker.waiting */
     struct home *home;
     uint64_t id;
-    struct function_spec *spec; /* counted; NULL: kill */
+    struct function_spec *spec; /* spawn: counted */
+    uint32_t cpu_milli;         /* limit */
+    /* Neither: kill. */
 };
 
 struct delivery {
@@ -79,20 +87,29 @@ static void fail_request(const struct request *request, const struct err *err)
 
 /* ---- requests in ---- */
 
+static uint32_t cpu_milli(const struct function_spec *spec)
+{
+    return (uint32_t) ((uint64_t) spec->memory_mb * 1000 / CPU_MILLI_PER_VCPU_MB);
+}
+
 static int send_request(struct broker *broker, const struct request *request, struct err *err)
 {
     if (broker->is_dead)
         return err_say(err, -EPIPE, "the spawner is gone");
+    if (request->cpu_milli > 0)
+        return spawner_limit_cpu(broker->spawner, request->id, request->cpu_milli, err);
     if (request->spec == NULL)
         return spawner_kill(broker->spawner, request->id, err);
     const struct function_spec *spec = request->spec;
     const struct sandbox_spec sandbox = {
         .id = request->id,
         .memory_mb = spec->memory_mb,
-        .cpu_milli = (uint32_t) ((uint64_t) spec->memory_mb * 1000 / CPU_MILLI_PER_VCPU_MB),
+        .cpu_milli = cpu_milli(spec) > CPU_MILLI_INIT ? cpu_milli(spec) : CPU_MILLI_INIT,
         .pids_max = PIDS_MAX,
         .tmp_bytes = spec->tmp_bytes,
-        .network = SANDBOX_NETWORK_NONE,
+        .network = spec->kind == RUNTIME_PROVIDED               ? SANDBOX_NETWORK_RUNTIME_API
+                   : broker->runtime->config.doors.open != NULL ? SANDBOX_NETWORK_PLATFORM
+                                                                : SANDBOX_NETWORK_NONE,
         .code_fd = spec->code_fd};
     return spawner_spawn(broker->spawner, &sandbox, err);
 }
@@ -114,7 +131,7 @@ static bool handle(struct broker *broker, struct request *request)
     if (rc < 0 && request->spec != NULL)
         fail_request(request, &err);
     else if (rc < 0) /* its sandbox has ended with the spawner, which is told by itself */
-        log_debug("runtime", "kill not sent", "err=\"%s\"", err.text);
+        log_debug("runtime", "request not sent", "err=\"%s\"", err.text);
     request_free(request);
     return true;
 }
@@ -143,14 +160,12 @@ static void run_request(struct task *task)
     submit(request->home->runtime->broker, request);
 }
 
-static void request(struct home *home, uint64_t id, struct function_spec *spec_or_null)
+/* Takes the request. */
+static void post(struct home *home, struct request *request)
 {
     struct broker *broker = home->runtime->broker;
-    struct request *request = NEW(struct request);
-    *request = (struct request){
-        .task = {.run = run_request}, .home = home, .id = id, .spec = spec_or_null};
-    if (spec_or_null != NULL)
-        (void) snapshot_ref(&spec_or_null->snapshot);
+    request->task.run = run_request;
+    request->home = home;
     if (home->loop == broker->loop)
         submit(broker, request);
     else
@@ -159,12 +174,26 @@ static void request(struct home *home, uint64_t id, struct function_spec *spec_o
 
 void broker_spawn(struct home *home, uint64_t id, struct function_spec *spec)
 {
-    request(home, id, spec);
+    struct request *request = NEW(struct request);
+    (void) snapshot_ref(&spec->snapshot);
+    *request = (struct request){.id = id, .spec = spec};
+    post(home, request);
 }
 
 void broker_kill(struct home *home, uint64_t id)
 {
-    request(home, id, NULL);
+    struct request *request = NEW(struct request);
+    *request = (struct request){.id = id};
+    post(home, request);
+}
+
+void broker_limit(struct home *home, uint64_t id, const struct function_spec *spec)
+{
+    if (cpu_milli(spec) >= CPU_MILLI_INIT)
+        return;
+    struct request *request = NEW(struct request);
+    *request = (struct request){.id = id, .cpu_milli = cpu_milli(spec)};
+    post(home, request);
 }
 
 /* ---- the socket ---- */

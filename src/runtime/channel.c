@@ -146,6 +146,11 @@ int channel_open(struct instance *inst, struct err *err)
     return 0;
 }
 
+void channel_deafen(struct instance *inst)
+{
+    watch_set(inst->control_watch, 0);
+}
+
 void channel_close_control(struct instance *inst)
 {
     watch_free(take_ptr(&inst->control_watch));

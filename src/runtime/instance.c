@@ -29,6 +29,7 @@ enum {
     INIT_LIMIT_US = 10 * 1000 * 1000,
     ENDING_LIMIT_US = 500 * 1000, /* between the end of the stream and the end of the process */
     GONE_LIMIT_US = 10 * 1000 * 1000,
+    FINISH_GRACE_US = 5 * 1000, /* from an answer over the Runtime API to the next request */
 };
 
 static int64_t now_us(const struct instance *inst)
@@ -101,20 +102,15 @@ static void note_cold_start(struct instance *inst, struct invocation *inv)
         inv->queue_us = 0; /* the instance was started for another one */
 }
 
-static void send(void *arg, struct slot *slot, struct invocation *inv)
+static bool speaks_http(const struct instance *inst)
 {
-    struct instance *inst = CONTAINER_OF(slot, struct instance, slot);
-    (void) arg;
-    int64_t allowed_us = time_allowed_us(inst, inv);
-    inv->sent_us = now_us(inst);
-    inv->queue_us = inv->sent_us - inv->created_us;
-    if (!inst->is_used)
-        note_cold_start(inst, inv);
-    inst->is_used = true;
-    buf_reset(&inst->log); /* what was said before is not the invocation's */
+    return inst->api != NULL && !inst->is_framed;
+}
+
+static void send_frame(struct instance *inst, const struct invocation *inv)
+{
     inst->seq = inst->seq == UINT32_MAX ? 1 : inst->seq + 1;
-    const struct frame_invoke invoke = {.deadline_ms = clock_utc_ms(inst->home->exec->clock) +
-                                                       allowed_us / 1000,
+    const struct frame_invoke invoke = {.deadline_ms = inst->deadline_ms,
                                         .request_id = inv->request_id,
                                         .invoked_arn = inv->invoked_arn,
                                         .trace_id = inv->trace_id,
@@ -126,10 +122,29 @@ static void send(void *arg, struct slot *slot, struct invocation *inv)
     assert(rc == 0 && !buf_is_over(&inst->out)); /* runtime_invoke checked the sizes */
     inst->event = inv->payload;
     inst->sent = 0;
+    channel_send(inst);
+}
+
+static void send(void *arg, struct slot *slot, struct invocation *inv)
+{
+    struct instance *inst = CONTAINER_OF(slot, struct instance, slot);
+    (void) arg;
+    int64_t allowed_us = time_allowed_us(inst, inv);
+    inv->sent_us = now_us(inst);
+    inv->queue_us = inv->sent_us - inv->created_us;
+    if (!inst->is_used)
+        note_cold_start(inst, inv);
+    inst->is_used = true;
+    buf_reset(&inst->log); /* what was said before is not the invocation's */
+    inst->deadline_ms = clock_utc_ms(inst->home->exec->clock) + allowed_us / 1000;
+    inst->ends_us = inv->sent_us + allowed_us;
     set_timer(inst, allowed_us);
     if (report_is_wanted(inst, inv))
         report_start(inst, inv);
-    channel_send(inst);
+    if (speaks_http(inst))
+        api_send(inst->api);
+    else
+        send_frame(inst, inv);
 }
 
 static void write_freeze(struct instance *inst, char digit)
@@ -250,16 +265,20 @@ static void end_by_exit(struct instance *inst, struct invocation *inv,
     bool is_oom = event->oom_kills > 0;
     const struct verdict *verdict = is_oom ? &verdict_out_of_memory : &verdict_exit;
     const struct sandbox_event killed = {.is_signalled = true, .status = SIGKILL};
-    char message[96];
-    report_exit_text(message, sizeof message, is_oom ? &killed : event);
+    char message[160];
+    if (report_entrypoint_text(message, sizeof message, inst->slot.spec, event->error))
+        verdict = &verdict_entrypoint;
+    else
+        report_exit_text(message, sizeof message, is_oom ? &killed : event);
     inv->memory_peak_bytes = event->memory_peak_bytes;
     report_error(&inv->output, verdict, inv->request_id, message);
     if (report_is_wanted(inst, inv))
-        report_exit(inst, inv, message);
+        report_exit(inst, inv, verdict, message);
     conclude(inst, inv, verdict);
 }
 
-static void answered(struct instance *inst, enum invocation_result result, bool is_oversize)
+/* The results, from what is in inst->answer; the invocation stays on the instance. */
+static void record(struct instance *inst, enum invocation_result result, bool is_oversize)
 {
     struct invocation *inv = inst->slot.invocation;
     timer_clear(inst->home->exec, &inst->timer);
@@ -274,6 +293,11 @@ static void answered(struct instance *inst, enum invocation_result result, bool 
     conclude(inst, inv, &verdict_none);
     if (inv->is_cold && !inst->is_restored && inv->result == INVOCATION_OK)
         images_wish(inst->home, inst->slot.spec);
+}
+
+static void answered(struct instance *inst, enum invocation_result result, bool is_oversize)
+{
+    record(inst, result, is_oversize);
     if (!inst->is_last) {
         sched_slot_answered(sched_of(inst), &inst->slot);
         return;
@@ -330,6 +354,50 @@ static bool answer_frame(struct instance *inst, const struct frame *frame, bool 
     return true;
 }
 
+/* ---- answers over the Runtime API ----
+ *
+ * There the answer is one thing and being done with it another: the program says so by asking for
+ * the next invocation. Usually that follows within microseconds, and the invocation ends then, so
+ * that a caller who calls again at once finds this instance. Else the caller gets his answer after
+ * a short grace while the program works on, FINISHING, in what is left of its time. */
+
+void instance_answered(struct instance *inst, enum invocation_result result, struct buf *body,
+                       bool is_oversize)
+{
+    buf_done(&inst->answer);
+    inst->answer = *body;
+    *body = (struct buf){.ptr = NULL};
+    record(inst, result, is_oversize);
+    inst->is_replied = true;
+    set_timer(inst, FINISH_GRACE_US);
+}
+
+static void finish_later(struct instance *inst)
+{
+    inst->is_replied = false;
+    set_timer(inst, inst->ends_us > now_us(inst) ? inst->ends_us - now_us(inst) : 0);
+    sched_slot_replied(sched_of(inst), &inst->slot);
+    home_publish_counts(inst->home);
+}
+
+static void ready(struct instance *inst);
+
+void instance_asked(struct instance *inst)
+{
+    if (inst->slot.state == SLOT_INITIALISING) {
+        ready(inst);
+        return;
+    }
+    timer_clear(inst->home->exec, &inst->timer);
+    if (inst->is_replied) {
+        inst->is_replied = false;
+        sched_slot_answered(sched_of(inst), &inst->slot);
+    } else if (inst->slot.state == SLOT_FINISHING) {
+        sched_slot_ready(sched_of(inst), &inst->slot);
+        home_publish_counts(inst->home);
+    }
+}
+
 /* ---- starting ---- */
 
 /* What waits longest for this function, in the hands of a start that fails. */
@@ -375,6 +443,14 @@ static void restore_failed(struct instance *inst, const char *why)
     sched_slot_stop(sched_of(inst), &inst->slot);
 }
 
+void instance_init_failed(struct instance *inst, struct buf *body)
+{
+    buf_done(&inst->answer);
+    inst->answer = *body;
+    *body = (struct buf){.ptr = NULL};
+    init_failed(inst, buf_is_over(&inst->answer));
+}
+
 static void init_timed_out(struct instance *inst)
 {
     if (inst->is_restored) {
@@ -406,6 +482,21 @@ static int64_t init_limit_us(const struct instance *inst)
     return limit_ms > 0 ? limit_ms * 1000 : INIT_LIMIT_US;
 }
 
+/* What listens for it inside. Takes the descriptors. */
+static int open_doors(struct instance *inst, const struct sandbox_event *event, struct err *err)
+{
+    const struct runtime_doors *doors = &inst->home->runtime->config.doors;
+    AUTO_CLOSE int services_fd = event->services_fd;
+    AUTO_CLOSE int api_fd = event->runtime_api_fd;
+    int rc = 0;
+    if (services_fd >= 0 && doors->open != NULL)
+        rc = doors->open(doors->arg, inst->home->index, take_fd(&services_fd), inst->slot.spec,
+                         &inst->door, err);
+    if (rc == 0 && api_fd >= 0)
+        rc = api_new(inst, take_fd(&api_fd), &inst->api, err);
+    return rc;
+}
+
 void instance_made(struct instance *inst, const struct sandbox_event *event)
 {
     inst->control_fd = event->control_fd;
@@ -413,6 +504,8 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
     inst->freeze_fd = event->freeze_fd;
     inst->kill_fd = event->kill_fd;
     inst->memory_fd = event->memory_fd;
+    struct err err;
+    int rc = open_doors(inst, event, &err);
     if (inst->slot.state != SLOT_BUILDING)
         return; /* stopped meanwhile: it was killed, or is now */
     inst->build_us = event->build_us;
@@ -422,9 +515,10 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
                      clock_utc_ms(inst->home->exec->clock));
     inst->image_fd = images_open(inst->home, inst->slot.spec);
     inst->is_restored = inst->image_fd >= 0;
-    struct err err;
-    int rc = inst->is_restored ? start_restore(&inst->out, inst->log_stream, &err)
-                               : start_block(&inst->out, inst->slot.spec, inst->log_stream, &err);
+    if (rc == 0)
+        rc = inst->is_restored ? start_restore(&inst->out, inst->log_stream, &err)
+                               : start_block(&inst->out, inst->slot.spec, inst->log_stream,
+                                             inst->door != NULL, &err);
     if (rc == 0)
         rc = channel_open(inst, &err);
     if (rc < 0) {
@@ -454,6 +548,7 @@ static void ready(struct instance *inst)
     inst->sent = 0;
     sched_slot_ready(sched_of(inst), &inst->slot);
     home_publish_counts(inst->home); /* A call that waited for it runs from here on. */
+    broker_limit(inst->home, inst->id, inst->slot.spec);
 }
 
 void instance_violated(struct instance *inst)
@@ -473,6 +568,10 @@ void instance_lost(struct instance *inst)
         restore_failed(inst, "the copy ended");
         return;
     }
+    if (speaks_http(inst)) { /* It has no use for this socket and may close it. */
+        channel_deafen(inst);
+        return;
+    }
     inst->is_ending = !slot_state_is_idle(inst->slot.state); /* nobody asks why an idle one ends */
     instance_violated(inst);
 }
@@ -480,8 +579,10 @@ void instance_lost(struct instance *inst)
 void instance_frame(struct instance *inst, const struct frame *frame, bool is_oversize)
 {
     enum slot_state state = inst->slot.state;
-    bool is_answer = state == SLOT_BUSY && frame->seq == inst->seq && channel_is_sent(inst);
+    bool is_answer = state == SLOT_BUSY && !speaks_http(inst) && frame->seq == inst->seq &&
+                     channel_is_sent(inst);
     bool is_starting = state == SLOT_INITIALISING && channel_is_sent(inst);
+    inst->is_framed |= is_starting;
     if (is_answer && answer_frame(inst, frame, is_oversize))
         return;
     if (frame->type == FRAME_BOOTED && is_starting)
@@ -500,6 +601,11 @@ static void instance_free(struct instance *inst)
 {
     assert(inst->victim == NULL);
     timer_clear(inst->home->exec, &inst->timer);
+    api_free(inst->api);
+    if (inst->door != NULL) {
+        const struct runtime_doors *doors = &inst->home->runtime->config.doors;
+        doors->close(doors->arg, inst->door);
+    }
     output_done(inst); /* names the function, which the slot knows until it is gone */
     sched_slot_gone(sched_of(inst), &inst->slot);
     channel_close(inst);
@@ -537,9 +643,11 @@ static void end_held(struct instance *inst, const struct sandbox_event *event)
     }
     inv = inst->slot.invocation;
     if (inv != NULL) {
-        fail(inv);
-        inv->run_us = now_us(inst) - inv->sent_us;
-        end_by_exit(inst, inv, event);
+        if (!inst->is_replied) {
+            fail(inv);
+            inv->run_us = now_us(inst) - inv->sent_us;
+            end_by_exit(inst, inv, event);
+        }
         sched_slot_failed(sched_of(inst), &inst->slot);
     }
 }
@@ -599,7 +707,13 @@ static void timer_fired(struct timer *timer)
         refuse_victim(inst, &err);
         break;
     case SLOT_INITIALISING: init_timed_out(inst); break;
-    case SLOT_BUSY: invocation_timed_out(inst); break;
+    case SLOT_BUSY:
+        if (inst->is_replied)
+            finish_later(inst);
+        else
+            invocation_timed_out(inst);
+        break;
+    case SLOT_FINISHING: sched_slot_stop(sched_of(inst), &inst->slot); break;
     case SLOT_STOPPING: stopping_timed_out(inst); break;
     case SLOT_IDLE:
     case SLOT_FROZEN: assert(!slot_state_is_idle(inst->slot.state)); break; /* its timer is clear */

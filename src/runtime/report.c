@@ -16,12 +16,14 @@
 #include "data/json.h"
 #include "data/time.h"
 
+#include <errno.h>
 #include <signal.h>
 
 const struct verdict verdict_none = {NULL, NULL};
 const struct verdict verdict_timeout = {"Sandbox.Timedout", "timeout"};
 const struct verdict verdict_exit = {"Runtime.ExitError", "error"};
 const struct verdict verdict_out_of_memory = {"Runtime.OutOfMemory", "error"};
+const struct verdict verdict_entrypoint = {"Runtime.InvalidEntrypoint", "error"};
 
 /* ---- error objects ---- */
 
@@ -84,6 +86,21 @@ void report_exit_text(char *out, size_t size, const struct sandbox_event *event)
         (void) snprintf(out, size, "Runtime exited with error: exit status %d", event->status);
     else
         (void) snprintf(out, size, "Runtime exited without providing a reason");
+}
+
+/* AWS says the first when there is no such file at all (observed); else what Go's os/exec says. */
+bool report_entrypoint_text(char *out, size_t size, const struct function_spec *spec, int error)
+{
+    const char *why = error == -EACCES    ? "permission denied"
+                      : error == -ENOEXEC ? "exec format error"
+                      : error == -ENOENT  ? "no such file or directory" /* or its interpreter */
+                                          : NULL;
+    if (spec->kind == RUNTIME_PROVIDED && !spec->has_bootstrap && error == -ENOENT)
+        (void) snprintf(out, size,
+                        "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]");
+    else if (why != NULL)
+        (void) snprintf(out, size, "fork/exec %s: %s", start_program(spec), why);
+    return why != NULL;
 }
 
 /* ---- lines ---- */
@@ -216,13 +233,16 @@ void report_timeout(struct instance *inst, const struct invocation *inv)
     buf_done(&line);
 }
 
-void report_exit(struct instance *inst, const struct invocation *inv, const char *message)
+void report_exit(struct instance *inst, const struct invocation *inv, const struct verdict *verdict,
+                 const char *message)
 {
     char line[320];
     if (inv->spec->is_log_json)
         return; /* its report tells */
-    int n = snprintf(line, sizeof line, "RequestId: " STR_FMT " Error: %s\nRuntime.ExitError\n",
-                     STR_ARG(inv->request_id), message);
+    const char *type =
+        verdict == &verdict_entrypoint ? verdict->type : verdict_exit.type; /* as AWS's lines */
+    int n = snprintf(line, sizeof line, "RequestId: " STR_FMT " Error: %s\n%s\n",
+                     STR_ARG(inv->request_id), message, type);
     output_say(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
 }
 

@@ -16,7 +16,11 @@ struct runtime;
 struct loop;
 struct spawner;
 
-enum runtime_kind { RUNTIME_PYTHON, RUNTIME_NODE };
+enum runtime_kind {
+    RUNTIME_PYTHON,
+    RUNTIME_NODE,
+    RUNTIME_PROVIDED, /* the code's own program, called bootstrap */
+};
 
 /* How much a function's log gets; of the platform's own events. */
 enum function_log_level { FUNCTION_LOG_DEBUG, FUNCTION_LOG_INFO, FUNCTION_LOG_WARN };
@@ -26,6 +30,7 @@ enum function_log_level { FUNCTION_LOG_DEBUG, FUNCTION_LOG_INFO, FUNCTION_LOG_WA
 struct function_spec {
     struct snapshot snapshot;                        /* first */
     struct str account, region, name, version;       /* "$LATEST" */
+    struct str role;                                 /* ARN: what the function acts as */
     struct str arn;                                  /* unqualified */
     struct str runtime_id;                           /* "python3.12" */
     struct str runtime_version, runtime_version_arn; /* "python:3.12.v1"; of INIT_START */
@@ -39,6 +44,7 @@ struct function_spec {
     } * env;
     size_t env_count;
     int code_fd;                  /* O_PATH directory of the unpacked code, owned */
+    bool has_bootstrap;           /* the code has a file of this name: see RUNTIME_PROVIDED */
     struct str code_sha256;       /* hex */
     uint64_t revision;            /* differs whenever instances of another must not be used */
     int64_t reserved_concurrency; /* -1: none */
@@ -100,6 +106,17 @@ struct log_place {
     struct str stream;
 };
 
+/* The platform's services on a function's own loopback, where AWS_ENDPOINT_URL points. Every
+ * instance has a socket of its own there, so whoever serves it knows the caller. thread: the loop
+ * of that number. */
+struct runtime_doors {
+    /* Takes listen_fd, non-blocking; spec is borrowed until close. */
+    int (*open)(void *arg, size_t loop, int listen_fd, const struct function_spec *spec,
+                void **out_door, struct err *err);
+    void (*close)(void *arg, void *door); /* the instance has ended */
+    void *arg;
+};
+
 struct runtime_config {
     struct loop *const *loops;
     size_t loop_count;
@@ -109,7 +126,7 @@ struct runtime_config {
     unsigned queue_max;           /* waiting invocations per home */
     int64_t keep_alive_ms;        /* idle time before an instance is removed */
     int64_t init_limit_ms;        /* 0: AWS's 10 s */
-    const char *endpoint;         /* for AWS_ENDPOINT_URL, once a sandbox can reach it */
+    struct runtime_doors doors;   /* open NULL: functions see no services */
 
     /* Snapshots of initialised functions. snapshot_dir: an existing directory on a file system with
      * room, which their images take without names; NULL: functions always start from scratch. */

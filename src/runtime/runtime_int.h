@@ -4,6 +4,7 @@
  *   runtime.c   homes, the public interface, from and to other loops
  *   sched.c     who runs what (pure)
  *   instance.c  one instance: its life, timers and verdicts
+ *   api.c       the Runtime API of one instance, over HTTP
  *   channel.c   its frames, out and in
  *   output.c    its output: the log pipe, the log, the tail
  *   report.c    what callers read: error objects, START/END/REPORT lines
@@ -65,6 +66,11 @@ struct instance {
     int control_fd, log_fd, freeze_fd, kill_fd, memory_fd; /* owned; -1 before it is made */
     struct watch *control_watch, *log_watch;
 
+    /* RUNTIME_PROVIDED: what its program speaks, the first word tells. */
+    struct api *api; /* owned; NULL: it can only be frames */
+    bool is_framed;
+    void *door; /* runtime_doors */
+
     /* In: see frame.h. answer is the reader's buffer. */
     struct frame_reader reader;
     struct buf answer;
@@ -87,9 +93,11 @@ struct instance {
     struct invocation *victim; /* taken from the queue: fails with this instance's start */
     int64_t asked_us, made_us, booted_us, ready_us;
     uint32_t build_us;
+    int64_t deadline_ms, ends_us; /* of the invocation: UTC, and monotonic */
     int image_fd;     /* owned: the image to send with the START block; -1: none, or sent */
     bool is_restored; /* a copy of a snapshot */
     bool is_used;     /* had its first invocation */
+    bool is_replied;  /* BUSY: the answer is in the invocation, which ends soon, see instance.c */
     bool is_last;     /* announced to end after this answer */
     bool is_retry;    /* init runs inside an invocation's time, see instance.c */
     bool is_ending;   /* ends on its own: the verdict needs its exit status, do not kill yet */
@@ -105,8 +113,23 @@ void instance_frame(struct instance *inst, const struct frame *frame, bool is_ov
 void instance_lost(struct instance *inst);     /* end of stream */
 void instance_violated(struct instance *inst); /* bytes that are no frame */
 
+/* From the Runtime API: a program that asks for work has finished what it had. */
+void instance_asked(struct instance *inst);
+/* The answer of the running invocation; takes body's memory. */
+void instance_answered(struct instance *inst, enum invocation_result result, struct buf *body,
+                       bool is_oversize);
+void instance_init_failed(struct instance *inst, struct buf *body);
+
+/* api.c */
+CHECK_RESULT int api_new(struct instance *inst, int listen_fd, struct api **out_api,
+                         struct err *err); /* takes listen_fd */
+void api_free(struct api *api);            /* cuts its connections */
+/* There is an invocation on the instance: given out now or as soon as the program asks. */
+void api_send(struct api *api);
+
 /* channel.c */
 CHECK_RESULT int channel_open(struct instance *inst, struct err *err);
+void channel_deafen(struct instance *inst); /* the control socket is not read any more */
 void channel_close_control(struct instance *inst);
 void channel_close(struct instance *inst);
 void channel_send(struct instance *inst); /* out, then event; goes on by itself */
@@ -129,7 +152,8 @@ struct verdict {
     const char *type;   /* "Runtime.ExitError"; NULL: none */
     const char *status; /* "error", "timeout" for the REPORT line; NULL: none */
 };
-extern const struct verdict verdict_none, verdict_timeout, verdict_exit, verdict_out_of_memory;
+extern const struct verdict verdict_none, verdict_timeout, verdict_exit, verdict_out_of_memory,
+    verdict_entrypoint;
 void report_error(struct buf *out, const struct verdict *verdict, struct str request_id,
                   const char *message);
 void report_oversize(struct buf *out);
@@ -140,7 +164,10 @@ void report_init_failed(struct instance *inst, struct str error_or_empty);
 void report_start(struct instance *inst, const struct invocation *inv);
 void report_end(struct instance *inst, const struct invocation *inv, const struct verdict *verdict);
 void report_timeout(struct instance *inst, const struct invocation *inv);
-void report_exit(struct instance *inst, const struct invocation *inv, const char *message);
+void report_exit(struct instance *inst, const struct invocation *inv, const struct verdict *verdict,
+                 const char *message);
+/* Why the program of a function could not be executed; false: that was not the reason. */
+bool report_entrypoint_text(char *out, size_t size, const struct function_spec *spec, int error);
 void report_tail(struct instance *inst, struct invocation *inv);
 
 unsigned report_memory_used_mb(const struct invocation *inv);
@@ -155,10 +182,12 @@ void report_json_end(struct instance *inst, const struct invocation *inv,
 
 /* start.c */
 void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms);
+const char *start_program(const struct function_spec *spec);
 CHECK_RESULT int start_block(struct buf *out, const struct function_spec *spec,
-                             const char *log_stream, struct err *err);
+                             const char *log_stream, bool has_services, struct err *err);
 /* Of a template, which initialises and is written down instead of serving. */
-CHECK_RESULT int start_template(struct buf *out, const struct function_spec *spec, struct err *err);
+CHECK_RESULT int start_template(struct buf *out, const struct function_spec *spec,
+                                bool has_services, struct err *err);
 /* Of a copy: the restorer's block, and behind it the RESTORE frame that tells the copy who it is.
  */
 CHECK_RESULT int start_restore(struct buf *out, const char *log_stream, struct err *err);
@@ -192,6 +221,8 @@ CHECK_RESULT int broker_new(struct runtime *runtime, struct broker **out_broker,
 void broker_free(struct broker *broker);
 void broker_spawn(struct home *home, uint64_t id, struct function_spec *spec);
 void broker_kill(struct home *home, uint64_t id);
+/* Init is over: the CPU that the function's memory size stands for, if it had more. */
+void broker_limit(struct home *home, uint64_t id, const struct function_spec *spec);
 
 /* runtime.c */
 void home_event(struct home *home, const struct sandbox_event *event); /* from the broker */

@@ -55,7 +55,9 @@ static const struct sm_rule slot_rules[] = {
                            SM_TO(SLOT_IDLE) | SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
     [SLOT_IDLE] = {"idle", SM_TO(SLOT_FROZEN) | SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
     [SLOT_FROZEN] = {"frozen", SM_TO(SLOT_BUSY) | SM_TO(SLOT_STOPPING)},
-    [SLOT_BUSY] = {"busy", SM_TO(SLOT_BUSY) | SM_TO(SLOT_IDLE) | SM_TO(SLOT_STOPPING)},
+    [SLOT_BUSY] = {"busy", SM_TO(SLOT_BUSY) | SM_TO(SLOT_IDLE) | SM_TO(SLOT_FINISHING) |
+                               SM_TO(SLOT_STOPPING)},
+    [SLOT_FINISHING] = {"finishing", SM_TO(SLOT_BUSY) | SM_TO(SLOT_IDLE) | SM_TO(SLOT_STOPPING)},
     [SLOT_STOPPING] = {"stopping", 0},
 };
 
@@ -90,6 +92,7 @@ static void slot_move(struct sched *sched, struct slot *slot, enum slot_state to
     sched->starting -= is_starting(from) && !is_starting(to);
     slot->function->starting -= is_starting(from) && !is_starting(to);
     sched->busy += (to == SLOT_BUSY) - (from == SLOT_BUSY);
+    sched->finishing += (to == SLOT_FINISHING) - (from == SLOT_FINISHING);
     sched->stopping += to == SLOT_STOPPING;
     if (from == SLOT_IDLE)
         list_remove(&sched->awake, &slot->awake);
@@ -491,6 +494,14 @@ void sched_slot_answered(struct sched *sched, struct slot *slot)
     end(sched, inv);
 }
 
+void sched_slot_replied(struct sched *sched, struct slot *slot)
+{
+    struct invocation *inv = take_ptr(&slot->invocation);
+    assert(inv != NULL);
+    slot_move(sched, slot, SLOT_FINISHING);
+    end(sched, inv);
+}
+
 void sched_slot_failed(struct sched *sched, struct slot *slot)
 {
     struct invocation *inv = take_ptr(&slot->invocation);
@@ -630,7 +641,8 @@ void sched_check(const struct sched *sched)
     }
     assert(slots == sched->instances && starting == sched->starting);
     assert(waiting == sched->queued && idle == sched->idle.len);
-    assert(sched->instances == sched->starting + sched->idle.len + sched->busy + sched->stopping);
+    assert(sched->instances ==
+           sched->starting + sched->idle.len + sched->busy + sched->finishing + sched->stopping);
     assert(in_flight >= (int64_t) (sched->queued + sched->busy));
     assert(sched->instances <= sched->config.instances_max);
     assert(list_is_empty(&sched->idle) || sched->keep_alive.is_set);

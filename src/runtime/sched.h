@@ -15,16 +15,18 @@ struct sched_account;
 /*  The life of an instance, as far as scheduling is concerned:
  *
  *      building -> initialising -> idle <-> busy        any -> stopping -> gone (no slot)
- *                                   |         ^
- *                                   +-> frozen+  idle for freeze_after_us; thawed to be busy */
+ *                                   | ^       |
+ *                                   | +-- finishing, answered and not done yet (then busy, too)
+ *                                   +-> frozen, idle for freeze_after_us; thawed to be busy */
 enum slot_state {
     SLOT_BUILDING,     /* the sandbox is being made */
     SLOT_INITIALISING, /* the language boots, the user's code loads */
     SLOT_IDLE,
-    SLOT_FROZEN,   /* idle, and nothing of it runs: AWS's promise, and no CPU for its threads */
-    SLOT_BUSY,     /* runs the invocation */
-    SLOT_STOPPING, /* killed; counts against the host until it is gone. An invocation that it ran
-                    * stays on it until the cause of death is known. */
+    SLOT_FROZEN,    /* idle, and nothing of it runs: AWS's promise, and no CPU for its threads */
+    SLOT_BUSY,      /* runs the invocation */
+    SLOT_FINISHING, /* its invocation has been answered, and it works on: not usable yet */
+    SLOT_STOPPING,  /* killed; counts against the host until it is gone. An invocation that it ran
+                     * stays on it until the cause of death is known. */
 };
 
 /* The scheduler's part of an instance; instance.h embeds it first. */
@@ -82,7 +84,7 @@ struct sched {
     struct list awake;       /* idle slots by idle_since_us */
     struct timer keep_alive; /* set for the first of idle, or earlier */
     struct timer freeze;     /* set for the first of awake, or earlier */
-    unsigned instances, starting, busy, stopping, queued;
+    unsigned instances, starting, busy, finishing, stopping, queued;
     bool is_draining;
     bool is_refusing; /* the drain's time is over */
     bool is_drained;  /* the effect was called */
@@ -101,10 +103,13 @@ void sched_function_changed(struct sched *sched, struct str arn,
 /* Called by the effect `start`: a new slot for the function of the specification. */
 void sched_slot_init(struct sched *sched, struct slot *slot, struct function_spec *spec);
 void sched_slot_made(struct sched *sched, struct slot *slot);  /* building -> initialising */
-void sched_slot_ready(struct sched *sched, struct slot *slot); /* init done, or answer sent */
+void sched_slot_ready(struct sched *sched, struct slot *slot); /* init done, or finishing is */
 
 /* The invocation of a busy slot has ended, results set; the instance is usable. */
 void sched_slot_answered(struct sched *sched, struct slot *slot);
+/* The invocation of a busy slot has ended, results set; the instance is not done with it: FINISHING
+ * until sched_slot_ready. */
+void sched_slot_replied(struct sched *sched, struct slot *slot);
 /* The invocation of a busy slot has ended, results set; the instance is stopped. */
 void sched_slot_failed(struct sched *sched, struct slot *slot);
 /* The instance must not be used any more; its invocation, if any, stays with it. */

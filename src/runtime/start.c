@@ -3,9 +3,10 @@
  *
  * The function's own variables come after the ones that may be overridden (PATH, LANG, ...) and
  * never replace a reserved one: the API refuses those, and what slips through is dropped here. The
- * credentials are placeholders of development: inside the sandbox there is no network yet that they
- * could be sent over; a signed-in role comes with the IAM service. AWS_LAMBDA_RUNTIME_API names the
- * address that official runtime clients will find; the bootstraps of our own do not use it. */
+ * credentials are placeholders: the only services within reach know the caller by his socket.
+ * AWS_LAMBDA_RUNTIME_API names the address where official runtime clients of a custom runtime find
+ * api.c; the bootstraps of our own use descriptor 3, which VIRGA_RUNTIME_FD names to a custom
+ * runtime. AWS_ENDPOINT_URL is the function's own door to the platform's services. */
 #include "runtime/runtime_int.h"
 
 #include "base/mem.h"
@@ -91,13 +92,14 @@ static bool is_given(const struct function_spec *spec, const char *name)
 static void put_reserved(struct environment *env, const struct function_spec *spec,
                          const char *log_stream)
 {
-    char memory[16], execution[80];
+    char memory[16], execution[80], address[24];
     (void) snprintf(memory, sizeof memory, "%u", spec->memory_mb);
     (void) snprintf(execution, sizeof execution, "AWS_Lambda_" STR_FMT, STR_ARG(spec->runtime_id));
     set(env, "_HANDLER", spec->handler);
     set(env, "AWS_REGION", spec->region);
     set(env, "AWS_DEFAULT_REGION", spec->region);
-    set(env, "AWS_EXECUTION_ENV", str_from(execution));
+    if (spec->kind != RUNTIME_PROVIDED) /* AWS sets none there */
+        set(env, "AWS_EXECUTION_ENV", str_from(execution));
     set(env, "AWS_LAMBDA_FUNCTION_NAME", spec->name);
     set(env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str_from(memory));
     set(env, "AWS_LAMBDA_FUNCTION_VERSION", spec->version);
@@ -107,7 +109,8 @@ static void put_reserved(struct environment *env, const struct function_spec *sp
         set(env, "AWS_LAMBDA_LOG_LEVEL", spec->app_log_level);
     set(env, "AWS_LAMBDA_LOG_GROUP_NAME", spec->log_group);
     set(env, "AWS_LAMBDA_LOG_STREAM_NAME", str_from(log_stream));
-    set(env, "AWS_LAMBDA_RUNTIME_API", STR("127.0.0.1:9001"));
+    (void) snprintf(address, sizeof address, "127.0.0.1:%d", SANDBOX_PORT_RUNTIME_API);
+    set(env, "AWS_LAMBDA_RUNTIME_API", str_from(address));
     set(env, "AWS_ACCESS_KEY_ID", spec->account);
     set(env, "AWS_SECRET_ACCESS_KEY", STR("test"));
     set(env, "AWS_SESSION_TOKEN", STR("test"));
@@ -164,17 +167,41 @@ static size_t node_argv(const char *argv[NODE_ARGV_MAX], char heap[NODE_HEAP_SIZ
     return count;
 }
 
+/* What differs by the kind of runtime, and may be overridden. */
+static void put_platform(struct environment *env, const struct function_spec *spec,
+                         bool has_services)
+{
+    for (size_t i = 0; i < ARRAY_LEN(overridable); i++)
+        if (!is_given(spec, overridable[i].name))
+            set(env, overridable[i].name, str_from(overridable[i].value));
+    if (spec->kind == RUNTIME_PYTHON && !is_given(spec, "PYTHONPATH"))
+        set(env, "PYTHONPATH", STR("/var/runtime"));
+    if (spec->kind == RUNTIME_PROVIDED && !is_given(spec, "VIRGA_RUNTIME_FD"))
+        set(env, "VIRGA_RUNTIME_FD", STR("3"));
+    char url[40];
+    (void) snprintf(url, sizeof url, "http://127.0.0.1:%d", SANDBOX_PORT_SERVICES);
+    if (has_services && !is_given(spec, "AWS_ENDPOINT_URL"))
+        set(env, "AWS_ENDPOINT_URL", str_from(url));
+}
+
+/* A layer's bootstrap serves where the code has none. */
+const char *start_program(const struct function_spec *spec)
+{
+    switch (spec->kind) {
+    case RUNTIME_PYTHON: return python_argv[0];
+    case RUNTIME_NODE: return "/usr/bin/node";
+    case RUNTIME_PROVIDED: break;
+    }
+    return spec->has_bootstrap ? "/var/task/bootstrap" : "/opt/bootstrap";
+}
+
 static int put_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
-                     bool is_template, struct err *err)
+                     bool has_services, bool is_template, struct err *err)
 {
     struct environment env = {.count = 0};
     buf_init(&env.text, SANDBOX_START_MAX);
     put_reserved(&env, spec, log_stream);
-    for (size_t i = 0; i < ARRAY_LEN(overridable); i++)
-        if (!is_given(spec, overridable[i].name))
-            set(&env, overridable[i].name, str_from(overridable[i].value));
-    if (spec->kind == RUNTIME_PYTHON && !is_given(spec, "PYTHONPATH"))
-        set(&env, "PYTHONPATH", STR("/var/runtime"));
+    put_platform(&env, spec, has_services);
     put_own(&env, spec);
     if (buf_is_over(&env.text)) {
         buf_done(&env.text);
@@ -193,21 +220,27 @@ static int put_block(struct buf *out, const struct function_spec *spec, const ch
         argc = node_argv(node, heap, spec);
         argv = node;
     }
+    const char *const provided_argv[] = {start_program(spec)};
+    if (spec->kind == RUNTIME_PROVIDED) {
+        argc = ARRAY_LEN(provided_argv);
+        argv = provided_argv;
+    }
     int rc = sandbox_start_block(out, argv, argc, envp, env.count, err);
     buf_done(&env.text);
     return rc;
 }
 
 int start_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
-                struct err *err)
+                bool has_services, struct err *err)
 {
-    return put_block(out, spec, log_stream, false, err);
+    return put_block(out, spec, log_stream, has_services, false, err);
 }
 
-int start_template(struct buf *out, const struct function_spec *spec, struct err *err)
+int start_template(struct buf *out, const struct function_spec *spec, bool has_services,
+                   struct err *err)
 {
     assert(spec->kind == RUNTIME_PYTHON);
-    int rc = put_block(out, spec, "template", true, err);
+    int rc = put_block(out, spec, "template", has_services, true, err);
     if (rc == 0)
         sandbox_start_alone(out);
     return rc;

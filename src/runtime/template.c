@@ -324,7 +324,7 @@ static int template_watch(struct template *t, struct err *err)
 
 static int template_begin(struct template *t, struct err *err)
 {
-    int rc = start_template(&t->out, t->spec, err);
+    int rc = start_template(&t->out, t->spec, t->home->runtime->config.doors.open != NULL, err);
     if (rc < 0)
         return rc;
     int ends[2];
@@ -345,7 +345,8 @@ static int template_begin(struct template *t, struct err *err)
 
 static void template_made(struct template *t, const struct sandbox_event *event)
 {
-    const int unused[] = {event->freeze_fd, event->kill_fd, event->memory_fd};
+    const int unused[] = {event->freeze_fd, event->kill_fd, event->memory_fd, event->services_fd,
+                          event->runtime_api_fd};
     for (size_t i = 0; i < ARRAY_LEN(unused); i++)
         (void) close(unused[i]);
     t->control_fd = event->control_fd;

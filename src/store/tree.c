@@ -293,6 +293,11 @@ int tree_open(const char *dir, const char *name, int *out_fd, struct err *err)
     return 0;
 }
 
+bool tree_has(int fd, const char *name)
+{
+    return faccessat(fd, name, F_OK, AT_EACCESS) == 0;
+}
+
 int tree_remove(const char *dir, const char *name, struct err *err)
 {
     char temporary[NAME_MAX + 1];

@@ -32,6 +32,8 @@ CHECK_RESULT int tree_unpack_file(const char *dir, const char *name, int fd,
                                   struct err *err);
 /* Opens a tree with O_PATH: a handle to mount or to look up from, that cannot be read. -ENOENT. */
 CHECK_RESULT int tree_open(const char *dir, const char *name, int *out_fd, struct err *err);
+/* Is there something of this name at the top of an open tree? */
+bool tree_has(int fd, const char *name);
 /* Removes a tree: out of the way at once (no crash leaves half of it under its name), then entry by
  * entry. Missing is success. */
 CHECK_RESULT int tree_remove(const char *dir, const char *name, struct err *err);

@@ -129,12 +129,15 @@ class Server:
                                           max_pool_connections=64, **config))
 
 
-def zip_of(files):
+def zip_of(files, executable=("bootstrap",)):
     """A ZIP of {name: text or bytes}."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name, content)
+            info = zipfile.ZipInfo(name)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (0o755 if name in executable else 0o644) << 16
+            archive.writestr(info, content)
     return out.getvalue()
 
 

@@ -97,8 +97,16 @@ static void fake_step(struct timer *timer)
             sched_slot_stop(&w->sched, &fake->slot);
         else if (one_in(w, 8))
             sched_slot_failed(&w->sched, &fake->slot);
+        else if (one_in(w, 4)) /* the answer is out, the instance works on */
+            sched_slot_replied(&w->sched, &fake->slot);
         else
             sched_slot_answered(&w->sched, &fake->slot);
+        break;
+    case SLOT_FINISHING:
+        if (one_in(w, 8))
+            sched_slot_stop(&w->sched, &fake->slot);
+        else
+            sched_slot_ready(&w->sched, &fake->slot);
         break;
     case SLOT_STOPPING:
         if (fake->slot.invocation != NULL)

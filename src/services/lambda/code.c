@@ -90,6 +90,7 @@ static struct code *code_new(struct code_store *store, struct code_package *pack
     memcpy(code->name, package->name, sizeof code->name);
     code->sha256 = str_of(code->sha256_text, CODE_SHA_SIZE - 1);
     code->fd = take_fd(&package->fd);
+    code->has_bootstrap = tree_has(code->fd, "bootstrap");
     code->home = CONTAINER_OF(snapshot_ref(&store->home->snapshot), struct code_home, snapshot);
     package->name[0] = '\0';
     return code;

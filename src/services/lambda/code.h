@@ -29,7 +29,8 @@ struct code {
     struct str sha256;        /* views sha256_text */
     char sha256_text[CODE_SHA_SIZE];
     char name[CODE_NAME_SIZE];
-    int fd; /* owned, O_PATH */
+    int fd;             /* owned, O_PATH */
+    bool has_bootstrap; /* a file of this name at the top: the program of a custom runtime */
 
     /* code.c's own. */
     struct code_home *home; /* counted */

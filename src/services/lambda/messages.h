@@ -103,7 +103,7 @@
 /* ours */
 #define MSG_RUNTIME_LATER                                                                          \
     LAMBDA_BAD_VALUE, "Virga does not run " STR_FMT " functions yet: python3.8, nodejs16.x and "   \
-                      "later are available, the other runtimes arrive later."
+                      "later and provided* are available, the other runtimes arrive later."
 /* observed */
 #define MSG_TIMEOUT                                                                                \
     &aws_error_validation, "1 validation error detected: Value '%d' at 'timeout' failed to "       \

@@ -79,6 +79,7 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     spec->region = arena_str(arena, row->region);
     spec->name = arena_str(arena, row->name);
     spec->version = STR("$LATEST");
+    spec->role = arena_str(arena, row->role);
     spec->arn = arena_str(arena, arn);
     spec->runtime_id = arena_str(arena, row->runtime);
     spec->runtime_version = runtime_version(arena, row->runtime);
@@ -104,6 +105,7 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     if (code != NULL) {
         own->code = CONTAINER_OF(snapshot_ref(&code->snapshot), struct code, snapshot);
         spec->code_fd = code->fd; /* the code's, which we hold */
+        spec->has_bootstrap = code->has_bootstrap;
     }
     assert(!arena_is_over(arena));
     return own;

@@ -154,6 +154,7 @@ static const struct language {
 } languages[] = {
     {"python3.", "python", 8, "python3.12", RUNTIME_PYTHON},
     {"nodejs", "nodejs", 16, "nodejs22.x", RUNTIME_NODE},
+    {"provided", "provided", 0, "provided.al2023", RUNTIME_PROVIDED}, /* no number counts */
 };
 
 static const struct language *language_of(struct str runtime)

@@ -133,8 +133,9 @@ static void what_is_not_there_is_named(void **state)
 static void runtimes(void **state)
 {
     (void) state;
-    static const char *const good[] = {"python3.8",  "python3.9",  "python3.12", "python3.13",
-                                       "nodejs16.x", "nodejs20.x", "nodejs24.x"};
+    static const char *const good[] = {"python3.8",    "python3.9",      "python3.12", "python3.13",
+                                       "nodejs16.x",   "nodejs20.x",     "nodejs24.x", "provided",
+                                       "provided.al2", "provided.al2023"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct op op = op_make();
         assert_ok(lambda_check_runtime(&op, str_from(good[i])));
@@ -162,10 +163,11 @@ static void runtimes(void **state)
     }
     op = op_make();
     expect_fault(&op, lambda_check_runtime(&op, STR("ruby3.4")), "InvalidParameterValueException",
-                 "Virga does not run ruby3.4 functions yet: python3.8, nodejs16.x and later are "
-                 "available, the other runtimes arrive later.");
+                 "Virga does not run ruby3.4 functions yet: python3.8, nodejs16.x and later and "
+                 "provided* are available, the other runtimes arrive later.");
     assert_int_equal(lambda_runtime_kind(STR("python3.9")), RUNTIME_PYTHON);
     assert_int_equal(lambda_runtime_kind(STR("nodejs22.x")), RUNTIME_NODE);
+    assert_int_equal(lambda_runtime_kind(STR("provided.al2023")), RUNTIME_PROVIDED);
 }
 
 static int check_env(struct op *op, const char *key, struct str value)

@@ -1,0 +1,117 @@
+"""What functions reach on their own loopback: the platform's services at AWS_ENDPOINT_URL, as the
+caller that the socket names, in both modes of authentication."""
+import json
+import re
+import unittest
+
+from server import ROLE, Server, python_function
+
+CALLER = '''
+import json, os, urllib.request, urllib.error
+import boto3, botocore.config
+
+def client(service, **options):
+    config = botocore.config.Config(retries={"max_attempts": 0}, **options.pop("config", {}))
+    return boto3.client(service, endpoint_url=os.environ["AWS_ENDPOINT_URL"], config=config, **options)
+
+def handler(event, context):
+    try:
+        return globals()[event.pop("do")](**event)
+    except Exception as error:
+        return {"error": getattr(error, "response", {}).get("Error", {}).get("Code") or repr(error)}
+
+def invoke(name, payload):
+    answer = client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload))
+    return json.loads(answer["Payload"].read())
+
+def names(**options):
+    return [f["FunctionName"] for f in client("lambda", **options).list_functions()["Functions"]]
+
+def who(**options):
+    got = client("sts", **options).get_caller_identity()
+    return [got["Account"], got["Arn"]]
+
+def unsigned():
+    with urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/2015-03-31/functions/") as answer:
+        return [f["FunctionName"] for f in json.load(answer)["Functions"]]
+
+def other_ports(ports):
+    import socket
+    reached = []
+    for port in ports:
+        with socket.socket() as s:
+            s.settimeout(2)
+            if s.connect_ex(("127.0.0.1", port)) == 0: reached.append(port)
+    return reached
+
+def many(count):
+    import socket, urllib.parse
+    port = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"]).port
+    open = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    for s in open: s.close()
+    return unsigned()
+'''
+ACCOUNT = "000000000000"
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/lambda/inside"
+
+
+class Inside:
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(dev=cls.dev)
+        cls.key = {}
+        if not cls.dev:
+            text = "".join(cls.server.banner)
+            cls.key = {"key": re.search(r"ACCESS_KEY_ID=(\S+)", text).group(1),
+                       "secret": re.search(r"SECRET_ACCESS_KEY=(\S+)", text).group(1)}
+        cls.client = cls.server.client(**cls.key)
+        python_function(cls.client, "inside", CALLER, MemorySize=1024, Timeout=20)
+        python_function(cls.client, "other", "def handler(event, context): return {'other': event}")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def call(self, do, **event):
+        answer = self.client.invoke(FunctionName="inside", Payload=json.dumps({"do": do, **event}))
+        payload = answer["Payload"].read()
+        self.assertNotIn("FunctionError", answer, payload)
+        return json.loads(payload)
+
+    def test_a_function_calls_another(self):
+        self.assertEqual(self.call("invoke", name="other", payload=[1]), {"other": [1]})
+        self.assertEqual(self.call("names"), ["inside", "other"])
+
+    def test_who(self):
+        self.assertEqual(self.call("who"), [ACCOUNT, SESSION])
+        self.assertEqual(self.call("unsigned"), ["inside", "other"])
+        # A key that nobody issued counts for nothing, also one that looks like another account.
+        self.assertEqual(self.call("who", aws_access_key_id="111111111111", aws_secret_access_key="x"),
+                         [ACCOUNT, SESSION])
+        self.assertEqual(self.call("names", region_name="eu-west-1"), [])
+
+    def test_nothing_else_is_there(self):
+        self.assertEqual(self.call("other_ports", ports=[9001, self.server.port, 22, 80]), [])
+
+    def test_many_connections(self):
+        for _ in range(2):
+            self.assertEqual(self.call("many", count=200), ["inside", "other"])
+        self.assertEqual(len(self.client.list_functions()["Functions"]), 2)
+
+
+class InDevelopment(Inside, unittest.TestCase):
+    dev = True
+
+
+class Secure(Inside, unittest.TestCase):
+    dev = False
+
+    def test_a_key_of_ours_is_checked(self):
+        key = {"aws_access_key_id": self.key["key"], "aws_secret_access_key": self.key["secret"]}
+        self.assertEqual(self.call("who", **key), [ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"])
+        key["aws_secret_access_key"] = "wrong"
+        self.assertEqual(self.call("who", **key), {"error": "SignatureDoesNotMatch"})
+
+
+if __name__ == "__main__":
+    unittest.main()
