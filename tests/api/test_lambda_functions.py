@@ -268,7 +268,7 @@ def bad_creations():
         "updating AWS Lambda functions. We recommend you use the new runtime (nodejs22.x) while " \
         "creating or updating functions.", {"Runtime": "nodejs14.x"}
     yield 400, bad, "Virga does not run java21 functions yet: python3.8, nodejs16.x and later " \
-        "are available, the other runtimes arrive later.", {"Runtime": "java21"}
+        "and provided* are available, the other runtimes arrive later.", {"Runtime": "java21"}
     yield 400, invalid, one + "'r1' at 'role' failed to satisfy constraint: Member must satisfy " \
         r"regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?" \
         r"[a-zA-Z_0-9+=,.@\-_/]+", {"Role": "r1"}
