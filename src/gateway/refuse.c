@@ -68,6 +68,8 @@ static enum dialect dialect_of(const struct http_head *head, struct str service)
         return DIALECT_CBOR;
     if (str_eq(service, STR("s3")))
         return DIALECT_S3;
+    if (str_eq(service, STR("route53")) || str_eq(service, STR("cloudfront")))
+        return DIALECT_QUERY; /* rest-xml like S3, but its errors have Query's envelope */
     if (str_starts_nocase(type, STR("application/x-www-form-urlencoded")))
         return DIALECT_QUERY;
     while (rest.ptr != NULL && uri_query_next(&rest, &key, &value)) {

@@ -231,6 +231,11 @@ class Strangers(unittest.TestCase):
                                     **self.signed("sns"))
         self.assertEqual((status, headers["Content-Type"]), (400, "text/xml"))
         self.assertIn(b"<ErrorResponse><Error><Type>Sender</Type>", body)
+        for service in ("route53", "cloudfront"):
+            status, headers, body = get(self.server, "/2013-04-01/hostedzone",
+                                        **self.signed(service))
+            self.assertEqual((status, headers["Content-Type"]), (400, "text/xml"))
+            self.assertIn(b"<Code>UnknownOperationException</Code>", body)
 
     def test_markup_in_names_is_escaped(self):
         _, _, body = get(self.server, "/b", **self.signed("s3"))
