@@ -36,32 +36,32 @@ static int prepare_package(struct op *op, struct str zip)
     }
 }
 
-static struct lambda_settings create_settings(const struct lambda_CreateFunctionRequest *in)
-{
-    return (struct lambda_settings){
-        .runtime = in->Runtime,
-        .role = in->Role,
-        .handler = in->Handler,
-        .description = in->Description,
-        .kms_key = in->KMSKeyArn,
-        .has_timeout = in->has_Timeout,
-        .has_memory = in->has_MemorySize,
-        .timeout_s = in->Timeout,
-        .memory_mb = in->MemorySize,
-        .vpc = in->VpcConfig,
-        .dead_letter = in->DeadLetterConfig,
-        .environment = in->Environment,
-        .tracing = in->TracingConfig,
-        .storage = in->EphemeralStorage,
-        .snap_start = in->SnapStart,
-        .logging = in->LoggingConfig,
-        .capacity = in->CapacityProviderConfig,
-        .durable = in->DurableConfig,
-        .image = in->ImageConfig,
-        .layer_count = in->Layers.count,
-        .file_system_count = in->FileSystemConfigs.count,
-    };
-}
+/* The members that CreateFunction and UpdateFunctionConfiguration share, from either request: two
+ * generated types with the same names in them. */
+#define SETTINGS_OF(in)                                                                            \
+    ((struct lambda_settings){                                                                     \
+        .runtime = (in)->Runtime,                                                                  \
+        .role = (in)->Role,                                                                        \
+        .handler = (in)->Handler,                                                                  \
+        .description = (in)->Description,                                                          \
+        .kms_key = (in)->KMSKeyArn,                                                                \
+        .has_timeout = (in)->has_Timeout,                                                          \
+        .has_memory = (in)->has_MemorySize,                                                        \
+        .timeout_s = (in)->Timeout,                                                                \
+        .memory_mb = (in)->MemorySize,                                                             \
+        .vpc = (in)->VpcConfig,                                                                    \
+        .dead_letter = (in)->DeadLetterConfig,                                                     \
+        .environment = (in)->Environment,                                                          \
+        .tracing = (in)->TracingConfig,                                                            \
+        .storage = (in)->EphemeralStorage,                                                         \
+        .snap_start = (in)->SnapStart,                                                             \
+        .logging = (in)->LoggingConfig,                                                            \
+        .capacity = (in)->CapacityProviderConfig,                                                  \
+        .durable = (in)->DurableConfig,                                                            \
+        .image = (in)->ImageConfig,                                                                \
+        .layer_count = (in)->Layers.count,                                                         \
+        .file_system_count = (in)->FileSystemConfigs.count,                                        \
+    })
 
 /* The members that only CreateFunction has. */
 static int check_create_only(struct op *op, const struct lambda_CreateFunctionRequest *in)
@@ -102,7 +102,7 @@ static int resolve_new(struct op *op, struct str function_name, struct lambda_ta
 int lambda_prepare_CreateFunction(struct op *op, const void *in_any)
 {
     const struct lambda_CreateFunctionRequest *in = in_any;
-    const struct lambda_settings settings = create_settings(in);
+    const struct lambda_settings settings = SETTINGS_OF(in);
     struct lambda_target target;
     int rc = resolve_new(op, in->FunctionName, &target);
     if (rc == 0)
@@ -126,7 +126,7 @@ static struct str new_revision(struct op *op)
 static int new_row(struct op *op, const struct lambda_CreateFunctionRequest *in,
                    const struct lambda_target *target, struct lambda_row *row)
 {
-    const struct lambda_settings settings = create_settings(in);
+    const struct lambda_settings settings = SETTINGS_OF(in);
     *row = (struct lambda_row){
         .account = op->caller.account,
         .region = op->caller.region,
@@ -269,38 +269,10 @@ int lambda_run_UpdateFunctionCode(struct op *op, const void *in_any, void *out)
     return finish(op, row, out);
 }
 
-static struct lambda_settings
-update_settings(const struct lambda_UpdateFunctionConfigurationRequest *in)
-{
-    return (struct lambda_settings){
-        .runtime = in->Runtime,
-        .role = in->Role,
-        .handler = in->Handler,
-        .description = in->Description,
-        .kms_key = in->KMSKeyArn,
-        .has_timeout = in->has_Timeout,
-        .has_memory = in->has_MemorySize,
-        .timeout_s = in->Timeout,
-        .memory_mb = in->MemorySize,
-        .vpc = in->VpcConfig,
-        .dead_letter = in->DeadLetterConfig,
-        .environment = in->Environment,
-        .tracing = in->TracingConfig,
-        .storage = in->EphemeralStorage,
-        .snap_start = in->SnapStart,
-        .logging = in->LoggingConfig,
-        .capacity = in->CapacityProviderConfig,
-        .durable = in->DurableConfig,
-        .image = in->ImageConfig,
-        .layer_count = in->Layers.count,
-        .file_system_count = in->FileSystemConfigs.count,
-    };
-}
-
 int lambda_run_UpdateFunctionConfiguration(struct op *op, const void *in_any, void *out)
 {
     const struct lambda_UpdateFunctionConfigurationRequest *in = in_any;
-    const struct lambda_settings settings = update_settings(in);
+    const struct lambda_settings settings = SETTINGS_OF(in);
     struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
     struct str revision_id = new_revision(op);
     int rc = find_for_update(op, in->FunctionName, in->RevisionId, &work->row, &work->arn);
