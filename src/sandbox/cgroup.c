@@ -11,6 +11,11 @@
  * stalls small functions for most of it; pids. The verdict "out of memory" is the kernel's counter
  * of OOM kills, never a guess from a signal.
  *
+ * A group that runs out of memory ends as a whole. Killing one process at a time, as the kernel
+ * does by itself, lets a family of them go on asking: they spin in the kernel, take the CPU from
+ * the one that is to die, and tens of seconds pass. Version 2 has memory.oom.group for that; in
+ * version 1 an eventfd tells the spawner, which kills the rest.
+ *
  * In version 2 a group with controllers for its children must hold no process itself. Where the
  * group we started in is such a leaf (a systemd service, a session), the parent goes beside it:
  * the nearest ancestor that has, or accepts, the controllers in cgroup.subtree_control.
@@ -25,6 +30,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -86,6 +92,9 @@ static int memory_v1_limit(int dir_fd, const struct cgroup_limits *limits, struc
 static int memory_v2_limit(int dir_fd, const struct cgroup_limits *limits, struct err *err)
 {
     int rc = file_write_number(dir_fd, "memory.max", limits->memory_bytes, err);
+    if (rc < 0)
+        return rc;
+    rc = file_write_text(dir_fd, "memory.oom.group", "1", err);
     if (rc < 0)
         return rc;
     rc = file_write_text(dir_fd, "memory.swap.max", "0", NULL);
@@ -463,9 +472,24 @@ static int part_fd(const struct cgroup_tree *tree, const struct cgroup *group,
     return group->fds[tree->parts[part].same_as];
 }
 
+/* An eventfd that version 1 writes to when the group runs out of memory. */
+static int oom_watch(int memory_fd, struct err *err)
+{
+    AUTO_CLOSE int file = openat(memory_fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return err_set(err, -errno, "open memory.oom_control");
+    AUTO_CLOSE int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event < 0)
+        return err_set(err, -errno, "eventfd");
+    char text[32];
+    (void) snprintf(text, sizeof text, "%d %d", event, file);
+    int rc = file_write_text(memory_fd, "cgroup.event_control", text, err);
+    return rc < 0 ? rc : take_fd(&event);
+}
+
 int cgroup_make(struct cgroup_tree *tree, struct cgroup *out_group, struct err *err)
 {
-    struct cgroup group = {.number = tree->next, .fds = {-1, -1, -1, -1}};
+    struct cgroup group = {.number = tree->next, .fds = {-1, -1, -1, -1}, .oom_fd = -1};
     char name[24];
     (void) snprintf(name, sizeof name, "s%llu", (unsigned long long) group.number);
     for (int i = 0; i < CGROUP_PARTS; i++) {
@@ -477,6 +501,14 @@ int cgroup_make(struct cgroup_tree *tree, struct cgroup *out_group, struct err *
             return fd;
         }
         group.fds[i] = fd;
+    }
+    if (tree->parts[CGROUP_MEMORY].driver->is_v1) {
+        group.oom_fd = oom_watch(part_fd(tree, &group, CGROUP_MEMORY), err);
+        if (group.oom_fd < 0) {
+            int rc = group.oom_fd;
+            (void) cgroup_remove(tree, &group, NULL); /* As above. */
+            return rc;
+        }
     }
     tree->next++;
     *out_group = group;
@@ -552,6 +584,15 @@ int cgroup_kill(const struct cgroup *group, struct err *err)
     return file_write_text(group->fds[CGROUP_UNIFIED], "cgroup.kill", "1", err);
 }
 
+void cgroup_oom(struct cgroup *group)
+{
+    uint64_t times;
+    if (group->oom_fd < 0 || read(group->oom_fd, &times, sizeof times) < 0)
+        return; /* Nothing to tell. */
+    group->is_out_of_memory = true;
+    (void) cgroup_kill(group, NULL); /* Fails only if nothing is left in it. */
+}
+
 /* The number behind `key` at the start of a line of "key value" pairs; 0 when absent. */
 static uint64_t keyed_number(int dir_fd, const char *file, const char *key)
 {
@@ -566,9 +607,10 @@ static uint64_t keyed_number(int dir_fd, const char *file, const char *key)
     return 0;
 }
 
-void cgroup_usage(const struct cgroup_tree *tree, const struct cgroup *group,
+void cgroup_usage(const struct cgroup_tree *tree, struct cgroup *group,
                   struct cgroup_usage *out_usage)
 {
+    cgroup_oom(group); /* The end of a process may be known before the reason. */
     const struct cgroup_driver *memory = tree->parts[CGROUP_MEMORY].driver;
     int memory_fd = part_fd(tree, group, CGROUP_MEMORY);
     char text[32] = "";
@@ -582,6 +624,8 @@ void cgroup_usage(const struct cgroup_tree *tree, const struct cgroup *group,
         .memory_peak_bytes = peak,
         .cpu_us = keyed_number(group->fds[CGROUP_UNIFIED], "cpu.stat", "usage_usec"),
     };
+    if (group->is_out_of_memory && out_usage->oom_kills == 0)
+        out_usage->oom_kills = 1; /* Our kill came before the kernel had chosen. */
 }
 
 int cgroup_remove(struct cgroup_tree *tree, struct cgroup *group, struct err *err)
@@ -596,5 +640,8 @@ int cgroup_remove(struct cgroup_tree *tree, struct cgroup *group, struct err *er
         (void) close(group->fds[i]);
         group->fds[i] = -1;
     }
+    if (group->oom_fd >= 0)
+        (void) close(group->oom_fd);
+    group->oom_fd = -1;
     return 0;
 }

@@ -36,6 +36,8 @@ struct cgroup_tree {
 struct cgroup {
     uint64_t number;       /* its directory is called "s<number>" */
     int fds[CGROUP_PARTS]; /* directories; -1: shared with another part, or none */
+    int oom_fd;            /* version 1: an eventfd that tells when memory ran out; else -1 */
+    bool is_out_of_memory; /* it told */
 };
 
 struct cgroup_limits {
@@ -72,8 +74,11 @@ CHECK_RESULT int cgroup_open_kill(const struct cgroup *group, struct err *err);
 CHECK_RESULT int cgroup_open_peak(const struct cgroup_tree *tree, const struct cgroup *group,
                                   struct err *err);
 int cgroup_kill(const struct cgroup *group, struct err *err);
+/* Takes what oom_fd, readable, has to tell, and kills the whole group if memory ran out. Version 2
+ * does so by itself (memory.oom.group). */
+void cgroup_oom(struct cgroup *group);
 /* What cannot be read stays 0. */
-void cgroup_usage(const struct cgroup_tree *tree, const struct cgroup *group,
+void cgroup_usage(const struct cgroup_tree *tree, struct cgroup *group,
                   struct cgroup_usage *out_usage);
 /* Removes it; -EBUSY while the kernel is still taking its last process away: ask again. The
  * descriptors stay open until it succeeds. */

@@ -90,8 +90,8 @@ struct spawner_process {
     unsigned kit_count;
 };
 
-/* What an epoll event belongs to: the socket, or a slot's pidfd or status pipe. */
-enum watch { WATCH_SOCKET, WATCH_PROCESS, WATCH_STATUS };
+/* What an epoll event belongs to: the socket, or a slot's pidfd, status pipe or cgroup. */
+enum watch { WATCH_SOCKET, WATCH_PROCESS, WATCH_STATUS, WATCH_MEMORY };
 
 static int64_t now_us(void)
 {
@@ -416,7 +416,8 @@ static int slot_clone(struct spawner_process *sp, struct slot *slot, const struc
     if (rc < 0)
         return rc;
     if (watch(sp, slot->pidfd, WATCH_PROCESS, index, err) < 0 ||
-        watch(sp, ch->status[0], WATCH_STATUS, index, err) < 0) {
+        watch(sp, ch->status[0], WATCH_STATUS, index, err) < 0 ||
+        (kit->cgroup.oom_fd >= 0 && watch(sp, kit->cgroup.oom_fd, WATCH_MEMORY, index, err) < 0)) {
         (void) kill(slot->pid, SIGKILL); /* Not reaped yet, so the number is still its own. */
         (void) waitid(P_PIDFD, (id_t) slot->pidfd, &(siginfo_t){0}, WEXITED);
         close_slot_fd(&slot->pidfd);
@@ -623,6 +624,10 @@ static void dispatch(struct spawner_process *sp, const struct epoll_event *event
     case WATCH_PROCESS:
         if (slot->state == SLOT_BUILDING || slot->state == SLOT_LIVE)
             process_ended(sp, slot);
+        break;
+    case WATCH_MEMORY:
+        if (slot->state == SLOT_BUILDING || slot->state == SLOT_LIVE)
+            cgroup_oom(&slot->cgroup);
         break;
     }
 }

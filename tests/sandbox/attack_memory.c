@@ -52,7 +52,7 @@ static void page_tables(char **argv)
     }
 }
 
-/* Each child alone is small. */
+/* Each child alone is small; their mother is smaller still and must not live on. */
 static void many_processes(char **argv)
 {
     (void) argv;
@@ -64,10 +64,8 @@ static void many_processes(char **argv)
             for (;;)
                 pause();
         }
-    int killed = 0, status;
-    while (killed == 0 && wait(&status) > 0)
-        killed = WIFSIGNALED(status) && WTERMSIG(status) == 9;
-    must_be("the kernel ended some", killed);
+    for (;;)
+        pause();
 }
 
 static void locked_memory(char **argv)

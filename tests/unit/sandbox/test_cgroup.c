@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,11 +101,14 @@ static void pure_version_2(void **state)
     assert_ok(cgroup_make(&tree, &group, &err));
     put("own/virga-k/s1/memory.max", "max");
     put("own/virga-k/s1/memory.swap.max", "max");
+    put("own/virga-k/s1/memory.oom.group", "0");
     put("own/virga-k/s1/cpu.max", "max 100000");
     put("own/virga-k/s1/pids.max", "max");
     assert_ok(cgroup_limit(&tree, &group, &limits, &err));
     has("own/virga-k/s1/memory.max", "134217728");
     has("own/virga-k/s1/memory.swap.max", "0ax");
+    has("own/virga-k/s1/memory.oom.group", "1");
+    assert_int_equal(group.oom_fd, -1);
     has("own/virga-k/s1/cpu.max", "1440 20000");
     has("own/virga-k/s1/pids.max", "100");
     put("own/virga-k/s1/memory.events",
@@ -136,6 +140,10 @@ static void version_1_with_a_bare_version_2(void **state)
                      "34 1 0:33 / @/unified rw - cgroup2 cgroup2 rw\n",
                      "8:pids:/\n4:memory:/a/b\n1:cpu,cpuacct:/\n0::/\n", &err));
     assert_ok(cgroup_tree_open(&tree, "k", &err));
+    dir("memory/a/b/virga-k/s1");
+    put("memory/a/b/virga-k/s1/memory.oom_control",
+        "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
+    put("memory/a/b/virga-k/s1/cgroup.event_control", "");
     struct cgroup group;
     assert_ok(cgroup_make(&tree, &group, &err));
     put("memory/a/b/virga-k/s1/memory.limit_in_bytes", "");
@@ -150,11 +158,18 @@ static void version_1_with_a_bare_version_2(void **state)
     has("memory/a/b/virga-k/s1/memory.swappiness", "0");
     has("cpu,cpuacct/virga-k/s1/cpu.cfs_quota_us", "1000");
     has("cpu,cpuacct/virga-k/s1/cpu.cfs_period_us", "55555");
-    put("memory/a/b/virga-k/s1/memory.oom_control",
-        "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
     struct cgroup_usage usage;
     cgroup_usage(&tree, &group, &usage);
-    assert_int_equal(usage.oom_kills, 1);
+    assert_int_equal(usage.oom_kills, 0);
+    put("unified/virga-k/s1/cgroup.kill", "");
+    assert_int_equal(eventfd_write(group.oom_fd, 1), 0); /* What the kernel does. */
+    cgroup_usage(&tree, &group, &usage);
+    has("unified/virga-k/s1/cgroup.kill", "1");
+    assert_int_equal(usage.oom_kills, 1); /* Though its counter knows of none. */
+    put("memory/a/b/virga-k/s1/memory.oom_control",
+        "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+    cgroup_usage(&tree, &group, &usage);
+    assert_int_equal(usage.oom_kills, 3);
     assert_int_equal(usage.memory_peak_bytes, 0); /* No file: unknown. */
 }
 
