@@ -1,7 +1,9 @@
 #pragma once
 /* JSON: a pull tokenizer over a byte view, and a writer into a buf. No tree is built; strings are
  * unescaped into an arena only when they hold escapes. RFC 8259; input must be UTF-8; depth is
- * limited to JSON_DEPTH_MAX; lone surrogates are refused. thread: the owner of the reader.
+ * limited to JSON_DEPTH_MAX. An escape of a lone surrogate ("\ud800"), which RFC 8259 allows and
+ * JSON.stringify writes, has no UTF-8 form: the reader refuses it unless told to be lenient.
+ * thread: the owner of the reader.
  *
  *     struct json_reader r;
  *     json_reader_init(&r, bytes, arena);
@@ -38,6 +40,7 @@ struct json_reader {
     const char *error;   /* NULL or a literal */
     size_t error_at;
     unsigned depth;
+    bool is_lenient;                         /* set after init: lone surrogates become U+FFFD */
     bool is_skipping;                        /* strings are checked, not unescaped */
     unsigned char expect;                    /* the tokenizer's state */
     unsigned char stack[JSON_DEPTH_MAX / 8]; /* one bit a level: 1 object, 0 array */
@@ -51,7 +54,7 @@ enum json_token json_next(struct json_reader *r);
  * taken from the arena for them. False on a syntax error. */
 bool json_skip(struct json_reader *r, enum json_token tok, struct str *out_raw);
 
-/* True when bytes are one valid JSON text. error_at may be NULL. */
+/* True when bytes are one valid JSON text, lone surrogates included. error_at may be NULL. */
 bool json_is_valid(struct str bytes, size_t *out_error_at);
 
 /* Writer: commas and colons are placed by itself. Misuse (a key outside an object) is asserted. */

@@ -10,8 +10,7 @@
  * and one bit for each open level says whether it is an object. Nothing recurses, so a hostile
  * document costs its own length and no more. Strings are scanned eight bytes at a time for the few
  * bytes that end a plain run; only strings with escapes are copied, into the arena, and a copy is
- * never longer than its source. An UTF-16 surrogate escape must be one half of a pair: a lone one
- * has no UTF-8 form, and AWS refuses it too. A byte order mark is refused. */
+ * never longer than its source. A byte order mark is refused. */
 #include "data/json.h"
 
 #include "base/assert.h"
@@ -157,9 +156,11 @@ static bool read_hex4(struct str s, uint32_t *out_unit)
     return true;
 }
 
+enum { REPLACEMENT = 0xFFFD };
+
 /* The escape at the start of s, which begins with a backslash: its length and its code point; 0
  * when broken. */
-static size_t read_escape(struct str s, uint32_t *out_cp)
+static size_t read_escape(struct str s, bool is_lenient, uint32_t *out_cp)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     if (s.len < 2)
@@ -172,17 +173,18 @@ static size_t read_escape(struct str s, uint32_t *out_cp)
         return 2;
     }
     uint32_t high, low;
-    if (!read_hex4(str_skip(s, 2), &high) || (high >= 0xDC00 && high <= 0xDFFF))
+    if (!read_hex4(str_skip(s, 2), &high))
         return 0;
     *out_cp = high;
     if (high < 0xD800 || high > 0xDFFF)
         return 6;
     struct str second = str_skip(s, 6);
-    if (!str_starts(second, STR("\\u")) || !read_hex4(str_skip(second, 2), &low) || low < 0xDC00 ||
-        low > 0xDFFF)
-        return 0;
-    *out_cp = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-    return 12;
+    bool is_pair = high < 0xDC00 && str_starts(second, STR("\\u")) &&
+                   read_hex4(str_skip(second, 2), &low) && low >= 0xDC00 && low <= 0xDFFF;
+    *out_cp = is_pair ? 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00) : REPLACEMENT;
+    if (is_pair)
+        return 12;
+    return is_lenient ? 6 : 0;
 }
 
 /* The text of a string with escapes, copied into the arena. raw has been checked by the scan. */
@@ -202,7 +204,7 @@ static enum json_token unescape(struct json_reader *r, struct str raw, enum json
         if (raw.len == 0)
             break;
         uint32_t cp = 0;
-        size_t n = read_escape(raw, &cp);
+        size_t n = read_escape(raw, r->is_lenient, &cp);
         assert(n > 0);
         len += utf8_put(copy + len, cp);
         raw = str_skip(raw, n);
@@ -226,7 +228,7 @@ static enum json_token string(struct json_reader *r, enum json_token tok)
             return fail(r, (unsigned char) c < 0x20 ? "control character in a string"
                                                     : "string is not UTF-8");
         uint32_t cp;
-        size_t n = read_escape(str_skip(r->input, r->at), &cp);
+        size_t n = read_escape(str_skip(r->input, r->at), r->is_lenient, &cp);
         if (n == 0)
             return fail(r, "broken escape in a string");
         r->at += n;
@@ -372,7 +374,7 @@ bool json_is_valid(struct str bytes, size_t *out_error_at)
 {
     struct json_reader r;
     json_reader_init(&r, bytes, NULL);
-    r.is_skipping = true;
+    r.is_skipping = r.is_lenient = true;
     enum json_token tok;
     do
         tok = json_next(&r);

@@ -132,6 +132,7 @@ static void error_type(struct str error, char *out, size_t size)
     struct json_reader r;
     arena_init(&arena, 64 * 1024);
     json_reader_init(&r, error, &arena);
+    r.is_lenient = true;
     enum json_token tok;
     bool is_next = false;
     while ((tok = json_next(&r)) != JSON_END && tok != JSON_ERROR) {

@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from server import ROLE, ROOT, VIRGA, Server, zip_of
+from server import ROLE, ROOT, VIRGA, Server, python_function, zip_of
 
 APP = """
 import { greet } from './lib/greet.mjs';
@@ -75,6 +75,15 @@ class NodeFunctions(unittest.TestCase):
         self.assertEqual(self.call(self.make("app.callback"), {"a": 1})[0], b'{"a":1}')
         payload, _ = self.call(self.make("app.callback", "nodejs24.x"), 1, is_error=True)
         self.assertEqual(json.loads(payload)["errorType"], "Runtime.CallbackHandlerDeprecated")
+
+    def test_lone_surrogates(self):
+        """JSON.stringify writes them and JSON.parse reads them: they pass untouched."""
+        payload = b'{"\\udc00":"\\ud83d-"}'
+        name = self.make("app.callback", "nodejs22.x")
+        python_function(self.client, "python", "def handler(event, context): return len(event[chr(0xdc00)])")
+        for name, result in ((name, payload), ("python", b"2")):
+            answer = self.client.invoke(FunctionName=name, Payload=payload)
+            self.assertEqual(answer["Payload"].read(), result)
 
     def test_errors(self):
         for handler, kind, message in (

@@ -105,12 +105,19 @@ static int take_member(struct json_reader *r, struct str name, struct aws_http_a
     return json_skip(r, tok, NULL) ? 0 : -EINVAL;
 }
 
+/* What a function returns may hold lone surrogates, as JSON.stringify writes them. */
+static void reader_init(struct json_reader *r, struct str result, struct arena *arena)
+{
+    json_reader_init(r, result, arena);
+    r->is_lenient = true;
+}
+
 static int take_answer(struct str result, struct arena *arena, struct aws_http_answer *out)
 {
     struct json_reader r;
     enum json_token tok;
     bool is_base64 = false;
-    json_reader_init(&r, result, arena);
+    reader_init(&r, result, arena);
     if (json_next(&r) != JSON_OBJECT_BEGIN)
         return -EINVAL;
     while ((tok = json_next(&r)) == JSON_KEY) {
@@ -127,7 +134,7 @@ static int take_answer(struct str result, struct arena *arena, struct aws_http_a
 static bool says_status(struct str result, struct arena *arena)
 {
     struct json_reader r;
-    json_reader_init(&r, result, arena);
+    reader_init(&r, result, arena);
     if (json_next(&r) != JSON_OBJECT_BEGIN)
         return false;
     while (json_next(&r) == JSON_KEY) {
@@ -148,7 +155,7 @@ int url_answer(struct str result, struct arena *arena, struct aws_http_answer *o
         if (rc < 0)
             return rc;
     } else {
-        json_reader_init(&r, result, arena);
+        reader_init(&r, result, arena);
         out->body = json_next(&r) == JSON_STRING ? r.text : result;
     }
     if (!has_header(out, STR("content-type")) &&

@@ -206,6 +206,7 @@ static bool json_matches(struct filter *filter, const struct filter_node *node, 
     struct json_reader reader;
     arena_reset(&filter->scratch);
     json_reader_init(&reader, message, &filter->scratch);
+    reader.is_lenient = true; /* a message is whatever a function printed */
     bool matches = value_matches(node, &reader, json_next(&reader), 0);
     return node->op == FILTER_NOT_EXISTS ? !matches : matches;
 }

@@ -223,12 +223,6 @@ static const char *const invalid[] = {
     "[\f]",
     "[\xE2\x81\xA0]",
     "[\"\\u002\"]",
-    "[\"\\uD800\"]", /* i_: lone surrogates, halves in the wrong order */
-    "[\"\\uDC00\"]",
-    "[\"\\uD800abc\"]",
-    "[\"\\uDd1e\\uD834\"]",
-    "[\"\\uD800\\uD800\\uDC00\"]",
-    "[\"\\uD888\\u1234\"]",
     "[\"\xED\xA0\x80\"]", /* i_: not UTF-8 */
     "[\"\xC0\xAF\"]",
     "[\"\x81\"]",
@@ -238,6 +232,38 @@ static const char *const invalid[] = {
     "[\"\xFF\"]",
     "[\"\xE6\x97\xA5\xD1\x88\xFA\"]",
 };
+
+/* i_: lone surrogates, halves in the wrong order; and what a lenient reader makes of them. */
+static const struct {
+    const char *text, *lenient;
+} halves[] = {
+    {"[\"\\uD800\"]", "\xEF\xBF\xBD"},
+    {"[\"\\uDC00\"]", "\xEF\xBF\xBD"},
+    {"[\"\\uD800abc\"]", "\xEF\xBF\xBD"
+                         "abc"},
+    {"[\"\\uDd1e\\uD834\"]", "\xEF\xBF\xBD\xEF\xBF\xBD"},
+    {"[\"\\uD800\\uD800\\uDC00\"]", "\xEF\xBF\xBD\xF0\x90\x80\x80"},
+    {"[\"\\uD888\\u1234\"]", "\xEF\xBF\xBD\xE1\x88\xB4"},
+};
+
+static void lone_surrogates(void **state)
+{
+    (void) state;
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 4096);
+    for (size_t i = 0; i < ARRAY_LEN(halves); i++) {
+        struct json_reader r;
+        assert_true(json_is_valid(str_from(halves[i].text), NULL));
+        json_reader_init(&r, str_from(halves[i].text), &arena);
+        assert_int_equal(json_next(&r), JSON_ARRAY_BEGIN);
+        assert_int_equal(json_next(&r), JSON_ERROR);
+        json_reader_init(&r, str_from(halves[i].text), &arena);
+        r.is_lenient = true;
+        assert_int_equal(json_next(&r), JSON_ARRAY_BEGIN);
+        assert_int_equal(json_next(&r), JSON_STRING);
+        assert_str(r.text, halves[i].lenient);
+    }
+}
 
 static void accepts_valid_texts(void **state)
 {
@@ -549,6 +575,7 @@ static void doubles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lone_surrogates),
         cmocka_unit_test(accepts_valid_texts),
         cmocka_unit_test(refuses_invalid_texts),
         cmocka_unit_test(refuses_every_prefix),

@@ -306,6 +306,7 @@ static void payloads(void **state)
     assert_ok(lambda_check_payload(&op, STR("")));
     assert_ok(lambda_check_payload(&op, STR(" {\"a\": [1, null]} ")));
     assert_ok(lambda_check_payload(&op, STR("\"text\"")));
+    assert_ok(lambda_check_payload(&op, STR("{\"\\uDC00\": \"\\ud800\"}")));
     expect_fault(&op, lambda_check_payload(&op, STR("Dx")), "InvalidRequestContentException",
                  "Could not parse request body into json: Could not parse payload into json: "
                  "Unexpected character ('D' (code 68)): expected a valid value (JSON String, "

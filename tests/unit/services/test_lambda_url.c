@@ -26,6 +26,9 @@ static void answers(void **state)
     assert_str(out.headers[0].value, "1.5");
     assert_ok(answer(&arena, "\"a\\nb\"", &out));
     assert_str(out.body, "a\nb");
+    assert_ok(answer(&arena, "{\"body\":\"\\udc00-\",\"statusCode\":404}", &out));
+    assert_int_equal(out.status, 404);
+    assert_str(out.body, "\xEF\xBF\xBD-");
     assert_ok(answer(&arena, "{\"nested\":{\"statusCode\":404}}", &out));
     assert_int_equal(out.status, 200);
 }
