@@ -24,6 +24,7 @@ const struct server_limits gateway_limits = {
     .head_timeout_ms = 10 * 1000,
     .idle_timeout_ms = 75 * 1000, /* SDKs keep connections for a minute */
     .body_timeout_ms = 30 * 1000,
+    .body_rate_min = 1000,
 };
 
 int gateway_new(const struct gateway_config *config, struct gateway **out_gateway, struct err *err)

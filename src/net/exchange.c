@@ -73,6 +73,7 @@ void exchange_init(struct exchange *x, struct conn *conn)
     x->counted_bytes = 0;
     x->chunked = (struct http1_chunked){0};
     x->streamed = 0;
+    x->body_since_us = 0;
     x->user = NULL;
     x->on_gone = NULL;
     x->on_chunk = NULL;
@@ -125,6 +126,20 @@ bool exchange_is_within_budget(struct exchange *x)
     return server->body_bytes <= server->limits.bodies_max;
 }
 
+int64_t exchange_body_deadline(struct exchange *x, uint64_t received)
+{
+    const struct server_limits *limits = &x->conn->server->limits;
+    int64_t now_us = exec_now_us(loop_exec(x->conn->server->loop));
+    int64_t wait_us = limits->body_timeout_ms * 1000;
+    if (limits->body_rate_min == 0)
+        return now_us + wait_us;
+    int64_t owed_us = (int64_t) (received * 1000000 / limits->body_rate_min);
+    if (x->body_since_us == 0)
+        x->body_since_us = now_us - owed_us; /* What came at once is no credit. */
+    int64_t by_rate_us = x->body_since_us + owed_us;
+    return (by_rate_us < now_us ? by_rate_us : now_us) + wait_us;
+}
+
 /* --- streamed bodies --- */
 
 void exchange_stream_body(struct exchange *x, void (*on_chunk)(void *user, struct str bytes))
@@ -143,6 +158,7 @@ void exchange_pause(struct exchange *x)
 {
     assert(x->on_chunk != NULL);
     x->is_paused = true;
+    x->body_since_us = 0;
 }
 
 void exchange_resume(struct exchange *x)

@@ -239,6 +239,17 @@ static bool is_body_whole(const struct conn *conn, const struct exchange *x)
     return false;
 }
 
+static uint64_t body_received(const struct conn *conn, const struct exchange *x)
+{
+    switch (x->body_kind) {
+    case BODY_IN_PLACE: return conn->input->len - x->head_len;
+    case BODY_OWN:
+    case BODY_CHUNKED: return x->body.len;
+    case BODY_STREAMED: return x->streamed;
+    }
+    return 0;
+}
+
 /* An interim answer of 25 bytes, and nothing of ours is waiting: a socket that does not take it
  * belongs to a client that has not read its earlier answers while asking on. */
 static void send_continue(struct conn *conn, struct exchange *x)
@@ -374,7 +385,7 @@ static bool take_body(struct conn *conn)
     if (x->is_paused)
         return stand_still(conn);
     if (!is_body_whole(conn, x)) {
-        conn_set_timeout(conn, conn->server->limits.body_timeout_ms);
+        conn_set_deadline(conn, exchange_body_deadline(x, body_received(conn, x)));
         return give_up_at_eof(conn);
     }
     conn_move(conn, CONN_BUSY);

@@ -52,6 +52,12 @@ void http2_expect_progress(struct exchange *x)
     timer_set(exec, &x->timer, exec_now_us(exec) + x->conn->server->limits.body_timeout_ms * 1000);
 }
 
+static void expect_body(struct exchange *x)
+{
+    timer_set(loop_exec(x->conn->server->loop), &x->timer,
+              exchange_body_deadline(x, x->streamed + x->body.len));
+}
+
 void http2_send_soon(struct conn *conn)
 {
     conn_flush_soon(conn);
@@ -147,7 +153,7 @@ static void show_head(struct exchange *x, bool is_ended)
     x->owes_continue = x->head.expects_continue && !is_ended;
     send_continue(x);
     if (!x->is_paused)
-        http2_expect_progress(x);
+        expect_body(x);
     else
         timer_clear(loop_exec(server->loop), &x->timer);
     try_finish(x);
@@ -248,7 +254,7 @@ static void take_streamed(struct exchange *x, struct str bytes)
             http2_refuse(x, 503, "too much is being uploaded at once");
     } else {
         x->streamed += bytes.len;
-        http2_expect_progress(x);
+        expect_body(x);
         (void) nghttp2_session_consume_stream(http2_of(x)->session, x->stream_id, bytes.len);
         x->on_chunk(x->user, bytes);
     }
@@ -261,7 +267,7 @@ static void take_collected(struct exchange *x, struct str bytes)
         return;
     }
     buf_put(&x->body, bytes);
-    http2_expect_progress(x);
+    expect_body(x);
     (void) nghttp2_session_consume_stream(http2_of(x)->session, x->stream_id, bytes.len);
     if (!exchange_is_within_budget(x))
         http2_refuse(x, 503, "too much is being uploaded at once");
@@ -340,7 +346,7 @@ static void do_due(struct exchange *x)
     if (x->is_answered || x->is_whole || x->is_paused)
         return;
     send_continue(x);
-    http2_expect_progress(x);
+    expect_body(x);
     if (x->body.len > 0)
         flush_paused(x);
     if (exchange_of(http2, stream_id) == x)

@@ -29,6 +29,7 @@ struct server_limits {
     int64_t head_timeout_ms; /* from the first byte of a request to the end of its head */
     int64_t idle_timeout_ms; /* between requests */
     int64_t body_timeout_ms; /* without progress while a body is read or an answer written */
+    uint64_t body_rate_min;  /* bytes/s of a body on the whole, after body_timeout_ms. 0: any */
     size_t unsent_max;       /* of one streamed answer; beyond, the client is cut. 0: 1 MB */
 };
 

@@ -103,7 +103,8 @@ struct exchange {
     struct buf body;      /* owned */
     size_t counted_bytes; /* of body's memory, in server->body_bytes */
     struct http1_chunked chunked;
-    uint64_t streamed; /* bytes given to on_chunk */
+    uint64_t streamed;     /* bytes given to on_chunk */
+    int64_t body_since_us; /* when body_rate_min began to count; 0: not yet, or paused since */
     enum answer_framing framing;
     int64_t answer_left; /* FRAMING_LENGTH: bytes still to be written */
     void *user;          /* the handler's */
@@ -237,6 +238,9 @@ void exchange_mark_gone(struct exchange *x); /* tells the handler, once; it may 
 void exchange_die(struct exchange *x);
 /* All bodies together have a limit, too: many clients may each keep below their own. */
 bool exchange_is_within_budget(struct exchange *x);
+/* By when the next piece of its body has to be there, `received` bytes having come: in time after
+ * the last, and on the whole not slower than body_rate_min. Microseconds. */
+int64_t exchange_body_deadline(struct exchange *x, uint64_t received);
 
 /* answer.c: fills the server's scratch buffer with the head; false when it does not fit. */
 bool answer_compose(struct server *server, const struct answer *a);

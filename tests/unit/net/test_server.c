@@ -8,7 +8,8 @@ static const struct server_limits usual = {.conns_max = 100,
                                            .body_max = 32 << 20,
                                            .head_timeout_ms = 10000,
                                            .idle_timeout_ms = 60000,
-                                           .body_timeout_ms = 20000};
+                                           .body_timeout_ms = 20000,
+                                           .body_rate_min = 10};
 
 /* --- the handler --- */
 
@@ -321,6 +322,29 @@ static void slow_clients_run_out_of_time(void **state)
     client_close(&body);
 }
 
+/* Each byte is progress, but at this rate the body would take hours. */
+static void a_body_that_drips_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    struct client drip, slow;
+    client_open(&drip, rig);
+    client_open(&slow, rig);
+    client_send(&drip, STR(REQUEST("POST", "/echo", "Content-Length: 10000\r\n\r\n")));
+    client_send(&slow, STR(REQUEST("POST", "/echo", "Content-Length: 720\r\n\r\n")));
+    char bytes[120];
+    memset(bytes, 'x', sizeof bytes);
+    for (int i = 0; i < 6; i++) {
+        (void) send(drip.fd, "x", 1, MSG_NOSIGNAL); /* The last ones find it closed. */
+        client_send(&slow, str_of(bytes, sizeof bytes));
+        rig_do(rig, rig_advance, 8, NULL);
+    }
+    assert_int_equal(client_answer(&drip, true), 408);
+    assert_int_equal(client_answer(&slow, true), 200);
+    assert_int_equal(slow.body.len, 720);
+    client_close(&drip);
+    client_close(&slow);
+}
+
 static void a_client_that_does_not_read_is_cut(void **state)
 {
     struct rig *rig = *state;
@@ -514,6 +538,7 @@ int main(void)
         SERVED(a_head_may_end_where_the_buffer_ends),
         SERVED(answers_are_framed_by_the_server_alone),
         SERVED(slow_clients_run_out_of_time),
+        SERVED(a_body_that_drips_is_refused),
         SERVED(a_client_that_does_not_read_is_cut),
         SERVED(a_disconnect_is_told_and_the_late_answer_harmless),
         SERVED(a_disconnect_behind_unread_requests_is_told),
