@@ -101,7 +101,7 @@ static int send_request(struct broker *broker, const struct request *request, st
     if (request->spec == NULL)
         return spawner_kill(broker->spawner, request->id, err);
     const struct function_spec *spec = request->spec;
-    const struct sandbox_spec sandbox = {
+    struct sandbox_spec sandbox = {
         .id = request->id,
         .memory_mb = spec->memory_mb,
         .cpu_milli = cpu_milli(spec) > CPU_MILLI_INIT ? cpu_milli(spec) : CPU_MILLI_INIT,
@@ -110,7 +110,10 @@ static int send_request(struct broker *broker, const struct request *request, st
         .network = spec->kind == RUNTIME_PROVIDED               ? SANDBOX_NETWORK_RUNTIME_API
                    : broker->runtime->config.doors.open != NULL ? SANDBOX_NETWORK_PLATFORM
                                                                 : SANDBOX_NETWORK_NONE,
-        .code_fd = spec->code_fd};
+        .code_fd = spec->code_fd,
+        .layer_count = spec->layer_count};
+    static_assert((int) FUNCTION_LAYERS_MAX == (int) SANDBOX_LAYERS_MAX, "one limit of layers");
+    memcpy(sandbox.layer_fds, spec->layer_fds, sizeof sandbox.layer_fds);
     return spawner_spawn(broker->spawner, &sandbox, err);
 }
 

@@ -22,6 +22,8 @@ enum runtime_kind {
     RUNTIME_PROVIDED, /* the code's own program, called bootstrap */
 };
 
+enum { FUNCTION_LAYERS_MAX = 5 };
+
 /* How much a function's log gets; of the platform's own events. */
 enum function_log_level { FUNCTION_LOG_DEBUG, FUNCTION_LOG_INFO, FUNCTION_LOG_WARN };
 
@@ -43,7 +45,9 @@ struct function_spec {
         struct str name, value;
     } * env;
     size_t env_count;
-    int code_fd;                  /* O_PATH directory of the unpacked code, owned */
+    int code_fd;                        /* O_PATH directory of the unpacked code, owned */
+    int layer_fds[FUNCTION_LAYERS_MAX]; /* the same of its layers, the lowest first */
+    unsigned layer_count;
     bool has_bootstrap;           /* the code has a file of this name: see RUNTIME_PROVIDED */
     struct str code_sha256;       /* hex */
     uint64_t revision;            /* differs whenever instances of another must not be used */

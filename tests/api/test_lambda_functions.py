@@ -296,7 +296,7 @@ def bad_creations():
     yield 400, bad, "Virga does not support PackageType Image (container images) yet.", \
         {"PackageType": "Image", "Code": {"ImageUri": "x"}}
     yield 400, bad, "Virga does not support Publish (function versions) yet.", {"Publish": True}
-    yield 400, bad, "Virga does not support Layers yet.", \
+    yield 400, bad, "Layer version arn:aws:lambda:us-east-1:000000000000:layer:x:1 does not exist.", \
         {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]}
     yield 400, bad, "Virga does not support VpcConfig yet.", \
         {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}

@@ -123,6 +123,7 @@ static int package_unpack(struct code_store *store, struct str zip, int fd,
     if (rc < 0)
         return rc;
     rc = tree_open(dir, package->name, &package->fd, err);
+    package->unzipped = stats.bytes;
     if (rc == 0 && stats.entries > 0)
         return 0;
     code_package_drop(store, package);

@@ -22,6 +22,7 @@ struct code_package {
     char sha256[CODE_SHA_SIZE];
     char name[CODE_NAME_SIZE]; /* of the directory; "": nothing */
     int fd;                    /* owned while name is set */
+    uint64_t unzipped;         /* bytes of its files */
 };
 
 struct code {

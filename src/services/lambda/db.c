@@ -74,12 +74,36 @@ static const struct db_migration migrations[] = {
     {4, "ALTER TABLE functions ADD COLUMN log_format TEXT;"
         "ALTER TABLE functions ADD COLUMN app_log_level TEXT;"
         "ALTER TABLE functions ADD COLUMN system_log_level TEXT;"},
+    {5, "ALTER TABLE functions ADD COLUMN layers TEXT;"
+        "ALTER TABLE functions ADD COLUMN unzipped_size BIGINT NOT NULL DEFAULT 0;"
+        "CREATE TABLE layers ("
+        "  account BLOB NOT NULL,"
+        "  region BLOB NOT NULL,"
+        "  name BLOB NOT NULL,"
+        "  last_version BIGINT NOT NULL,"
+        "  PRIMARY KEY (account, region, name));"
+        "CREATE TABLE layer_versions ("
+        "  account BLOB NOT NULL,"
+        "  region BLOB NOT NULL,"
+        "  name BLOB NOT NULL,"
+        "  version BIGINT NOT NULL,"
+        "  description TEXT,"
+        "  license TEXT,"
+        "  runtimes TEXT,"
+        "  architectures TEXT,"
+        "  code_sha256 TEXT NOT NULL,"
+        "  code_size BIGINT NOT NULL,"
+        "  unzipped_size BIGINT NOT NULL,"
+        "  created_at_ms BIGINT NOT NULL,"
+        "  PRIMARY KEY (account, region, name, version));"
+        "CREATE INDEX layer_versions_code ON layer_versions (code_sha256);"},
 };
 
 #define COLUMNS                                                                                    \
     "account, region, name, revision_id, runtime, role, handler, description, architecture, "      \
     "tracing_mode, log_group, environment, tags, code_sha256, code_size, timeout_s, memory_mb, "   \
-    "tmp_mb, modified_at_ms, reserved, log_format, app_log_level, system_log_level"
+    "tmp_mb, modified_at_ms, reserved, log_format, app_log_level, system_log_level, layers, "      \
+    "unzipped_size"
 
 int lambda_db_open(const char *path, bool is_in_memory, struct db **out_db, struct err *err)
 {
@@ -111,6 +135,8 @@ static void bind_row(struct db_stmt *s, const struct lambda_row *row)
     db_bind_text(s, at++, row->log_format);
     db_bind_text(s, at++, row->app_log_level);
     db_bind_text(s, at++, row->system_log_level);
+    db_bind_text(s, at++, row->layers);
+    db_bind_i64(s, at++, row->unzipped_size);
 }
 
 /* Copies column `at`; NULL stays NULL. */
@@ -141,8 +167,10 @@ static int take_row(struct db_stmt *s, struct arena *arena, struct lambda_row *o
     row.reserved = db_column_i64(s, at++);
     if (!take_text(s, at++, arena, &row.log_format) ||
         !take_text(s, at++, arena, &row.app_log_level) ||
-        !take_text(s, at++, arena, &row.system_log_level))
+        !take_text(s, at++, arena, &row.system_log_level) ||
+        !take_text(s, at++, arena, &row.layers))
         return err_say(err, -E2BIG, "a row of functions does not fit in memory");
+    row.unzipped_size = db_column_i64(s, at++);
     *out = row;
     return 0;
 }
@@ -164,7 +192,7 @@ int lambda_db_insert(struct db *db, const struct lambda_row *row, struct err *er
     AUTO_STMT struct db_stmt *s =
         db_query(db, "INSERT INTO functions (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
-                     "?21, ?22, ?23)");
+                     "?21, ?22, ?23, ?24, ?25)");
     bind_row(s, row);
     int rc = db_run(s, err);
     return rc < 0 ? rc : 0;
@@ -177,7 +205,8 @@ int lambda_db_update(struct db *db, const struct lambda_row *row, struct err *er
             "description = ?8, architecture = ?9, tracing_mode = ?10, log_group = ?11, "
             "environment = ?12, tags = ?13, code_sha256 = ?14, code_size = ?15, timeout_s = ?16, "
             "memory_mb = ?17, tmp_mb = ?18, modified_at_ms = ?19, reserved = ?20, "
-            "log_format = ?21, app_log_level = ?22, system_log_level = ?23 "
+            "log_format = ?21, app_log_level = ?22, system_log_level = ?23, layers = ?24, "
+            "unzipped_size = ?25 "
             "WHERE account = ?1 AND region = ?2 AND name = ?3");
     bind_row(s, row);
     int rc = db_run(s, err);
@@ -242,14 +271,26 @@ int lambda_db_usage(struct db *db, struct str account, struct str region, struct
     int rc = db_step(s, err);
     if (rc < 0)
         return rc;
-    *out = (struct lambda_usage){db_column_i64(s, 0), db_column_i64(s, 1), db_column_i64(s, 2)};
+    struct lambda_usage usage = {db_column_i64(s, 0), db_column_i64(s, 1), db_column_i64(s, 2)};
+    AUTO_STMT struct db_stmt *layers = db_query(
+        db, "SELECT SUM(code_size) FROM layer_versions WHERE account = ?1 AND region = ?2");
+    db_bind_blob(layers, 1, account);
+    db_bind_blob(layers, 2, region);
+    rc = db_step(layers, err);
+    if (rc < 0)
+        return rc;
+    usage.code_bytes += db_column_i64(layers, 0);
+    *out = usage;
     return 0;
 }
 
 int lambda_db_uses_code(struct db *db, struct str code_sha256, struct err *err)
 {
     AUTO_STMT struct db_stmt *s =
-        db_query(db, "SELECT 1 FROM functions WHERE code_sha256 = ?1 LIMIT 1");
+        db_query(db, "SELECT 1 FROM functions WHERE code_sha256 = ?1 "
+                     "UNION ALL SELECT 1 FROM layer_versions WHERE code_sha256 = ?1 "
+                     "UNION ALL SELECT 1 FROM functions WHERE layers LIKE '%' || ?1 || '%' "
+                     "LIMIT 1");
     db_bind_text(s, 1, code_sha256);
     int rc = db_step(s, err);
     return rc == DB_ROW ? 1 : rc;

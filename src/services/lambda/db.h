@@ -16,14 +16,15 @@ struct lambda_row {
     struct str environment;                     /* JSON object of strings; ptr NULL: never given */
     struct str tags;                            /* JSON object of strings; ptr NULL: none */
     struct str code_sha256;                     /* hex: the blob's name */
-    int64_t code_size;
+    struct str layers;                          /* see db_layers.h; ptr NULL: none */
+    int64_t code_size, unzipped_size;
     int32_t timeout_s, memory_mb, tmp_mb;
     int64_t modified_at_ms;
     int64_t reserved; /* concurrency; -1: none */
 };
 
 struct lambda_usage {
-    int64_t functions, code_bytes, reserved;
+    int64_t functions, code_bytes, reserved; /* code_bytes: with the layers of the account */
 };
 
 CHECK_RESULT int lambda_db_open(const char *path, bool is_in_memory, struct db **out_db,
@@ -50,5 +51,5 @@ CHECK_RESULT int lambda_db_each(struct db *db,
 /* Sums over the functions of an account and region, without the function `except`. */
 CHECK_RESULT int lambda_db_usage(struct db *db, struct str account, struct str region,
                                  struct str except, struct lambda_usage *out, struct err *err);
-/* 1: some function uses this code; 0: none. */
+/* 1: some function or version of a layer uses this code; 0: none. */
 CHECK_RESULT int lambda_db_uses_code(struct db *db, struct str code_sha256, struct err *err);

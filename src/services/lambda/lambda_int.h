@@ -10,6 +10,7 @@
 #include "runtime/runtime.h"
 #include "services/lambda/code.h"
 #include "services/lambda/db.h"
+#include "services/lambda/db_layers.h"
 #include "services/lambda/db_urls.h"
 #include "services/lambda/rules.h"
 #include "store/blob.h"
@@ -33,11 +34,13 @@ struct lambda_state {
 };
 
 struct lambda_work {
-    struct code_package package;    /* from prepare; name empty: none */
-    bool is_package_kept;           /* the committed row uses it */
-    struct lambda_row row;          /* as committed; published */
-    struct str arn;                 /* of the function */
-    char old_sha256[CODE_SHA_SIZE]; /* code that the function no longer uses; "": none */
+    struct code_package package; /* from prepare; name empty: none */
+    bool is_package_kept;        /* the committed row uses it */
+    struct lambda_row row;       /* as committed; published */
+    struct str arn;              /* of the function */
+    /* Packages that the function or the layer no longer uses; perhaps nobody does. */
+    char released[1 + LAYERS_MAX][CODE_SHA_SIZE];
+    size_t released_count;
     bool is_deleted;
     int64_t forgotten_bytes; /* of events that went with the function */
     struct str gone_url;     /* id of the URL that went with it; ptr NULL: it had none */
@@ -50,18 +53,22 @@ struct url_work {
 
 /* A function as the loops see it. */
 struct lambda_spec {
-    struct function_spec spec; /* first */
-    struct code *code;         /* counted; NULL: its files are lost, nothing can run */
-    struct arena arena;        /* owned: the strings of spec */
+    struct function_spec spec;       /* first */
+    struct code *code;               /* counted; NULL: files of it are lost, nothing can run */
+    struct code *layers[LAYERS_MAX]; /* counted, spec.layer_count */
+    struct arena arena;              /* owned: the strings of spec */
 };
 
 /* 413, as the wire calls it; the model knows only its cousins. */
 extern const struct aws_error lambda_error_entity_too_large;
 
-/* The specification that a row describes; takes a reference of code (may be NULL). thread: actor,
- * or main before the loops run. */
+/* The specification that a row describes; refers to the code of the row and of its layers, as the
+ * store has them. thread: actor, or main before the loops run. */
 CHECK_RESULT struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn,
-                                                 struct code *code);
+                                                 struct code_store *store);
+/* Notes a package that the change no longer uses: of the row as it was. */
+void lambda_work_release(struct lambda_work *work, struct str sha256);
+void lambda_work_release_layers(struct lambda_work *work); /* those of work->row */
 /* service_op.publish of all changing operations. */
 void lambda_publish(struct op *op, struct task *then);
 /* service_op.discard of the operations that carry code. */
@@ -76,6 +83,18 @@ struct str lambda_runtime_version_arn(struct arena *arena, struct str region, st
 /* Stored JSON object of strings -> list of the model; the two maps have the same layout. */
 CHECK_RESULT int lambda_map_parse(struct arena *arena, struct str json,
                                   struct lambda_EnvironmentVariables *out_map);
+
+/* Unpacks into op->prepared, a new lambda_work. thread: worker. */
+CHECK_RESULT int lambda_prepare_package(struct op *op, struct str zip);
+/* Puts the versions of these ARNs into the row, as its layers. */
+CHECK_RESULT int lambda_find_layers(struct op *op, const struct str *arns, size_t count,
+                                    struct lambda_row *row);
+/* Hex of a row -> base64 of the API; a time of a row -> the API's. */
+struct str lambda_sha256_base64(struct arena *arena, struct str hex);
+struct str lambda_time(struct arena *arena, int64_t utc_ms);
+/* Base64 of the last name that was listed, and back. */
+struct str lambda_marker_format(struct arena *arena, struct str name);
+CHECK_RESULT int lambda_marker_parse(struct op *op, struct str marker, struct str *out_name);
 
 int lambda_prepare_CreateFunction(struct op *op, const void *in);
 int lambda_run_CreateFunction(struct op *op, const void *in, void *out);
@@ -105,6 +124,13 @@ int lambda_run_PutFunctionEventInvokeConfig(struct op *op, const void *in, void 
 int lambda_run_UpdateFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
 int lambda_run_DeleteFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
 int lambda_run_ListFunctionEventInvokeConfigs(struct op *op, const void *in, void *out);
+int lambda_prepare_PublishLayerVersion(struct op *op, const void *in);
+int lambda_run_PublishLayerVersion(struct op *op, const void *in, void *out);
+int lambda_run_GetLayerVersion(struct op *op, const void *in, void *out);
+int lambda_run_GetLayerVersionByArn(struct op *op, const void *in, void *out);
+int lambda_run_ListLayers(struct op *op, const void *in, void *out);
+int lambda_run_ListLayerVersions(struct op *op, const void *in, void *out);
+int lambda_run_DeleteLayerVersion(struct op *op, const void *in, void *out);
 /* service_op.publish of the operations on URLs. */
 void url_publish(struct op *op, struct task *then);
 int lambda_run_CreateFunctionUrlConfig(struct op *op, const void *in, void *out);

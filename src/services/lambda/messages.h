@@ -85,6 +85,37 @@
 #define MSG_CODE_LOST                                                                              \
     &lambda_error_InvalidZipFileException, "Lambda could not unzip the deployment package."
 
+/* --- layers --------------------------------------------------------------------------------- */
+
+/* observed */
+#define MSG_LAYER_NOT_FOUND                                                                        \
+    &lambda_error_ResourceNotFoundException, "The resource you requested does not exist."
+/* observed */
+#define MSG_LAYER_VERSION LAMBDA_BAD_VALUE, "Layer Version Cannot be less than 1"
+/* observed */
+#define MSG_LAYERS_MAX LAMBDA_BAD_VALUE, "Cannot reference more than %d layers."
+/* observed */
+#define MSG_LAYER_MISSING LAMBDA_BAD_VALUE, "Layer version " STR_FMT " does not exist."
+/* observed */
+#define MSG_LAYER_REGION                                                                           \
+    LAMBDA_BAD_VALUE, "Layers are not in the same region as the function. Layers are expected to " \
+                      "be in region " STR_FMT "."
+/* observed */
+#define MSG_LAYER_ACCOUNT                                                                          \
+    &aws_error_access_denied,                                                                      \
+        "User: " STR_FMT " is not authorized to perform: lambda:%s on resource: " STR_FMT          \
+        " because no resource-based policy allows the lambda:%s action"
+/* observed */
+#define MSG_LAYER_TWICE                                                                            \
+    LAMBDA_BAD_VALUE, "Two different versions of the same layer are not allowed to be referenced " \
+                      "in the same function. " STR_FMT " and " STR_FMT "."
+/* observed */
+#define MSG_LAYERS_SIZE                                                                            \
+    LAMBDA_BAD_VALUE, "Function code combined with layers exceeds the maximum allowed size of "    \
+                      "262144000 bytes. The actual size is %" PRId64 " bytes."
+/* documented: Content is required; the words are those for functions */
+#define MSG_NO_LAYER_CODE LAMBDA_BAD_VALUE, "Please provide a source for layer content."
+
 /* --- configuration -------------------------------------------------------------------------- */
 
 /* observed */

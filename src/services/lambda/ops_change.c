@@ -13,8 +13,7 @@
 
 enum { DEFAULT_TIMEOUT_S = 3, DEFAULT_MEMORY_MB = 128, DEFAULT_TMP_MB = 512, TAGS_MAX = 50 };
 
-/* Unpacks into op->prepared. */
-static int prepare_package(struct op *op, struct str zip)
+int lambda_prepare_package(struct op *op, struct str zip)
 {
     struct lambda_state *state = op->state;
     struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
@@ -59,6 +58,7 @@ static int prepare_package(struct op *op, struct str zip)
         .capacity = (in)->CapacityProviderConfig,                                                  \
         .durable = (in)->DurableConfig,                                                            \
         .image = (in)->ImageConfig,                                                                \
+        .layers = (in)->Layers.items,                                                              \
         .layer_count = (in)->Layers.count,                                                         \
         .file_system_count = (in)->FileSystemConfigs.count,                                        \
     })
@@ -111,7 +111,7 @@ int lambda_prepare_CreateFunction(struct op *op, const void *in_any)
         rc = lambda_check_settings(op, &settings);
     if (rc == 0)
         rc = lambda_check_code(op, in->Code);
-    return rc < 0 ? rc : prepare_package(op, in->Code->ZipFile);
+    return rc < 0 ? rc : lambda_prepare_package(op, in->Code->ZipFile);
 }
 
 static struct str new_revision(struct op *op)
@@ -152,8 +152,23 @@ static void take_package(struct op *op, struct str zip, struct lambda_row *row)
     const struct lambda_work *work = op->prepared;
     row->code_sha256 = str_from(work->package.sha256);
     row->code_size = (int64_t) zip.len;
+    row->unzipped_size = (int64_t) work->package.unzipped;
     row->modified_at_ms = op->now_ms;
     row->revision_id = new_revision(op);
+}
+
+/* The layers of the request, if it names any, and the limit of code and layers together. What the
+ * row had is released. */
+static int take_layers(struct op *op, const struct lambda_settings *settings,
+                       struct lambda_work *work)
+{
+    if (settings->layers != NULL) {
+        lambda_work_release_layers(work);
+        int rc = lambda_find_layers(op, settings->layers, settings->layer_count, &work->row);
+        if (rc < 0)
+            return rc;
+    }
+    return lambda_check_unzipped(op, &work->row);
 }
 
 static int finish(struct op *op, const struct lambda_row *row, void *out)
@@ -166,6 +181,7 @@ static int finish(struct op *op, const struct lambda_row *row, void *out)
 int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
 {
     const struct lambda_CreateFunctionRequest *in = in_any;
+    const struct lambda_settings settings = SETTINGS_OF(in);
     struct lambda_state *state = op->state;
     struct lambda_work *work = op->prepared;
     struct lambda_target target;
@@ -176,6 +192,9 @@ int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
     if (rc < 0)
         return rc;
     take_package(op, in->Code->ZipFile, &work->row);
+    rc = take_layers(op, &settings, work);
+    if (rc < 0)
+        return rc;
     rc = lambda_db_insert(op->db, &work->row, &err);
     if (rc == -EEXIST)
         return svc_fail(op, MSG_FUNCTION_EXISTS, STR_ARG(target.name));
@@ -213,7 +232,7 @@ int lambda_prepare_UpdateFunctionCode(struct op *op, const void *in_any)
     rc = lambda_check_architectures(op, in->Architectures.items, in->Architectures.count);
     if (rc == 0)
         rc = lambda_check_code(op, &code);
-    return rc < 0 ? rc : prepare_package(op, in->ZipFile);
+    return rc < 0 ? rc : lambda_prepare_package(op, in->ZipFile);
 }
 
 /* The row that a change starts from; revision_id is the client's precondition. */
@@ -258,14 +277,17 @@ int lambda_run_UpdateFunctionCode(struct op *op, const void *in_any, void *out)
         return finish(op, row, out);
     }
     struct err err;
+    rc = lambda_check_unzipped(op, row);
+    if (rc < 0)
+        return rc;
     rc = lambda_db_update(op->db, row, &err);
     if (rc == 0)
         rc = code_package_ensure(state->code, &work->package, in->ZipFile, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
     work->is_package_kept = true;
-    if (!str_eq(old_sha256, row->code_sha256) && old_sha256.len < CODE_SHA_SIZE)
-        memcpy(work->old_sha256, old_sha256.ptr, old_sha256.len);
+    if (!str_eq(old_sha256, row->code_sha256))
+        lambda_work_release(work, old_sha256);
     return finish(op, row, out);
 }
 
@@ -280,6 +302,8 @@ int lambda_run_UpdateFunctionConfiguration(struct op *op, const void *in_any, vo
         rc = lambda_check_settings(op, &settings);
     if (rc == 0)
         rc = lambda_apply_settings(op, &settings, &work->row);
+    if (rc == 0)
+        rc = take_layers(op, &settings, work);
     if (rc < 0)
         return rc;
     struct err err;
@@ -334,8 +358,8 @@ int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)
         rc = delete_rows(op, work, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
-    if (work->row.code_sha256.len < CODE_SHA_SIZE)
-        memcpy(work->old_sha256, work->row.code_sha256.ptr, work->row.code_sha256.len);
+    lambda_work_release(work, work->row.code_sha256);
+    lambda_work_release_layers(work);
     work->is_deleted = true;
     work->arn = target.arn;
     op->prepared = work;

@@ -71,8 +71,7 @@ int lambda_run_GetFunction(struct op *op, const void *in_any, void *out_any)
     return rc < 0 ? lambda_fail_too_large(op) : 0;
 }
 
-/* A marker is the base64 of the last name that was listed. */
-static int marker_parse(struct op *op, struct str marker, struct str *out_name)
+int lambda_marker_parse(struct op *op, struct str marker, struct str *out_name)
 {
     struct str name = STR("");
     if (marker.ptr != NULL && base64_decode(op->arena, marker, &name) < 0)
@@ -81,7 +80,7 @@ static int marker_parse(struct op *op, struct str marker, struct str *out_name)
     return 0;
 }
 
-static struct str marker_format(struct arena *arena, struct str name)
+struct str lambda_marker_format(struct arena *arena, struct str name)
 {
     struct buf text;
     buf_init(&text, 1024);
@@ -116,7 +115,7 @@ int lambda_run_ListFunctions(struct op *op, const void *in_any, void *out_any)
     struct err err;
     if (in->MasterRegion.ptr != NULL)
         return svc_fail(op, MSG_UNSUPPORTED, "MasterRegion (Lambda@Edge)");
-    int rc = marker_parse(op, in->Marker, &after);
+    int rc = lambda_marker_parse(op, in->Marker, &after);
     if (rc < 0)
         return rc;
     size_t page = in->has_MaxItems && in->MaxItems < PAGE_MAX ? (size_t) in->MaxItems : PAGE_MAX;
@@ -136,6 +135,6 @@ int lambda_run_ListFunctions(struct op *op, const void *in_any, void *out_any)
             return lambda_fail_too_large(op);
     }
     if ((size_t) rc > page)
-        out->NextMarker = marker_format(op->arena, rows[page - 1].name);
+        out->NextMarker = lambda_marker_format(op->arena, rows[page - 1].name);
     return 0;
 }

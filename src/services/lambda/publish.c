@@ -20,6 +20,9 @@ static void spec_free(struct snapshot *snapshot)
     struct lambda_spec *own = CONTAINER_OF(spec, struct lambda_spec, spec);
     if (own->code != NULL)
         snapshot_unref(&own->code->snapshot);
+    for (size_t i = 0; i < LAYERS_MAX; i++)
+        if (own->layers[i] != NULL)
+            snapshot_unref(&own->layers[i]->snapshot);
     arena_done(&own->arena);
     free(own);
 }
@@ -68,7 +71,41 @@ static struct str runtime_version(struct arena *arena, struct str id)
                         STR_ARG(number));
 }
 
-struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn, struct code *code)
+static struct code *code_ref(struct code *code)
+{
+    return CONTAINER_OF(snapshot_ref(&code->snapshot), struct code, snapshot);
+}
+
+/* Package and layers, all or none. */
+static void spec_code(struct lambda_spec *own, const struct lambda_row *row,
+                      struct code_store *store)
+{
+    struct function_spec *spec = &own->spec;
+    struct lambda_layer layers[LAYERS_MAX];
+    struct code *found[LAYERS_MAX];
+    struct code *code = code_store_find(store, row->code_sha256);
+    size_t count = layers_parse(row->layers, layers);
+    spec->code_fd = -1;
+    for (size_t i = 0; i < count && code != NULL; i++) {
+        found[i] = code_store_find(store, layers[i].code_sha256);
+        if (found[i] == NULL)
+            code = NULL;
+    }
+    if (code == NULL)
+        return;
+    own->code = code_ref(code);
+    spec->code_fd = code->fd; /* the code's, which we hold; and so the layers' */
+    spec->has_bootstrap = code->has_bootstrap;
+    for (; spec->layer_count < count; spec->layer_count++) {
+        own->layers[spec->layer_count] = code_ref(found[spec->layer_count]);
+        spec->layer_fds[spec->layer_count] = found[spec->layer_count]->fd;
+    }
+}
+
+static_assert((int) LAYERS_MAX == (int) FUNCTION_LAYERS_MAX, "one limit of layers");
+
+struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn,
+                                    struct code_store *store)
 {
     struct lambda_spec *own = NEW(struct lambda_spec);
     struct arena *arena = &own->arena;
@@ -101,21 +138,29 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
                              : str_eq(row->system_log_level, STR("WARN")) ? FUNCTION_LOG_WARN
                                                                           : FUNCTION_LOG_INFO;
     spec_environment(own, row->environment);
-    spec->code_fd = -1;
-    if (code != NULL) {
-        own->code = CONTAINER_OF(snapshot_ref(&code->snapshot), struct code, snapshot);
-        spec->code_fd = code->fd; /* the code's, which we hold */
-        spec->has_bootstrap = code->has_bootstrap;
-    }
+    spec_code(own, row, store);
     assert(!arena_is_over(arena));
     return own;
 }
 
-/* The function no longer uses the package old_sha256; perhaps nobody does. */
+void lambda_work_release(struct lambda_work *work, struct str sha256)
+{
+    if (sha256.len >= CODE_SHA_SIZE || work->released_count == ARRAY_LEN(work->released))
+        return; /* no package of ours */
+    memcpy(work->released[work->released_count++], sha256.ptr, sha256.len);
+}
+
+void lambda_work_release_layers(struct lambda_work *work)
+{
+    struct lambda_layer layers[LAYERS_MAX];
+    size_t count = layers_parse(work->row.layers, layers);
+    for (size_t i = 0; i < count; i++)
+        lambda_work_release(work, layers[i].code_sha256);
+}
+
+/* The change no longer uses this package; perhaps nobody does. */
 static void release_old(struct lambda_state *state, const char *old_sha256)
 {
-    if (old_sha256[0] == '\0')
-        return;
     struct err err;
     int rc = lambda_db_uses_code(state->db, str_from(old_sha256), &err);
     if (rc < 0) /* it stays until the next start */
@@ -128,26 +173,23 @@ void lambda_publish(struct op *op, struct task *then)
 {
     struct lambda_state *state = op->state;
     struct lambda_work *work = op->prepared;
-    struct code *code = NULL;
     if (work->is_package_kept)
-        code = code_store_adopt(state->code, &work->package);
+        (void) code_store_adopt(state->code, &work->package);
     else
         code_package_drop(state->code, &work->package);
-    if (work->arn.ptr == NULL) { /* nothing changed: a dry run */
+    for (size_t i = 0; i < work->released_count; i++)
+        release_old(state, work->released[i]);
+    if (work->arn.ptr == NULL) { /* no function changed: a dry run, a layer */
         then->run(then);
         return;
     }
     struct snapshot *snapshot = NULL;
-    if (!work->is_deleted) {
-        if (code == NULL)
-            code = code_store_find(state->code, work->row.code_sha256);
-        snapshot = &lambda_spec_new(&work->row, work->arn, code)->spec.snapshot;
-    }
+    if (!work->is_deleted)
+        snapshot = &lambda_spec_new(&work->row, work->arn, state->code)->spec.snapshot;
     if (work->gone_url.ptr != NULL) /* before the function: loops take changes in order */
         directory_publish(state->urls, work->gone_url, NULL, NULL);
     if (work->is_deleted)
         async_forgotten(state->async, work->forgotten_bytes);
-    release_old(state, work->old_sha256);
     directory_publish(state->directory, work->arn, snapshot, then);
 }
 

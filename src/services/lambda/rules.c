@@ -20,6 +20,7 @@
 #include "services/lambda/messages.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 const struct aws_error lambda_error_entity_too_large = {
     .name = STR_INIT("RequestEntityTooLargeException"),
@@ -328,8 +329,6 @@ static const char *unsupported_member(const struct lambda_settings *s)
         return "DeadLetterConfig";
     if (s->kms_key.len > 0)
         return "KMSKeyArn";
-    if (s->layer_count > 0)
-        return "Layers";
     if (s->file_system_count > 0)
         return "FileSystemConfigs";
     if (s->image != NULL)
@@ -463,4 +462,14 @@ int lambda_check_client_context(struct op *op, struct str encoded, struct str *o
         return svc_fail(op, MSG_CLIENT_CONTEXT);
     *out_json = json;
     return 0;
+}
+
+int lambda_check_unzipped(struct op *op, const struct lambda_row *row)
+{
+    struct lambda_layer layers[LAYERS_MAX];
+    size_t count = layers_parse(row->layers, layers);
+    int64_t total = row->unzipped_size;
+    for (size_t i = 0; i < count; i++)
+        total += layers[i].unzipped_size;
+    return total > (int64_t) LAMBDA_UNZIPPED_MAX ? svc_fail(op, MSG_LAYERS_SIZE, total) : 0;
 }

@@ -53,6 +53,7 @@ struct lambda_settings {
     const struct lambda_CapacityProviderConfig *capacity;
     const struct lambda_DurableConfig *durable;
     const struct lambda_ImageConfig *image;
+    const struct str *layers; /* ARNs of versions; NULL: not given */
     size_t layer_count, file_system_count;
 };
 
@@ -70,6 +71,8 @@ CHECK_RESULT int lambda_check_environment(struct op *op, const struct lambda_Env
 CHECK_RESULT int lambda_check_architectures(struct op *op, const struct str *items, size_t count);
 /* Exactly one source, and it is a ZIP in the request. */
 CHECK_RESULT int lambda_check_code(struct op *op, const struct lambda_FunctionCode *code);
+/* The limit of code and layers together. */
+CHECK_RESULT int lambda_check_unzipped(struct op *op, const struct lambda_row *row);
 /* The payload is empty or JSON of a bearable size. */
 CHECK_RESULT int lambda_check_payload(struct op *op, struct str payload);
 /* Base64 of a JSON object; decoded into op's arena. Absent stays absent. */

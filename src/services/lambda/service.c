@@ -84,6 +84,23 @@ static const struct service_op ops[] = {
     {.model = &lambda_op_ListFunctionUrlConfigs,
      .run = lambda_run_ListFunctionUrlConfigs,
      .is_read_only = true},
+    {.model = &lambda_op_PublishLayerVersion,
+     .prepare = lambda_prepare_PublishLayerVersion,
+     .discard = lambda_discard,
+     .run = lambda_run_PublishLayerVersion,
+     .publish = lambda_publish,
+     .body_max = LAMBDA_REQUEST_MAX},
+    {.model = &lambda_op_GetLayerVersion, .run = lambda_run_GetLayerVersion, .is_read_only = true},
+    {.model = &lambda_op_GetLayerVersionByArn,
+     .run = lambda_run_GetLayerVersionByArn,
+     .is_read_only = true},
+    {.model = &lambda_op_ListLayers, .run = lambda_run_ListLayers, .is_read_only = true},
+    {.model = &lambda_op_ListLayerVersions,
+     .run = lambda_run_ListLayerVersions,
+     .is_read_only = true},
+    {.model = &lambda_op_DeleteLayerVersion,
+     .run = lambda_run_DeleteLayerVersion,
+     .publish = lambda_publish},
     {.model = &lambda_op_Invoke,
      .start = lambda_start_Invoke,
      .body_max = LAMBDA_PAYLOAD_MAX + 1024 * 1024}, /* beyond: our words, not the gateway's */
@@ -97,20 +114,35 @@ static void spec_changed(void *arg, size_t loop, struct str key, struct snapshot
     runtime_function_changed(state->runtime, loop, key, spec);
 }
 
+/* Found or unpacked again; where that fails, what needs it does not run. */
+static void restore_code(struct lambda_state *state, struct str sha256, const char *owner)
+{
+    struct code *code;
+    struct err why;
+    if (code_store_restore(state->code, sha256, &code, &why) < 0)
+        log_error("lambda", "code is lost", "of=%s err=\"%s\"", owner, why.text);
+}
+
+static void load_layer(void *arg, struct str code_sha256)
+{
+    restore_code(arg, code_sha256, "a layer");
+}
+
 static int load_row(void *arg, const struct lambda_row *row, struct err *err)
 {
     (void) err;
     struct lambda_state *state = arg;
-    struct code *code = NULL;
-    struct err why;
+    struct lambda_layer layers[LAYERS_MAX];
     char arn[256];
     int len = snprintf(arn, sizeof arn, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
                        STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name));
     if (len < 0 || (size_t) len >= sizeof arn)
         return err_say(err, -EINVAL, "a function's name is too long");
-    if (code_store_restore(state->code, row->code_sha256, &code, &why) < 0)
-        log_error("lambda", "the code of a function is lost", "fn=%s err=\"%s\"", arn, why.text);
-    struct lambda_spec *own = lambda_spec_new(row, str_from(arn), code);
+    restore_code(state, row->code_sha256, arn);
+    size_t layer_count = layers_parse(row->layers, layers);
+    for (size_t i = 0; i < layer_count; i++)
+        restore_code(state, layers[i].code_sha256, arn);
+    struct lambda_spec *own = lambda_spec_new(row, str_from(arn), state->code);
     directory_publish(state->directory, str_from(arn), &own->spec.snapshot, NULL);
     return 0;
 }
@@ -164,6 +196,8 @@ static int lambda_open(const struct service_env *env, void **out_state, struct d
     state->urls = directory_new(env->loops, env->loop_count);
     state->workers = env->workers;
     int rc = open_files(state, env, err);
+    if (rc == 0)
+        rc = layer_db_each_code(state->db, load_layer, state, err);
     if (rc == 0)
         rc = lambda_db_each(state->db, load_row, state, err);
     if (rc == 0)

@@ -41,7 +41,7 @@ int lambda_map_parse(struct arena *arena, struct str json,
 }
 
 /* Hex of the row -> base64 of the API. */
-static struct str sha256_base64(struct arena *arena, struct str hex)
+struct str lambda_sha256_base64(struct arena *arena, struct str hex)
 {
     unsigned char hash[SHA256_SIZE];
     struct buf text;
@@ -53,7 +53,7 @@ static struct str sha256_base64(struct arena *arena, struct str hex)
     return copy;
 }
 
-static struct str lambda_time(struct arena *arena, int64_t utc_ms)
+struct str lambda_time(struct arena *arena, int64_t utc_ms)
 {
     struct buf text;
     buf_init(&text, 64);
@@ -108,6 +108,20 @@ static void show_constants(struct arena *arena, const struct lambda_row *row,
     out->Architectures.count = 1;
 }
 
+static void show_layers(struct arena *arena, struct str text,
+                        struct lambda_LayersReferenceList *out)
+{
+    struct lambda_layer layers[LAYERS_MAX];
+    size_t count = layers_parse(text, layers);
+    if (count == 0)
+        return;
+    *out =
+        (struct lambda_LayersReferenceList){ARENA_ARRAY(arena, struct lambda_Layer, count), count};
+    for (size_t i = 0; i < count && out->items != NULL; i++)
+        out->items[i] = (struct lambda_Layer){
+            .Arn = layers[i].arn, .has_CodeSize = true, .CodeSize = layers[i].code_size};
+}
+
 int lambda_show(struct op *op, const struct lambda_row *row, bool is_qualified,
                 enum lambda_shown shown, struct lambda_FunctionConfiguration *out)
 {
@@ -126,9 +140,10 @@ int lambda_show(struct op *op, const struct lambda_row *row, bool is_qualified,
     out->MemorySize = row->memory_mb;
     out->Description = row->description;
     out->LastModified = lambda_time(arena, row->modified_at_ms);
-    out->CodeSha256 = sha256_base64(arena, row->code_sha256);
+    out->CodeSha256 = lambda_sha256_base64(arena, row->code_sha256);
     out->RevisionId = row->revision_id;
     show_constants(arena, row, out);
+    show_layers(arena, row->layers, &out->Layers);
     if (shown == LAMBDA_SHOW_ALL) {
         out->State = STR("Active");
         out->LastUpdateStatus = STR("Successful");

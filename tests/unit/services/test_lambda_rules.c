@@ -226,7 +226,6 @@ static void members_that_we_do_not_act_upon(void **state)
     expect_unsupported(&(struct lambda_settings){.vpc = &vpc}, "VpcConfig");
     expect_unsupported(&(struct lambda_settings){.dead_letter = &dlq}, "DeadLetterConfig");
     expect_unsupported(&(struct lambda_settings){.kms_key = STR("arn:x")}, "KMSKeyArn");
-    expect_unsupported(&(struct lambda_settings){.layer_count = 1}, "Layers");
     expect_unsupported(&(struct lambda_settings){.file_system_count = 1}, "FileSystemConfigs");
     expect_unsupported(&(struct lambda_settings){.image = &image}, "ImageConfig");
     expect_unsupported(&(struct lambda_settings){.snap_start = &snap},
@@ -339,6 +338,28 @@ static void client_contexts(void **state)
     }
 }
 
+static void layers_of_a_row(void **state)
+{
+    (void) state;
+    struct lambda_layer two[] = {{STR("arn:a:1"), STR("aa"), 7, 200000000},
+                                 {STR("arn:b:12"), STR("bb"), 8, 62144000}};
+    struct lambda_layer read[LAYERS_MAX];
+    struct op op = op_make();
+    struct str text = layers_format(&arena, two, 2);
+    assert_int_equal(layers_parse(text, read), 2);
+    assert_str(read[1].arn, "arn:b:12");
+    assert_str(read[1].code_sha256, "bb");
+    assert_int_equal(read[1].code_size, 8);
+    assert_int_equal(read[1].unzipped_size, 62144000);
+    assert_int_equal(layers_parse(STR_NONE, read), 0);
+    struct lambda_row row = {.layers = text, .unzipped_size = 0};
+    assert_ok(lambda_check_unzipped(&op, &row));
+    row.unzipped_size = 1;
+    expect_fault(&op, lambda_check_unzipped(&op, &row), "InvalidParameterValueException",
+                 "Function code combined with layers exceeds the maximum allowed size of 262144000 "
+                 "bytes. The actual size is 262144001 bytes.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +374,7 @@ int main(void)
         cmocka_unit_test(code_sources),
         cmocka_unit_test(payloads),
         cmocka_unit_test(client_contexts),
+        cmocka_unit_test(layers_of_a_row),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
