@@ -67,8 +67,8 @@ static int take_row(struct db_stmt *s, struct arena *arena, struct layer_row *ou
     const struct {
         int column;
         struct str *out;
-    } texts[] = {{0, &row.account},     {1, &row.region},  {2, &row.name},
-                 {4, &row.description}, {5, &row.license}, {6, &row.runtimes},
+    } texts[] = {{0, &row.account},       {1, &row.region},     {2, &row.name},
+                 {4, &row.description},   {5, &row.license},    {6, &row.runtimes},
                  {7, &row.architectures}, {8, &row.code_sha256}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct str text = db_column_str(s, texts[i].column);
@@ -178,10 +178,9 @@ int layer_db_list(struct db *db, struct arena *arena, struct str account, struct
                   struct str after, const struct layer_filter *filter, size_t rows_max,
                   struct layer_row *rows, struct err *err)
 {
-    AUTO_STMT struct db_stmt *s =
-        db_query(db, "SELECT " COLUMNS " FROM layer_versions "
-                     "WHERE account = ?1 AND region = ?2 AND name > ?3 "
-                     "ORDER BY name, version DESC");
+    AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM layer_versions "
+                                               "WHERE account = ?1 AND region = ?2 AND name > ?3 "
+                                               "ORDER BY name, version DESC");
     bind_key(s, account, region, after);
     return take_rows(s, arena, filter, true, rows_max, rows, err);
 }

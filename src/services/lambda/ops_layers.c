@@ -2,8 +2,8 @@
  *
  * A version is a row and a package like a function's. A function keeps in its own row what it needs
  * of its layers, so a version may be deleted while functions go on with it: its package goes when
- * neither a version nor a function names it any more (lambda_db_uses_code). Layers of other accounts
- * need permissions that nobody can give yet: they are refused as AWS refuses them. */
+ * neither a version nor a function names it any more (lambda_db_uses_code). Layers of other
+ * accounts need permissions that nobody can give yet: they are refused as AWS refuses them. */
 #include "base/assert.h"
 #include "data/arn.h"
 #include "services/lambda/lambda_int.h"
@@ -95,7 +95,8 @@ static struct str *list_split(struct arena *arena, struct str text, size_t *out_
 
 /* ---- answers ---- */
 
-static int show(struct op *op, const struct layer_row *row, struct lambda_GetLayerVersionResponse *out)
+static int show(struct op *op, const struct layer_row *row,
+                struct lambda_GetLayerVersionResponse *out)
 {
     struct arena *arena = op->arena;
     out->Content = ARENA_NEW(arena, struct lambda_LayerVersionContentOutput);
@@ -109,7 +110,8 @@ static int show(struct op *op, const struct layer_row *row, struct lambda_GetLay
     out->has_Version = true;
     out->Version = row->version;
     out->LicenseInfo = row->license;
-    out->CompatibleRuntimes.items = list_split(arena, row->runtimes, &out->CompatibleRuntimes.count);
+    out->CompatibleRuntimes.items =
+        list_split(arena, row->runtimes, &out->CompatibleRuntimes.count);
     out->CompatibleArchitectures.items =
         list_split(arena, row->architectures, &out->CompatibleArchitectures.count);
     return arena_is_over(arena) ? lambda_fail_too_large(op) : 0;
@@ -126,7 +128,8 @@ static void show_listed(struct arena *arena, const struct layer_row *row,
         .CreatedDate = lambda_time(arena, row->created_at_ms),
         .LicenseInfo = row->license,
     };
-    out->CompatibleRuntimes.items = list_split(arena, row->runtimes, &out->CompatibleRuntimes.count);
+    out->CompatibleRuntimes.items =
+        list_split(arena, row->runtimes, &out->CompatibleRuntimes.count);
     out->CompatibleArchitectures.items =
         list_split(arena, row->architectures, &out->CompatibleArchitectures.count);
 }
