@@ -211,93 +211,11 @@ const struct sched_effects instance_effects = {
     .drained = drained,
 };
 
-/* ---- the end of an invocation ---- */
-
-/* Durations, memory, the last lines; the answer is in inv->output already. */
-static void conclude(struct instance *inst, struct invocation *inv, const struct verdict *verdict)
-{
-    int64_t billed_us = inv->run_us + inv->boot_us + inv->init_us + inv->restore_us;
-    inv->billed_ms = (billed_us + 999) / 1000;
-    if (inv->memory_peak_bytes == 0)
-        inv->memory_peak_bytes = channel_memory_peak(inst);
-    inv->answer = buf_str(&inv->output);
-    if (!report_is_wanted(inst, inv))
-        return;
-    report_end(inst, inv, verdict);
-    report_tail(inst, inv);
-}
-
-static void fail(struct invocation *inv)
-{
-    inv->result = INVOCATION_FUNCTION_ERROR;
-    buf_init(&inv->output, ANSWER_SIZE_MAX);
-}
-
-/* The invocation of an instance that did not get to run it: init's time counts as its run. */
-static void begin_unsent(struct instance *inst, struct invocation *inv)
-{
-    fail(inv);
-    inv->run_us = inst->made_us == 0 ? 0 : now_us(inst) - inst->made_us;
-    inv->queue_us = now_us(inst) - inv->created_us - inv->run_us;
-    if (!report_is_wanted(inst, inv))
-        return;
-    struct buf init_output = inst->log; /* START belongs before what init said */
-    buf_init(&inst->log, 2 * LOG_TAIL_SIZE);
-    report_start(inst, inv);
-    output_keep(inst, buf_str(&init_output));
-    buf_done(&init_output);
-}
-
-static void end_by_timeout(struct instance *inst, struct invocation *inv)
-{
-    char message[64];
-    (void) snprintf(message, sizeof message, "Task timed out after %.2f seconds",
-                    (double) inv->spec->timeout_ms / 1000);
-    report_error(&inv->output, &verdict_timeout, inv->request_id, message);
-    if (report_is_wanted(inst, inv))
-        report_timeout(inst, inv);
-    conclude(inst, inv, &verdict_timeout);
-}
-
-static void end_by_exit(struct instance *inst, struct invocation *inv,
-                        const struct sandbox_event *event)
-{
-    bool is_oom = event->oom_kills > 0;
-    const struct verdict *verdict = is_oom ? &verdict_out_of_memory : &verdict_exit;
-    const struct sandbox_event killed = {.is_signalled = true, .status = SIGKILL};
-    char message[160];
-    if (report_entrypoint_text(message, sizeof message, inst->slot.spec, event->error))
-        verdict = &verdict_entrypoint;
-    else
-        report_exit_text(message, sizeof message, is_oom ? &killed : event);
-    inv->memory_peak_bytes = event->memory_peak_bytes;
-    report_error(&inv->output, verdict, inv->request_id, message);
-    if (report_is_wanted(inst, inv))
-        report_exit(inst, inv, verdict, message);
-    conclude(inst, inv, verdict);
-}
-
-/* The results, from what is in inst->answer; the invocation stays on the instance. */
-static void record(struct instance *inst, enum invocation_result result, bool is_oversize)
-{
-    struct invocation *inv = inst->slot.invocation;
-    timer_clear(inst->home->exec, &inst->timer);
-    inv->run_us = now_us(inst) - inv->sent_us;
-    output_drain(inst);
-    inv->result = is_oversize ? INVOCATION_FUNCTION_ERROR : result;
-    inv->output = inst->answer;
-    buf_init(&inst->answer, ANSWER_SIZE_MAX);
-    if (is_oversize)
-        report_oversize(&inv->output);
-    inst->event = STR_NONE;
-    conclude(inst, inv, &verdict_none);
-    if (inv->is_cold && !inst->is_restored && inv->result == INVOCATION_OK)
-        images_wish(inst->home, inst->slot.spec);
-}
+/* ---- answers ---- */
 
 static void answered(struct instance *inst, enum invocation_result result, bool is_oversize)
 {
-    record(inst, result, is_oversize);
+    ending_record(inst, result, is_oversize);
     if (!inst->is_last) {
         sched_slot_answered(sched_of(inst), &inst->slot);
         return;
@@ -367,7 +285,7 @@ void instance_answered(struct instance *inst, enum invocation_result result, str
     buf_done(&inst->answer);
     inst->answer = *body;
     *body = (struct buf){.ptr = NULL};
-    record(inst, result, is_oversize);
+    ending_record(inst, result, is_oversize);
     inst->is_replied = true;
     set_timer(inst, FINISH_GRACE_US);
 }
@@ -426,12 +344,12 @@ static void init_failed(struct instance *inst, bool is_oversize)
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv == NULL)
         return;
-    begin_unsent(inst, inv);
+    ending_begin_unsent(inst, inv);
     if (is_oversize)
         report_oversize(&inv->output);
     else
         buf_put(&inv->output, buf_str(&inst->answer));
-    conclude(inst, inv, &verdict_none);
+    ending_conclude(inst, inv, &verdict_none);
     sched_end(sched_of(inst), inv);
 }
 
@@ -469,8 +387,8 @@ static void init_timed_out(struct instance *inst)
     sched_slot_stop(sched_of(inst), &inst->slot);
     if (inv == NULL)
         return;
-    begin_unsent(inst, inv);
-    end_by_timeout(inst, inv);
+    ending_begin_unsent(inst, inv);
+    ending_by_timeout(inst, inv);
     sched_end(sched_of(inst), inv);
 }
 
@@ -637,16 +555,16 @@ static void end_held(struct instance *inst, const struct sandbox_event *event)
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv != NULL) {
         report_init_failed(inst, STR("{\"errorType\":\"Runtime.ExitError\"}"));
-        begin_unsent(inst, inv);
-        end_by_exit(inst, inv, event);
+        ending_begin_unsent(inst, inv);
+        ending_by_exit(inst, inv, event);
         sched_end(sched_of(inst), inv);
     }
     inv = inst->slot.invocation;
     if (inv != NULL) {
         if (!inst->is_replied) {
-            fail(inv);
+            ending_fail(inv);
             inv->run_us = now_us(inst) - inv->sent_us;
-            end_by_exit(inst, inv, event);
+            ending_by_exit(inst, inv, event);
         }
         sched_slot_failed(sched_of(inst), &inst->slot);
     }
@@ -675,10 +593,10 @@ void instance_gone(struct instance *inst, const struct sandbox_event *event)
 static void invocation_timed_out(struct instance *inst)
 {
     struct invocation *inv = inst->slot.invocation;
-    fail(inv);
+    ending_fail(inv);
     inv->run_us = (int64_t) inv->spec->timeout_ms * 1000;
     output_drain(inst);
-    end_by_timeout(inst, inv);
+    ending_by_timeout(inst, inv);
     sched_slot_failed(sched_of(inst), &inst->slot);
 }
 

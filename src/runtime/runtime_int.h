@@ -4,6 +4,7 @@
  *   runtime.c   homes, the public interface, from and to other loops
  *   sched.c     who runs what (pure)
  *   instance.c  one instance: its life, timers and verdicts
+ *   ending.c    how an invocation ends
  *   api.c       the Runtime API of one instance, over HTTP
  *   channel.c   its frames, out and in
  *   output.c    its output: the log pipe, the log, the tail
@@ -179,6 +180,20 @@ void report_json_init(struct instance *inst, const char *status, const char *typ
 void report_json_start(struct instance *inst, const struct invocation *inv);
 void report_json_end(struct instance *inst, const struct invocation *inv,
                      const struct verdict *verdict);
+
+/* ending.c: from the fact that an invocation has ended to its results. Its answer comes first: an
+ * ending_by_ writes it, ending_record takes inst->answer, or the caller fills inv->output between
+ * ending_fail (or _begin_unsent) and ending_conclude. The invocation stays where it is. */
+void ending_fail(struct invocation *inv);
+/* The same for an invocation of an instance that did not get to run it: init's time is its run. */
+void ending_begin_unsent(struct instance *inst, struct invocation *inv);
+void ending_by_timeout(struct instance *inst, struct invocation *inv);
+void ending_by_exit(struct instance *inst, struct invocation *inv,
+                    const struct sandbox_event *event);
+/* Durations, memory, the last lines. */
+void ending_conclude(struct instance *inst, struct invocation *inv, const struct verdict *verdict);
+/* The running invocation was answered: all of the above. */
+void ending_record(struct instance *inst, enum invocation_result result, bool is_oversize);
 
 /* start.c */
 void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms);
