@@ -49,7 +49,7 @@ void ending_by_timeout(struct instance *inst, struct invocation *inv)
 }
 
 void ending_by_exit(struct instance *inst, struct invocation *inv,
-                        const struct sandbox_event *event)
+                    const struct sandbox_event *event)
 {
     bool is_oom = event->oom_kills > 0;
     const struct verdict *verdict = is_oom ? &verdict_out_of_memory : &verdict_exit;
