@@ -191,6 +191,34 @@ static void map(const struct image_segment *s, int flags, int fd)
         must(IMAGE_FAULT_MAP);
 }
 
+/* Machine code that the language has compiled. Where the image lies on a file system mounted
+ * noexec, it is copied instead. */
+static void map_data(const struct image_segment *s)
+{
+    enum { NOT_PERMITTED = -1 };
+    long size = (long) (s->end - s->start);
+    long rc = sys6(__NR_mmap, (long) s->start, size, s->prot, MAP_PRIVATE | MAP_FIXED,
+                   RESTORER_FD_IMAGE, (long) s->offset);
+    if (rc != NOT_PERMITTED || (s->prot & PROT_EXEC) == 0) {
+        if (sys_is_error(rc))
+            must(IMAGE_FAULT_MAP);
+        return;
+    }
+    rc = sys6(__NR_mmap, (long) s->start, size, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
+    if (sys_is_error(rc))
+        must(IMAGE_FAULT_MAP);
+    for (long at = 0; at < size;) {
+        long n = sys4(__NR_pread64, RESTORER_FD_IMAGE, (long) s->start + at, size - at,
+                      (long) s->offset + at);
+        if (n <= 0)
+            must(IMAGE_FAULT_READ);
+        at += n;
+    }
+    if (sys3(__NR_mprotect, (long) s->start, size, s->prot) < 0)
+        must(IMAGE_FAULT_MAP);
+}
+
 static void map_all(void)
 {
     const struct image_segment *s = image_segments(header);
@@ -199,7 +227,7 @@ static void map_all(void)
     for (uint32_t i = 0; i < header->segment_count; i++) {
         switch ((enum image_kind) s[i].kind) {
         case IMAGE_ANON: map(&s[i], MAP_ANONYMOUS | MAP_NORESERVE, -1); break;
-        case IMAGE_DATA: map(&s[i], 0, RESTORER_FD_IMAGE); break;
+        case IMAGE_DATA: map_data(&s[i]); break;
         case IMAGE_FILE:
             if (fd < 0 || open_file != s[i].file) {
                 if (fd >= 0)

@@ -151,24 +151,37 @@ static int write_image(struct snap *snap, uint64_t sp, uint64_t ip)
     return SNAP_WRITTEN;
 }
 
-enum snap_result snap_take(int fd, int kept_fd, char reason[SNAP_REASON_MAX])
+/* The process as it is, with its other threads stopped. */
+static int take(struct snap *snap, int kept_fd)
 {
-    struct snap_state state = {0};
-    struct snap snap = {.fd = fd, .reason = reason, .state = &state};
-    if (snap_check(fd, kept_fd, &state, reason) < 0)
+    struct snap_state *state = snap->state;
+    if (snap_files_note(snap->fd, kept_fd, state, snap->reason) < 0 || snap_check(snap->reason) < 0)
         return SNAP_REFUSED;
-    const char *missing = snap_state_save(&state);
+    const char *missing = snap_state_save(state);
     if (missing != NULL)
-        return fail(&snap, missing);
-    snap.notes = snap_notes_open();
-    if (snap.notes == NULL)
-        return fail(&snap, "the snapshotter's place is taken");
-    snap.memory_fd = sys3(__NR_open, (long) "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
-    int rc = snap_point(&snap, write_image);
+        return fail(snap, missing);
+    snap->notes = snap_notes_open();
+    if (snap->notes == NULL)
+        return fail(snap, "the snapshotter's place is taken");
+    snap->memory_fd = sys3(__NR_open, (long) "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
+    int rc = snap_point(snap, write_image);
     if (rc == SNAP_RESTORED)
-        snap_state_load(&state);
+        snap_state_load(state);
     else
-        (void) sys3(__NR_close, snap.memory_fd, 0, 0);
+        (void) sys3(__NR_close, snap->memory_fd, 0, 0);
     snap_notes_close(); /* in a copy, the restorer has this place */
+    return rc;
+}
+
+enum snap_result snap_take(int fd, int kept_fd, unsigned threads_max, char reason[SNAP_REASON_MAX])
+{
+    struct snap_state state;
+    memset(&state, 0, sizeof state);
+    struct snap snap = {.fd = fd, .reason = reason, .state = &state};
+    int rc = snap_threads_stop(&state, threads_max, reason);
+    if (rc == 0)
+        rc = take(&snap, kept_fd);
+    if (rc != SNAP_RESTORED)
+        snap_threads_release();
     return rc;
 }

@@ -294,8 +294,12 @@ static int line_take(struct reader *r, const char *line)
         const char *colon = strchr(line, ':');
         if (colon == NULL)
             return 0;
+        if (strncmp(line, "ProtectionKey:", 14) == 0) {
+            const char *at = skip_spaces(colon + 1);
+            r->vma.is_odd = number(&at, 10) != 0;
+        }
         if (strncmp(line, "VmFlags:", 8) == 0) {
-            r->vma.is_odd = has_odd_flag(colon + 1);
+            r->vma.is_odd |= has_odd_flag(colon + 1);
             r->vma.is_wiped = strstr(colon + 1, " wf") != NULL;
             r->vma.can_write = strstr(colon + 1, " mw") != NULL;
         }

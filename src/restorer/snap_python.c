@@ -51,7 +51,7 @@ static PyObject *take(PyObject *self, PyObject *args)
     char reason[SNAP_REASON_MAX] = "";
     if (!PyArg_ParseTuple(args, "ii", &fd, &kept_fd))
         return NULL;
-    switch (snap_take(fd, kept_fd, reason)) {
+    switch (snap_take(fd, kept_fd, 1, reason)) {
     case SNAP_RESTORED: PyOS_AfterFork_Child(); return Py_BuildValue("");
     case SNAP_WRITTEN: return PyUnicode_FromString("");
     case SNAP_REFUSED: break;

@@ -27,7 +27,7 @@ enum {
     SIGKILL_NUMBER = 9,
     SIGSTOP_NUMBER = 19,
     SS_DISABLE_FLAG = 2,
-    EXIT_STATE = 96,
+    MEMBARRIER_REGISTRATIONS = 1 << 9, /* since Linux 6.3; older ones refuse to tell */
 };
 
 /* Since glibc 2.35; older ones register nothing. */
@@ -75,55 +75,74 @@ static int mm_read(struct kernel_mm_map *mm)
     return 0;
 }
 
-const char *snap_state_save(struct snap_state *s)
+const char *snap_thread_state_save(struct snap_thread *t)
 {
-    if (sys3(__NR_arch_prctl, ARCH_GET_FS, (long) &s->fs_base, 0) < 0 ||
-        sys3(__NR_arch_prctl, ARCH_GET_GS, (long) &s->gs_base, 0) < 0)
+    if (sys3(__NR_arch_prctl, ARCH_GET_FS, (long) &t->fs_base, 0) < 0)
         return "thread pointer";
-    if (sys3(__NR_prctl, PR_GET_TID_ADDRESS, (long) &s->tid_address, 0) < 0)
+    if (sys3(__NR_prctl, PR_GET_TID_ADDRESS, (long) &t->tid_address, 0) < 0)
         return "tid address";
-    if (sys3(__NR_get_robust_list, 0, (long) &s->robust_list, (long) &s->robust_size) < 0)
+    if (sys3(__NR_get_robust_list, 0, (long) &t->robust_list, (long) &t->robust_size) < 0)
         return "robust list";
     if (&__rseq_size != NULL && __rseq_size > 0) {
-        s->rseq = s->fs_base + (uint64_t) __rseq_offset;
-        s->rseq_size = __rseq_size > RSEQ_REGISTERED_SIZE ? __rseq_size : RSEQ_REGISTERED_SIZE;
+        t->rseq = t->fs_base + (uint64_t) __rseq_offset;
+        t->rseq_size = __rseq_size > RSEQ_REGISTERED_SIZE ? __rseq_size : RSEQ_REGISTERED_SIZE;
     }
+    if (sys3(__NR_sigaltstack, 0, (long) &t->signal_stack, 0) < 0)
+        return "signal state";
+    return sys3(__NR_prctl, PR_GET_NAME, (long) t->name, 0) < 0 ? "name" : NULL;
+}
+
+const char *snap_state_save(struct snap_state *s)
+{
+    const char *missing = snap_thread_state_save(&s->main);
+    if (missing != NULL)
+        return missing;
+    if (sys3(__NR_arch_prctl, ARCH_GET_GS, (long) &s->gs_base, 0) < 0)
+        return "thread pointer";
     for (long i = 1; i <= SNAP_SIGNALS; i++)
         if (sys4(__NR_rt_sigaction, i, 0, (long) &s->signals[i], KERNEL_SIGSET) < 0)
             return "signal actions";
-    if (sys4(__NR_rt_sigprocmask, 0, 0, (long) &s->signal_mask, KERNEL_SIGSET) < 0 ||
-        sys3(__NR_sigaltstack, 0, (long) &s->signal_stack, 0) < 0)
+    if (sys4(__NR_rt_sigprocmask, 0, 0, (long) &s->signal_mask, KERNEL_SIGSET) < 0)
         return "signal state";
     if (mm_read(&s->mm) < 0)
         return "memory layout";
     s->umask = (uint32_t) sys3(__NR_umask, 022, 0, 0);
     (void) sys3(__NR_umask, s->umask, 0, 0);
-    if (sys3(__NR_prctl, PR_GET_NAME, (long) s->name, 0) < 0)
-        return "name";
+    s->membarriers = sys3(__NR_membarrier, MEMBARRIER_REGISTRATIONS, 0, 0);
     return sys3(__NR_getcwd, (long) s->cwd, sizeof s->cwd, 0) < 0 ? "working directory" : NULL;
 }
 
 static void must(long rc)
 {
     if (rc < 0)
-        sys_exit(EXIT_STATE);
+        sys_exit(SNAP_EXIT_STATE);
 }
 
 /* cpu_id: so that the C library asks the kernel until the kernel has filled it in, or for ever when
  * it does not take the registration. */
-static void rseq_load(const struct snap_state *s)
+static void rseq_load(const struct snap_thread *t)
 {
     struct {
         uint32_t cpu_id_start;
         int32_t cpu_id;
         uint64_t critical_section;
-    } *rseq = (void *) (uintptr_t) s->rseq;
+    } *rseq = (void *) (uintptr_t) t->rseq;
     if (rseq == NULL)
         return;
     rseq->cpu_id_start = 0;
     rseq->cpu_id = RSEQ_UNINITIALIZED;
     rseq->critical_section = 0;
-    (void) sys4(__NR_rseq, (long) s->rseq, s->rseq_size, 0, RSEQ_SIGNATURE);
+    (void) sys4(__NR_rseq, (long) t->rseq, t->rseq_size, 0, RSEQ_SIGNATURE);
+}
+
+void snap_thread_state_load(const struct snap_thread *t)
+{
+    if (t->robust_list != 0)
+        must(sys3(__NR_set_robust_list, (long) t->robust_list, (long) t->robust_size, 0));
+    rseq_load(t);
+    if ((t->signal_stack.flags & SS_DISABLE_FLAG) == 0)
+        must(sys3(__NR_sigaltstack, (long) &t->signal_stack, 0, 0));
+    (void) sys3(__NR_prctl, PR_SET_NAME, (long) t->name, 0); /* only what ps shows */
 }
 
 static void signals_load(const struct snap_state *s)
@@ -132,48 +151,41 @@ static void signals_load(const struct snap_state *s)
         if (i != SIGKILL_NUMBER && i != SIGSTOP_NUMBER &&
             (s->signals[i].handler != 0 || s->signals[i].flags != 0))
             must(sys4(__NR_rt_sigaction, i, (long) &s->signals[i], 0, KERNEL_SIGSET));
-    if ((s->signal_stack.flags & SS_DISABLE_FLAG) == 0)
-        must(sys3(__NR_sigaltstack, (long) &s->signal_stack, 0, 0));
     must(sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long) &s->signal_mask, 0, KERNEL_SIGSET));
 }
 
-/* Numbers are free: a copy has its first four descriptors only. The lowest free one is never above
- * the one that is wanted, as they ascend. */
-static void files_load(const struct snap_state *s)
+/* What the kernel answered when asked is what it takes: a bit for each kind of registration. */
+static void membarriers_load(const struct snap_state *s)
 {
-    for (uint32_t i = 0; i < s->file_count; i++) {
-        const struct snap_file *file = &s->files[i];
-        long fd = sys3(__NR_open, (long) file->path, file->flags, 0);
-        must(fd);
-        if (fd != file->fd) {
-            must(sys3(__NR_dup3, fd, file->fd, file->flags & O_CLOEXEC));
-            (void) sys3(__NR_close, fd, 0, 0);
-        }
-        if (file->offset > 0)
-            must(sys3(__NR_lseek, file->fd, (long) file->offset, SEEK_SET));
-    }
+    for (long bit = 1; s->membarriers > 0 && bit <= s->membarriers; bit <<= 1)
+        if ((s->membarriers & bit) != 0)
+            must(sys3(__NR_membarrier, bit, 0, 0));
 }
 
 void snap_state_load(struct snap_state *s)
 {
-    must(sys3(__NR_arch_prctl, ARCH_SET_FS, (long) s->fs_base, 0));
+    const struct snap_thread *main = &s->main;
+    must(sys3(__NR_arch_prctl, ARCH_SET_FS, (long) main->fs_base, 0));
     if (s->gs_base != 0)
         must(sys3(__NR_arch_prctl, ARCH_SET_GS, (long) s->gs_base, 0));
     /* Without this brk() would grow a heap that lies elsewhere, and the C library would write where
      * nothing is mapped: only when the heap grows, which is late. */
     must(sys6(__NR_prctl, PR_SET_MM, PR_SET_MM_MAP, (long) &s->mm, sizeof s->mm, 0, 0));
-    long tid = sys3(__NR_set_tid_address, (long) s->tid_address, 0, 0);
-    if (s->tid_address != 0)
-        *(int32_t *) (uintptr_t) s->tid_address = (int32_t) tid;
-    if (s->robust_list != 0)
-        must(sys3(__NR_set_robust_list, (long) s->robust_list, (long) s->robust_size, 0));
-    rseq_load(s);
-    signals_load(s);
+    long tid = sys3(__NR_set_tid_address, (long) main->tid_address, 0, 0);
+    if (main->tid_address != 0)
+        *(int32_t *) (uintptr_t) main->tid_address = (int32_t) tid;
+    snap_thread_state_load(main);
+    membarriers_load(s);
     (void) sys3(__NR_umask, s->umask, 0, 0);
-    (void) sys3(__NR_prctl, PR_SET_NAME, (long) s->name, 0); /* only what ps shows */
     must(sys3(__NR_chdir, (long) s->cwd, 0, 0));
-    files_load(s);
+    snap_files_load(s);
     for (uint32_t i = 0; i < s->wiped_count; i++)
         must(sys3(__NR_madvise, (long) s->wiped[i].start,
                   (long) (s->wiped[i].end - s->wiped[i].start), MADV_WIPEONFORK));
+    /* Last, when everything is there that they use. They are born with all signals blocked, and get
+     * their own masks where they go on. */
+    uint64_t all = UINT64_MAX;
+    must(sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long) &all, 0, KERNEL_SIGSET));
+    snap_threads_start(s);
+    signals_load(s);
 }

@@ -1,175 +1,16 @@
-/* Snapshots in real sandboxes, without the runtime: a Python template that is snapshotted in one
- * sandbox and restored in others. */
+/* Snapshots of Python in real sandboxes, without the runtime; what holds for every language is
+ * tested here. */
 #include "test.h"
 
-#include "harness.h"
+#include "snap_harness.h"
 
 #include "base/buf.h"
-#include "restorer/files.h"
 #include "restorer/image.h"
-#include "restorer/restorer.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { WAIT_MS = 20000, ANSWER_MAX = 4096 };
-
-static struct harness h;
-static char image_path[128];
-
-static const char *const environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
-
-/* Sends a START block with a descriptor. */
-static void start_with(const struct sandbox_event *made, const char *const *argv, bool is_alone,
-                       int fd)
-{
-    AUTO_BUF struct buf block;
-    buf_init(&block, SANDBOX_START_MAX);
-    size_t argc = 0;
-    while (argv[argc] != NULL)
-        argc++;
-    assert_ok(sandbox_start_block(&block, argv, argc, environment, ARRAY_LEN(environment), NULL));
-    if (is_alone)
-        sandbox_start_alone(&block);
-    struct err err = {0};
-    assert_int_equal(sandbox_send_fd(made->control_fd, buf_str(&block), fd, &err), block.len);
-}
-
-/* Takes what the template writes; blocks of zeroes become holes. */
-static void image_receive(int pipe, const char *path)
-{
-    AUTO_CLOSE int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(out >= 0);
-    static char block[IMAGE_PAGE], zeroes[IMAGE_PAGE];
-    off_t at = 0;
-    for (size_t have = 0;;) {
-        struct pollfd wait = {.fd = pipe, .events = POLLIN};
-        if (poll(&wait, 1, WAIT_MS) <= 0)
-            fail_msg("no image in %d ms", WAIT_MS);
-        ssize_t n = read(pipe, block + have, sizeof block - have);
-        assert_true(n >= 0);
-        if (n == 0)
-            break;
-        have += (size_t) n;
-        if (have < sizeof block)
-            continue;
-        if (memcmp(block, zeroes, sizeof block) != 0)
-            assert_int_equal(pwrite(out, block, sizeof block, at), sizeof block);
-        at += (off_t) sizeof block;
-        have = 0;
-    }
-    assert_int_equal(ftruncate(out, at), 0);
-}
-
-/* Runs the template with this initialisation; its last words in `said`, "" when it wrote an image
- * to image_path. */
-static void template_run(const char *init, char said[ANSWER_MAX])
-{
-    struct sandbox_spec spec = harness_spec(&h);
-    spec.memory_mb = 256;
-    struct sandbox_event made = harness_spawn(&h, &spec);
-    int ends[2];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    start_with(
-        &made,
-        (const char *[]){"/usr/bin/python3", "-S", "-s", "-B", "/var/task/template.py", init, NULL},
-        true, ends[1]);
-    close(ends[1]);
-    image_receive(ends[0], image_path);
-    close(ends[0]);
-    struct outcome out;
-    harness_finish(&h, &made, &out);
-    (void) snprintf(said, ANSWER_MAX, "%.*s", (int) strcspn(out.log, "\n"), out.log);
-    if (out.gone.is_signalled || out.gone.status != 0)
-        fail_msg("the template ended with %d: %s", out.gone.status, out.log);
-}
-
-static void template_make(const char *init)
-{
-    char said[ANSWER_MAX];
-    template_run(init, said);
-    assert_string_equal(said, "");
-}
-
-static struct sandbox_event clone_make_of(const char *path)
-{
-    struct sandbox_spec spec = harness_spec(&h);
-    spec.memory_mb = 256;
-    struct sandbox_event made = harness_spawn(&h, &spec);
-    AUTO_CLOSE int image = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(image >= 0);
-    start_with(&made, (const char *[]){RESTORER_PATH, NULL}, false, image);
-    return made;
-}
-
-static struct sandbox_event clone_make(void)
-{
-    return clone_make_of(image_path);
-}
-
-/* False: the clone ended instead. */
-static bool try_ask(const struct sandbox_event *made, const char *expression, char *out)
-{
-    char line[ANSWER_MAX];
-    int len = snprintf(line, sizeof line, "%s\n", expression);
-    if (send(made->control_fd, line, (size_t) len, MSG_NOSIGNAL) != len)
-        return false;
-    for (size_t at = 0; at + 1 < ANSWER_MAX;) {
-        struct pollfd wait = {.fd = made->control_fd, .events = POLLIN};
-        if (poll(&wait, 1, WAIT_MS) <= 0)
-            fail_msg("no answer to %s", expression);
-        ssize_t n = read(made->control_fd, out + at, ANSWER_MAX - 1 - at);
-        if (n <= 0)
-            return false;
-        at += (size_t) n;
-        if (out[at - 1] == '\n') {
-            out[at - 1] = '\0';
-            return true;
-        }
-    }
-    return false;
-}
-
-static void ask(const struct sandbox_event *made, const char *expression, char *out)
-{
-    if (try_ask(made, expression, out))
-        return;
-    struct outcome end;
-    struct sandbox_event copy = *made;
-    harness_finish(&h, &copy, &end);
-    fail_msg("the clone ended (%s %d) at %s: %s", end.gone.is_signalled ? "signal" : "exit",
-             end.gone.status, expression, end.log);
-}
-
-static void assert_answer(const struct sandbox_event *made, const char *expression,
-                          const char *expected)
-{
-    char answer[ANSWER_MAX];
-    ask(made, expression, answer);
-    if (strcmp(answer, expected) != 0)
-        fail_msg("%s is %s, not %s", expression, answer, expected);
-}
-
-/* Ends a clone; its exit code. */
-static struct sandbox_event clone_end(struct sandbox_event *made)
-{
-    struct outcome out;
-    (void) shutdown(made->control_fd, SHUT_RDWR);
-    harness_finish(&h, made, &out);
-    return out.gone;
-}
-
-static void end_well(struct sandbox_event *made)
-{
-    struct sandbox_event gone = clone_end(made);
-    assert_false(gone.is_signalled);
-    assert_int_equal(gone.status, 0);
-}
 
 /* ---- what a copy is ---- */
 
@@ -319,6 +160,31 @@ static void files_that_cannot_change_are_opened_anew(void **state)
     end_well(&made);
 }
 
+/* Pipes with what they hold, eventfds with their count, epolls with what they watch. */
+static void what_event_loops_consist_of_is_made_anew(void **state)
+{
+    (void) state;
+    template_make("import select, fcntl\n"
+                  "a, b = os.pipe(); os.dup2(a, 30); os.close(a); os.write(b, b'held')\n"
+                  "os.set_blocking(b, False); c, d = os.pipe(); os.dup2(c, 20); os.close(c)\n"
+                  "c = 20; os.dup2(d, 4); os.close(d); d = 4; os.set_inheritable(c, False)\n"
+                  "count = os.eventfd(7, os.EFD_NONBLOCK); idle = os.eventfd(0)\n"
+                  "poll = select.epoll(); poll.register(count, select.EPOLLIN)\n"
+                  "poll.register(c, select.EPOLLIN | select.EPOLLET); poll.register(3)\n"
+                  "outer = select.epoll(); outer.register(poll.fileno(), select.EPOLLIN)\n");
+    struct sandbox_event made = clone_make();
+    assert_answer(&made, "os.read(30, 9), os.get_blocking(b), os.get_blocking(30)",
+                  "(b'held', False, True)");
+    assert_answer(&made, "outer.poll(1) == [(poll.fileno(), 1)], poll.poll(1)[0][1] > 0",
+                  "(True, True)");
+    assert_answer(&made, "os.eventfd_read(count)", "7");
+    assert_answer(&made, "os.write(d, b'x'), (c, 1) in poll.poll(1), poll.unregister(3)",
+                  "(1, True, None)");
+    assert_answer(&made, "poll.poll(0), os.read(c, 9), os.get_inheritable(c)", "([], b'x', False)");
+    assert_answer(&made, "os.eventfd_write(idle, 3), os.eventfd_read(idle)", "(None, 3)");
+    end_well(&made);
+}
+
 /* ---- what is not copied ---- */
 
 static void what_cannot_be_copied_is_refused(void **state)
@@ -331,12 +197,19 @@ static void what_cannot_be_copied_is_refused(void **state)
          "more than one thread runs"},
         {"import socket; s = socket.socket()", "descriptor 4 is open: socket:["},
         {"f = open('/tmp/x', 'w')", "descriptor 4 is open: /tmp/x"},
-        {"r, w = os.pipe()", "descriptor 4 is open: pipe:["},
+        {"r, w = os.pipe(); os.close(w)", "descriptor 4 is open: pipe:["},
+        {"r, w = os.pipe(); x = os.dup(w)", "descriptor 4 is open: pipe:["},
+        {"r, w = os.pipe(); os.write(w, bytes(17))",
+         "descriptor 4 is open: a pipe that holds data"},
         {"import subprocess; p = subprocess.Popen(['sleep', '5'])", "a child process exists"},
         {"open('/tmp/state', 'w').write('x')", "/tmp is not empty: state"},
         {"import mmap; m = mmap.mmap(-1, 4096)", "shared memory is mapped: /dev/zero"},
         {"import signal; signal.setitimer(signal.ITIMER_REAL, 100)", "a timer is set"},
-        {"import select; e = select.epoll()", "descriptor 4 is open: anon_inode:"},
+        {"import os; e = os.eventfd(0); f = os.dup(e)",
+         "descriptor 6 is open: anon_inode:[eventfd]"},
+        {"import os; e = os.memfd_create('x')", "descriptor 4 is open: /memfd:x"},
+        {"import ctypes; e = ctypes.CDLL(None).inotify_init()",
+         "descriptor 4 is open: anon_inode:inotify"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char said[ANSWER_MAX];
@@ -348,17 +221,11 @@ static void what_cannot_be_copied_is_refused(void **state)
 
 /* ---- nothing is drawn twice ---- */
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
 /* OpenSSL tells a copy by its pid alone, so the template must have one that no copy has, nor any
  * child of a copy. */
 static void copies_share_no_random_value(void **state)
 {
     (void) state;
-    enum { COPIES = 40, VALUES = 8 };
     template_make("import ssl, random, uuid, secrets, hashlib, tempfile, subprocess\n"
                   "ssl.RAND_bytes(8); random.random(); tempfile._get_candidate_names()\n"
                   "next(tempfile._get_candidate_names())\n"
@@ -370,58 +237,25 @@ static void copies_share_no_random_value(void **state)
                   "random.randbytes(8).hex(), str(uuid.uuid4()), secrets.token_hex(8), "
                   "os.urandom(8).hex(), str(uuid.uuid1())[:8] + str(uuid.uuid4()), "
                   "next(tempfile._get_candidate_names())])\n");
-    static char answers[COPIES][ANSWER_MAX];
-    char *values[COPIES * VALUES];
-    size_t count = 0;
-    for (int i = 0; i < COPIES; i++) {
-        struct sandbox_event made = clone_make();
-        ask(&made, "draw()", answers[i]);
-        end_well(&made);
-        char *rest = answers[i];
-        for (char *word; (word = strsep(&rest, " ")) != NULL;) {
-            assert_true(count < ARRAY_LEN(values) && strlen(word) >= 8);
-            values[count++] = word;
-        }
-    }
-    assert_int_equal(count, ARRAY_LEN(values));
-    qsort(values, count, sizeof values[0], by_text);
-    for (size_t i = 1; i < count; i++)
-        assert_string_not_equal(values[i - 1], values[i]);
+    copies_differ("draw()", 40, 8);
 }
 
 /* ---- damaged and forged images ---- */
-
-static void flip(const char *path, off_t at, unsigned char bits)
-{
-    AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
-    unsigned char byte;
-    assert_int_equal(pread(fd, &byte, 1, at), 1);
-    byte ^= bits;
-    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-}
-
-static struct sandbox_event restore_and_end(void)
-{
-    struct sandbox_event made = clone_make();
-    char answer[ANSWER_MAX];
-    (void) try_ask(&made, "1", answer);
-    return clone_end(&made);
-}
 
 static void damaged_tables_are_not_restored(void **state)
 {
     (void) state;
     template_make("import json");
-    AUTO_CLOSE int fd = open(image_path, O_RDONLY | O_CLOEXEC);
+    AUTO_CLOSE int fd = open(snaps_image, O_RDONLY | O_CLOEXEC);
     struct image_header header;
     assert_int_equal(pread(fd, &header, sizeof header, 0), sizeof header);
     size_t size = image_tables_size(&header);
     for (size_t at = 0; at < size; at += size / 61 + 1) {
-        flip(image_path, (off_t) at, 0x10);
+        flip(snaps_image, (off_t) at, 0x10);
         struct sandbox_event gone = restore_and_end();
         assert_false(gone.is_signalled);
         assert_in_range(gone.status, IMAGE_FAULT_READ, IMAGE_FAULT_LAST);
-        flip(image_path, (off_t) at, 0x10);
+        flip(snaps_image, (off_t) at, 0x10);
     }
     struct sandbox_event sound = clone_make();
     end_well(&sound);
@@ -429,7 +263,7 @@ static void damaged_tables_are_not_restored(void **state)
     struct stat st;
     assert_int_equal(fstat(fd, &st), 0);
     for (size_t i = ARRAY_LEN(lengths); i-- > 0;) {
-        assert_int_equal(truncate(image_path, lengths[i]), 0);
+        assert_int_equal(truncate(snaps_image, lengths[i]), 0);
         assert_int_equal(restore_and_end().status, IMAGE_FAULT_READ);
     }
 }
@@ -440,9 +274,9 @@ static void damaged_pages_stay_in_their_sandbox(void **state)
     (void) state;
     template_make("import json");
     struct stat st;
-    assert_int_equal(stat(image_path, &st), 0);
+    assert_int_equal(stat(snaps_image, &st), 0);
     for (off_t at = 40000; at < st.st_size; at += st.st_size / 40)
-        flip(image_path, at, 0xff);
+        flip(snaps_image, at, 0xff);
     for (int i = 0; i < 3; i++)
         (void) restore_and_end();
     template_make("import json");
@@ -457,7 +291,7 @@ static void an_image_of_other_files_is_stale(void **state)
     template_make("import json");
     AUTO_BUF struct buf bytes;
     buf_init(&bytes, 64 << 20);
-    AUTO_CLOSE int fd = open(image_path, O_RDWR | O_CLOEXEC);
+    AUTO_CLOSE int fd = open(snaps_image, O_RDWR | O_CLOEXEC);
     static _Alignas(8) char tables[IMAGE_TABLES_MAX];
     assert_true(pread(fd, tables, sizeof tables, 0) > 0);
     struct image_header *header = (void *) tables;
@@ -488,10 +322,14 @@ static void memory_limits_hold_for_copies(void **state)
 
 int main(void)
 {
-    if (geteuid() != 0 || restorer_file_count == 0) {
-        printf("skipped: building sandboxes needs root, snapshots need x86-64\n");
+    static const struct language language = {
+        .argv = {"/usr/bin/python3", "-S", "-s", "-B", "/var/task/template.py"},
+        .file = "template.py",
+        .variable = "TEMPLATE",
+        .memory_mb = 256,
+    };
+    if (!snaps_init(&language))
         return 77;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_goes_on_where_the_template_stood),
         cmocka_unit_test(constants_that_were_relocated_survive),
@@ -501,6 +339,7 @@ int main(void)
         cmocka_unit_test(state_of_the_process_is_kept),
         cmocka_unit_test(memory_that_a_fork_empties_is_empty),
         cmocka_unit_test(files_that_cannot_change_are_opened_anew),
+        cmocka_unit_test(what_event_loops_consist_of_is_made_anew),
         cmocka_unit_test(what_cannot_be_copied_is_refused),
         cmocka_unit_test(copies_share_no_random_value),
         cmocka_unit_test(damaged_tables_are_not_restored),
@@ -508,18 +347,7 @@ int main(void)
         cmocka_unit_test(an_image_of_other_files_is_stale),
         cmocka_unit_test(memory_limits_hold_for_copies),
     };
-    for (size_t i = 0; i < restorer_file_count; i++)
-        spawner_add_runtime_file(restorer_files[i].name, restorer_files[i].bytes,
-                                 *restorer_files[i].size, restorer_files[i].is_executable);
-    harness_init(&h);
-    char script[128];
-    (void) snprintf(script, sizeof script, "%s/template.py", h.code);
-    (void) snprintf(image_path, sizeof image_path, "%s/image", h.dir);
-    harness_copy(getenv("TEMPLATE"), script);
-    harness_spawner(&h, 16, 4);
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
-    (void) unlink(script);
-    (void) unlink(image_path);
-    harness_done(&h);
+    snaps_done();
     return rc;
 }
