@@ -1,29 +1,13 @@
-/* Options as a table; every one is `--name value` or `--name=value`, or a flag. Unknown options and
- * values out of range are refused with a message that says what is possible: a server that starts
- * with something else than it was told is worse than one that does not start. */
+/* The line is parsed as those of all commands; here its values are looked at. What is out of range
+ * is refused with a message that says what is possible: a server that starts with something else
+ * than it was told is worse than one that does not start. */
 #include "app/config.h"
+
+#include "cli/cli.h"
+#include "cli/options.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-
-const char serve_usage[] =
-    "usage: virga serve [options]\n"
-    "\n"
-    "Requests must be signed by a key that Virga issued; the first start prints the root's.\n"
-    "\n"
-    "  --dev                 accept any credentials; a 12-digit access key is the account\n"
-    "  --strict              reject what would be stored without effect (docs/services says what)\n"
-    "  --listen ADDR:PORT    127.0.0.1:4566 by default; port 0 lets the system choose\n"
-    "  --data DIR            where everything is kept; /var/lib/virga by default\n"
-    "  --async-retry MS      with --dev: wait that long, not a minute, after an asynchronous call\n"
-    "                        has failed; the other waits shrink alike\n"
-    "  --loops N             event loops; one up to four CPUs by default\n"
-    "  --snapshots on|off    start Python functions from snapshots; off by default\n"
-    "  --log-level LEVEL     error, warn, info or debug\n"
-    "  --allow-host NAME     a further Host to answer to, or .domain (repeatable)\n"
-    "  --allow-origin URL    a web origin whose pages may use this server (repeatable)\n"
-    "  --tls-cert FILE       certificate chain (PEM) for https on the same port; self-made by\n"
-    "  --tls-key FILE        default, in DIR/data/tls/cert.pem\n";
 
 enum { LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
 
@@ -109,91 +93,99 @@ static int list_add(struct str list[HOSTS_MAX], size_t *count, struct str value,
     return 0;
 }
 
-static int set_allow_host(struct serve_config *config, struct str value, struct err *err)
+static int set_lists(struct serve_config *config, const struct option_list *hosts,
+                     const struct option_list *origins, struct err *err)
 {
-    return list_add(config->allow_hosts, &config->allow_host_count, value, "--allow-host", err);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < hosts->count; i++)
+        rc = list_add(config->allow_hosts, &config->allow_host_count, str_from(hosts->items[i]),
+                      "--allow-host", err);
+    for (size_t i = 0; rc == 0 && i < origins->count; i++)
+        rc = list_add(config->allow_origins, &config->allow_origin_count,
+                      str_from(origins->items[i]), "--allow-origin", err);
+    return rc;
 }
 
-static int set_allow_origin(struct serve_config *config, struct str value, struct err *err)
-{
-    return list_add(config->allow_origins, &config->allow_origin_count, value, "--allow-origin",
-                    err);
-}
-
-static int set_tls_cert(struct serve_config *config, struct str value, struct err *err)
-{
-    if (value.len == 0)
-        return err_say(err, -EINVAL, "--tls-cert wants a file");
-    config->tls_cert = value.ptr; /* The tail of an argument: NUL-terminated. */
-    return 0;
-}
-
-static int set_tls_key(struct serve_config *config, struct str value, struct err *err)
-{
-    if (value.len == 0)
-        return err_say(err, -EINVAL, "--tls-key wants a file");
-    config->tls_key = value.ptr; /* As above. */
-    return 0;
-}
-
-static const struct option {
-    struct str name;
-    int (*set)(struct serve_config *config, struct str value, struct err *err);
-} options[] = {
-    {STR_INIT("--listen"), set_listen},
-    {STR_INIT("--data"), set_data},
-    {STR_INIT("--loops"), set_loops},
-    {STR_INIT("--log-level"), set_log_level},
-    {STR_INIT("--tls-cert"), set_tls_cert},
-    {STR_INIT("--tls-key"), set_tls_key},
-    {STR_INIT("--allow-host"), set_allow_host},
-    {STR_INIT("--allow-origin"), set_allow_origin},
-    {STR_INIT("--async-retry"), set_async_retry},
-    {STR_INIT("--snapshots"), set_snapshots},
+/* The words of the line; NULL: not given. */
+struct words {
+    const char *listen, *data, *loops, *log_level, *async_retry, *snapshots;
+    struct option_list hosts, origins;
 };
 
-static const struct option *option_find(struct str name)
+static int check(const struct words *words, struct serve_config *config, struct err *err)
 {
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        if (str_eq(options[i].name, name))
-            return &options[i];
-    }
-    return NULL;
-}
-
-int serve_config_parse(int argc, char **argv, struct serve_config *out_config, struct err *err)
-{
-    struct serve_config config = {
-        .host = "127.0.0.1", .port = 4566, .data_dir = "/var/lib/virga", .log_level = LOG_INFO};
-    for (int i = 1; i < argc; i++) {
-        struct str arg = str_from(argv[i]);
-        if (str_eq(arg, STR("--dev"))) {
-            config.is_dev = true;
-            continue;
-        }
-        if (str_eq(arg, STR("--strict"))) {
-            config.is_strict = true;
-            continue;
-        }
-        if (str_eq(arg, STR("--help")) || str_eq(arg, STR("-h"))) {
-            config.wants_help = true;
-            continue;
-        }
-        size_t eq = str_find(arg, '=');
-        const struct option *option = option_find(str_head(arg, eq));
-        if (option == NULL)
-            return err_say(err, -EINVAL, "unknown option '%s'", argv[i]);
-        if (eq == arg.len && i + 1 == argc)
-            return err_say(err, -EINVAL, "%s wants a value", argv[i]);
-        struct str value = eq < arg.len ? str_skip(arg, eq + 1) : str_from(argv[++i]);
-        int rc = option->set(&config, value, err);
+    const struct {
+        const char *word;
+        int (*set)(struct serve_config *config, struct str value, struct err *err);
+    } rows[] = {
+        {words->listen, set_listen},
+        {words->data, set_data},
+        {words->loops, set_loops},
+        {words->log_level, set_log_level},
+        {words->async_retry, set_async_retry},
+        {words->snapshots, set_snapshots},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int rc = rows[i].word == NULL ? 0 : rows[i].set(config, str_from(rows[i].word), err);
         if (rc < 0)
             return rc;
     }
-    if ((config.tls_cert == NULL) != (config.tls_key == NULL))
+    if ((config->tls_cert == NULL) != (config->tls_key == NULL))
         return err_say(err, -EINVAL, "--tls-cert and --tls-key belong together");
-    if (config.async_retry_ms > 0 && !config.is_dev)
+    if (config->async_retry_ms > 0 && !config->is_dev)
         return err_say(err, -EINVAL, "--async-retry is for development: say --dev, too");
+    return set_lists(config, &words->hosts, &words->origins, err);
+}
+
+int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
+{
+    struct words words = {0};
+    struct serve_config config = {
+        .host = "127.0.0.1", .port = 4566, .data_dir = "/var/lib/virga", .log_level = LOG_INFO};
+    const struct cli_option options[] = {
+        {"--dev", OPTION_FLAG, &config.is_dev, NULL,
+         "accept any credentials; a 12-digit access key is the account"},
+        {"--strict", OPTION_FLAG, &config.is_strict, NULL,
+         "reject what would be stored without effect (docs/services says what)"},
+        {"--listen", OPTION_TEXT, &words.listen, "ADDR:PORT",
+         "127.0.0.1:4566 by default; port 0 lets the system choose"},
+        {"--data", OPTION_TEXT, &words.data, "DIR",
+         "where everything is kept; /var/lib/virga by default"},
+        {"--async-retry", OPTION_TEXT, &words.async_retry, "MS",
+         "with --dev: wait that long, not a minute, after an asynchronous call\n"
+         "has failed; the other waits shrink alike"},
+        {"--loops", OPTION_TEXT, &words.loops, "N", "event loops; one up to four CPUs by default"},
+        {"--snapshots", OPTION_TEXT, &words.snapshots, "on|off",
+         "start Python functions from snapshots; off by default"},
+        {"--log-level", OPTION_TEXT, &words.log_level, "error|warn|info|debug", "info by default"},
+        {"--allow-host", OPTION_LIST, &words.hosts, "NAME",
+         "a further Host to answer to, or .domain (repeatable)"},
+        {"--allow-origin", OPTION_LIST, &words.origins, "URL",
+         "a web origin whose pages may use this server (repeatable)"},
+        {"--tls-cert", OPTION_TEXT, &config.tls_cert, "FILE",
+         "certificate chain (PEM) for https on the same port; self-made by\n"
+         "default, in DIR/data/tls/cert.pem"},
+        {"--tls-key", OPTION_TEXT, &config.tls_key, "FILE", "its key"},
+    };
+    const struct cli_syntax syntax = {
+        .command = "serve",
+        .summary = "Runs the server. Requests must be signed by a key that Virga issued; the first "
+                   "start\nprints the root's.",
+        .arguments = "",
+        .options = options,
+        .option_count = ARRAY_LEN(options),
+        .scope = CLI_LOCAL,
+        .exit_codes = "0 stopped as asked, 1 could not start or broke, 2 wrong usage",
+    };
+    struct cli_common common = {0};
+    struct err err;
+    int rc = cli_parse(&syntax, argc, argv, &common, NULL);
+    if (rc != CLI_PARSED)
+        return rc;
+    if (check(&words, &config, &err) < 0) {
+        (void) fprintf(stderr, "virga serve: %s; see: virga serve --help\n", err.text);
+        return CLI_USAGE;
+    }
     *out_config = config;
-    return 0;
+    return CLI_PARSED;
 }

@@ -8,7 +8,6 @@ enum { HOSTS_MAX = 16, HOST_SIZE = 64 };
 struct serve_config {
     bool is_dev;
     bool is_strict;
-    bool wants_help;
     bool has_snapshots;     /* start functions from snapshots of their initialised processes */
     char host[HOST_SIZE];   /* numeric address */
     uint16_t port;          /* 0: the system chooses */
@@ -21,7 +20,6 @@ struct serve_config {
     size_t allow_host_count, allow_origin_count;
 };
 
-/* argv[0] is the command's own name. -EINVAL: err says what to type instead. */
-CHECK_RESULT int serve_config_parse(int argc, char **argv, struct serve_config *out_config,
-                                    struct err *err);
-extern const char serve_usage[];
+/* argv[0] is the command's own name. CLI_PARSED, or the exit code: help was printed, or what is
+ * wrong was said on standard error. */
+CHECK_RESULT int serve_config_parse(int argc, char **argv, struct serve_config *out_config);

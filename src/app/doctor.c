@@ -4,23 +4,13 @@
 
 #include "app/serve.h"
 #include "base/buf.h"
+#include "cli/options.h"
 #include "data/json.h"
 #include "sandbox/probe.h"
 
 #include <stdio.h>
 
-enum { OUTPUT_MAX = 64 * 1024, EXIT_USAGE = 2 };
-
-static const char usage[] =
-    "usage: virga doctor [options]\n"
-    "\n"
-    "Says what this host can and cannot do, and what to do about it.\n"
-    "\n"
-    "  --data DIR   where the server would keep everything; /var/lib/virga by default\n"
-    "  --json       print JSON\n"
-    "  --help       print this\n"
-    "\n"
-    "exit codes: 0 all good, 1 functions run with less than intended, 2 they cannot run\n";
+enum { OUTPUT_MAX = 64 * 1024 };
 
 static const char *const words[] = {
     [PROBE_GOOD] = "good", [PROBE_WEAK] = "degraded", [PROBE_MISSING] = "missing"};
@@ -77,27 +67,26 @@ int doctor_main(int argc, char **argv)
     struct probe_config config = {.data_dir = "/var/lib/virga",
                                   .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
                                   .pool_size = POOL_SIZE};
-    bool is_json = false;
-    for (int i = 1; i < argc; i++) {
-        struct str word = str_from(argv[i]);
-        if (str_eq(word, STR("--help")) || str_eq(word, STR("-h"))) {
-            printf("%s", usage);
-            return 0;
-        }
-        if (str_eq(word, STR("--json"))) {
-            is_json = true;
-        } else if (str_eq(word, STR("--data")) && i + 1 < argc) {
-            config.data_dir = argv[++i];
-        } else if (str_starts(word, STR("--data=")) && word.len > 7) {
-            config.data_dir = argv[i] + 7;
-        } else {
-            (void) fprintf(stderr, "virga doctor: unknown option '%s'\n\n%s", argv[i], usage);
-            return EXIT_USAGE;
-        }
-    }
+    const struct cli_option options[] = {
+        {"--data", OPTION_TEXT, &config.data_dir, "DIR",
+         "where the server would keep everything; /var/lib/virga by default"},
+    };
+    const struct cli_syntax syntax = {
+        .command = "doctor",
+        .summary = "Says what this host can and cannot do, and what to do about it.",
+        .arguments = "",
+        .options = options,
+        .option_count = ARRAY_LEN(options),
+        .scope = CLI_JSON,
+        .exit_codes = "0 all good, 1 functions run with less than intended, 2 they cannot run",
+    };
+    struct cli_common common = {0};
+    int rc = cli_parse(&syntax, argc, argv, &common, NULL);
+    if (rc != CLI_PARSED)
+        return rc;
     struct probe probe;
     probe_run(&config, &probe);
-    if (is_json)
+    if (common.is_json)
         print_json(&probe);
     else
         print_text(&probe);

@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "base/trace.h"
 #include "bootstraps.h"
+#include "cli/options.h"
 #include "core/keys.h"
 #include "core/pool.h"
 #include "gateway/gateway.h"
@@ -436,14 +437,6 @@ static int serve(const struct serve_config *config)
 int serve_main(int argc, char **argv)
 {
     struct serve_config config;
-    struct err err;
-    if (serve_config_parse(argc, argv, &config, &err) < 0) {
-        (void) fprintf(stderr, "virga serve: %s\n\n%s", err.text, serve_usage);
-        return 2;
-    }
-    if (config.wants_help) {
-        printf("%s", serve_usage);
-        return 0;
-    }
-    return serve(&config);
+    int rc = serve_config_parse(argc, argv, &config);
+    return rc == CLI_PARSED ? serve(&config) : rc;
 }

@@ -9,11 +9,12 @@
 #include "os/clock.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <unistd.h>
 
-enum { HEADERS_MAX = 12, ARENA_MAX = 1 << 20 };
+enum { HEADERS_MAX = 12, ARENA_MAX = 1 << 20, TIMEOUT_MS = 30 * 1000 };
 
-/* "127.0.0.1:4566" of "http://127.0.0.1:4566/". */
-static struct str authority_of(const char *endpoint)
+static struct str authority_of(const char *endpoint) /* "127.0.0.1:4566" */
 {
     struct str rest = str_from(endpoint);
     size_t at = str_find_str(rest, STR("://"));
@@ -21,39 +22,110 @@ static struct str authority_of(const char *endpoint)
     return str_head(rest, str_find(rest, '/'));
 }
 
-bool cli_call(const struct cli_common *common, const char *command,
-              const struct cli_request *request, struct http_response *out_response)
+/* path: where the name of a certificate may be put. */
+static struct http_endpoint endpoint_of(const struct cli_common *common, char path[PATH_MAX])
+{
+    const char *ca_path = common->ca_path;
+    if (ca_path == NULL && common->data_dir != NULL &&
+        snprintf(path, PATH_MAX, "%s/data/tls/cert.pem", common->data_dir) < PATH_MAX &&
+        access(path, R_OK) == 0)
+        ca_path = path;
+    return (struct http_endpoint){common->endpoint, ca_path, common->is_insecure};
+}
+
+static int fail(const char *command, int exit_code, const char *text, const char *hint)
+{
+    (void) fprintf(stderr, "virga %s: %s%s\n", command, text, hint);
+    return exit_code;
+}
+
+static int send_request(const struct cli_common *common, const char *command,
+                        const struct cli_request *request, const struct http_header *headers,
+                        size_t header_count, struct http_response *out_response)
+{
+    char path[PATH_MAX];
+    struct http_endpoint endpoint = endpoint_of(common, path);
+    struct err err;
+    struct str body = request->body.ptr == NULL ? STR("") : request->body;
+    int rc = http_call(&endpoint, request->method, request->target.ptr, headers, header_count, body,
+                       request->timeout_ms, out_response, &err);
+    if (rc >= 0)
+        return CLI_OK;
+    const char *hint = rc == -ECONNREFUSED ? "; is a server running there (virga serve)?"
+                       : rc == -EKEYREJECTED
+                           ? "; --data or --ca say whom to trust, --insecure trusts anyone"
+                           : "";
+    return fail(command, rc == -EINVAL ? CLI_USAGE : CLI_SERVER_ERROR, err.text, hint);
+}
+
+int cli_call(const struct cli_common *common, const char *command,
+             const struct cli_request *request, struct http_response *out_response)
 {
     AUTO_ARENA struct arena arena;
     arena_init(&arena, ARENA_MAX);
     struct str body = request->body.ptr == NULL ? STR("") : request->body;
+    struct str service = str_from(request->service == NULL ? "lambda" : request->service);
     struct http_header headers[HEADERS_MAX] = {{STR("Host"), authority_of(common->endpoint)}};
     struct credentials credentials;
     struct err err;
     int rc = credentials_find(common, &arena, &credentials, &err);
     if (rc == 0)
         rc = credentials_sign(&credentials, str_from(request->method), request->target, body,
-                              str_from(common->region), clock_utc_ms(&clock_real), &arena, headers,
-                              &err);
-    if (rc < 0) {
-        (void) fprintf(stderr, "virga %s: %s\n", command, err.text);
-        return false;
-    }
+                              str_from(common->region), service, clock_utc_ms(&clock_real), &arena,
+                              headers, &err);
+    if (rc < 0)
+        return fail(command, CLI_USAGE, err.text, "");
     size_t count = (size_t) rc;
-    headers[count++] = (struct http_header){STR("Content-Type"), STR("application/json")};
+    if (request->content_type.ptr == NULL)
+        headers[count++] = (struct http_header){STR("Content-Type"), STR("application/json")};
+    else
+        headers[count++] = (struct http_header){STR("Content-Type"), request->content_type};
     for (size_t i = 0; i < request->header_count && count < HEADERS_MAX; i++)
         headers[count++] = request->headers[i];
-    rc = http_call(common->endpoint, request->method, request->target.ptr, headers, count, body,
-                   request->timeout_ms, out_response, &err);
-    if (rc < 0)
-        cli_print_unreachable(command, rc, &err);
-    return rc == 0;
+    return send_request(common, command, request, headers, count, out_response);
 }
 
-void cli_print_unreachable(const char *command, int rc, const struct err *err)
+int cli_ask(const struct cli_common *common, const char *command, const struct cli_request *request,
+            struct http_response *out_response)
 {
-    (void) fprintf(stderr, "virga %s: %s%s\n", command, err->text,
-                   rc == -ECONNREFUSED ? "; is a server running there (virga serve)?" : "");
+    int rc = cli_call(common, command, request, out_response);
+    if (rc != CLI_OK || out_response->status / 100 == 2)
+        return rc;
+    rc = cli_print_fault(command, out_response);
+    http_response_done(out_response);
+    return rc;
+}
+
+int cli_function_main(const struct cli_function_command *what, int argc, char **argv)
+{
+    static const char *const names[] = {"NAME"};
+    const struct cli_syntax syntax = {
+        .command = what->command,
+        .summary = what->summary,
+        .arguments = "NAME",
+        .names_of_arguments = names,
+        .argument_count = 1,
+    };
+    struct cli_common common = {0};
+    const char *name;
+    int rc = cli_parse(&syntax, argc, argv, &common, &name);
+    if (rc != CLI_PARSED)
+        return rc;
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, ARENA_MAX);
+    const struct cli_request request = {.method = what->method,
+                                        .target = cli_function_path(&arena, name, ""),
+                                        .timeout_ms = TIMEOUT_MS};
+    struct http_response response;
+    rc = cli_ask(&common, what->command, &request, &response);
+    if (rc != CLI_OK)
+        return rc;
+    if (common.is_json)
+        printf(STR_FMT "\n", STR_ARG(what->json == NULL ? response.body : str_from(what->json)));
+    else
+        what->show(name, response.body);
+    http_response_done(&response);
+    return CLI_OK;
 }
 
 int cli_print_fault(const char *command, const struct http_response *response)
@@ -61,6 +133,9 @@ int cli_print_fault(const char *command, const struct http_response *response)
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 1 << 20);
     struct str code = http_header_find(&response->head, STR("x-amzn-ErrorType"));
+    if (code.len == 0)
+        code = cli_json_member(&arena, response->body, STR("__type"));
+    code = str_skip(code, str_find(code, '#') == code.len ? 0 : str_find(code, '#') + 1);
     code = str_head(code, str_find(code, ':'));
     struct str text = cli_json_member(&arena, response->body, STR("message"));
     if (text.ptr == NULL)

@@ -6,21 +6,35 @@
 
 struct cli_request {
     const char *method;
+    const char *service;               /* that the signature is for; NULL: lambda */
     struct str target;                 /* NUL-terminated behind */
     const struct http_header *headers; /* further ones */
     size_t header_count;
-    struct str body; /* ptr NULL: none */
+    struct str content_type; /* ptr NULL: application/json */
+    struct str body;         /* ptr NULL: none */
     int64_t timeout_ms;
 };
 
-/* Signs and sends it; the caller ends *out_response with http_response_done whatever the status.
- * False: there is no usable key, or the server was not reached; it was said on standard error. */
-CHECK_RESULT bool cli_call(const struct cli_common *common, const char *command,
-                           const struct cli_request *request, struct http_response *out_response);
-/* Says on standard error why http_call ended with rc < 0. */
-void cli_print_unreachable(const char *command, int rc, const struct err *err);
+/* Signs and sends it. Over https the server is checked against --ca, else the certificate below
+ * --data, else AWS_CA_BUNDLE, else the system's authorities.
+ * CLI_OK: the caller ends *out_response with http_response_done, whatever its status. Else the exit
+ * code, said on standard error: a key or endpoint is unusable, or the server was not reached. */
+CHECK_RESULT int cli_call(const struct cli_common *common, const char *command,
+                          const struct cli_request *request, struct http_response *out_response);
+/* As cli_call; an answer other than 2xx is said, too, and leaves nothing to end. */
+CHECK_RESULT int cli_ask(const struct cli_common *common, const char *command,
+                         const struct cli_request *request, struct http_response *out_response);
 /* Prints "virga COMMAND: Code: message" of an answer that is an error; returns CLI_SERVER_ERROR. */
 int cli_print_fault(const char *command, const struct http_response *response);
+
+/* A whole command: one request about the function that its argument names. show prints the answer
+ * to a person. */
+struct cli_function_command {
+    const char *command, *summary, *method;
+    void (*show)(const char *name, struct str body);
+    const char *json; /* instead of the answer; NULL: the answer */
+};
+CHECK_RESULT int cli_function_main(const struct cli_function_command *what, int argc, char **argv);
 
 /* "/2015-03-31/functions/NAME" + suffix in the arena. */
 struct str cli_function_path(struct arena *arena, const char *name, const char *suffix);

@@ -1,12 +1,18 @@
 #pragma once
 /* The commands of the `virga` program that speak to a server over HTTP, as any client does. main()
  * belongs to app/, which finds the command here and runs it. */
+#include <stdbool.h>
 #include <stddef.h>
 
 struct cli_command {
     const char *name;
     const char *summary;
     int (*main)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
+};
+
+struct cli_commands {
+    const struct cli_command *items; /* borrowed */
+    size_t count;
 };
 
 extern const struct cli_command cli_commands[];
@@ -18,6 +24,8 @@ enum cli_exit {
     CLI_USAGE = 2,          /* the command line, or a local file, is wrong */
     CLI_SERVER_ERROR = 3,   /* the server refused, or cannot be reached */
 };
+
+extern const char cli_exit_codes[]; /* what they mean, for help */
 
 int cli_deploy_main(int argc, char **argv);
 int cli_invoke_main(int argc, char **argv);

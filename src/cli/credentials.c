@@ -79,8 +79,8 @@ static struct str sign(const struct aws_http_request *req, struct sigv4 *sig, st
 }
 
 int credentials_sign(const struct credentials *credentials, struct str method, struct str target,
-                     struct str body, struct str region, int64_t now_ms, struct arena *arena,
-                     struct http_header *headers, struct err *err)
+                     struct str body, struct str region, struct str service, int64_t now_ms,
+                     struct arena *arena, struct http_header *headers, struct err *err)
 {
     struct civil t;
     unsigned char hash[SHA256_SIZE];
@@ -96,9 +96,9 @@ int credentials_sign(const struct credentials *credentials, struct str method, s
         .access_key = credentials->access_key,
         .date = str_head(timestamp, 8),
         .region = region,
-        .service = STR("lambda"),
-        .scope = arena_printf(arena, STR_FMT "/" STR_FMT "/lambda/aws4_request",
-                              STR_ARG(str_head(timestamp, 8)), STR_ARG(region)),
+        .service = service,
+        .scope = arena_printf(arena, STR_FMT "/" STR_FMT "/" STR_FMT "/aws4_request",
+                              STR_ARG(str_head(timestamp, 8)), STR_ARG(region), STR_ARG(service)),
         .signed_headers =
             has_token ? STR("host;x-amz-date;x-amz-security-token") : STR("host;x-amz-date"),
         .timestamp = timestamp,

@@ -18,10 +18,10 @@ enum { CREDENTIALS_HEADERS_MAX = 5 };
 CHECK_RESULT int credentials_find(const struct cli_common *common, struct arena *arena,
                                   struct credentials *out, struct err *err);
 
-/* Puts the headers that sign a request to Lambda behind headers[0], which is Host; headers has room
- * for CREDENTIALS_HEADERS_MAX. target: path and query. Returns the number of headers.
- * source: AWS Signature Version 4. errors: -E2BIG. */
+/* Puts the headers that sign a request to a service behind headers[0], which is Host; headers has
+ * room for CREDENTIALS_HEADERS_MAX. target: path and query. Returns the number of headers. source:
+ * AWS Signature Version 4. errors: -E2BIG. */
 CHECK_RESULT int credentials_sign(const struct credentials *credentials, struct str method,
                                   struct str target, struct str body, struct str region,
-                                  int64_t now_ms, struct arena *arena, struct http_header *headers,
-                                  struct err *err);
+                                  struct str service, int64_t now_ms, struct arena *arena,
+                                  struct http_header *headers, struct err *err);

@@ -118,13 +118,7 @@ static int send(struct deploy *d, const char *method, struct str target, const s
         .body = body == NULL ? STR_NONE : buf_str(body),
         .timeout_ms = TIMEOUT_MS,
     };
-    if (!cli_call(&d->common, "deploy", &request, out_response))
-        return CLI_SERVER_ERROR;
-    if (out_response->status / 100 == 2)
-        return CLI_OK;
-    int rc = cli_print_fault("deploy", out_response);
-    http_response_done(out_response);
-    return rc;
+    return cli_ask(&d->common, "deploy", &request, out_response);
 }
 
 static int is_there(struct deploy *d, bool *out_is_there)
@@ -135,9 +129,9 @@ static int is_there(struct deploy *d, bool *out_is_there)
         .target = cli_function_path(d->arena, d->name, "/configuration"),
         .timeout_ms = TIMEOUT_MS,
     };
-    if (!cli_call(&d->common, "deploy", &request, &response))
-        return CLI_SERVER_ERROR;
-    int rc = CLI_OK;
+    int rc = cli_call(&d->common, "deploy", &request, &response);
+    if (rc != CLI_OK)
+        return rc;
     if (response.status != 200 && response.status != 404)
         rc = cli_print_fault("deploy", &response);
     else
@@ -197,6 +191,43 @@ static int update(struct deploy *d, struct http_response *out_response)
                 out_response);
 }
 
+/* How curl signs: by the same key, whose secret does not appear. */
+static void print_curl_key(const struct cli_common *common)
+{
+    bool has_variables = getenv("AWS_ACCESS_KEY_ID") != NULL;
+    if (common->access_key == NULL && common->data_dir == NULL && !has_variables)
+        return; /* a server with --dev asks for none */
+    printf(" --aws-sigv4 aws:amz:%s:lambda --user ", common->region);
+    if (common->access_key != NULL)
+        printf("%s", common->access_key); /* curl asks for the secret */
+    else if (common->data_dir != NULL)
+        printf("\"$(paste -sd: '%s/data/root-key')\"", common->data_dir);
+    else
+        printf("\"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\"");
+    if (common->session_token != NULL || getenv("AWS_SESSION_TOKEN") != NULL)
+        printf(" -H \"X-Amz-Security-Token: $AWS_SESSION_TOKEN\"");
+}
+
+/* Lines to paste, with what this command was told about the server. */
+static void print_hints(const struct cli_common *common, const char *name)
+{
+    printf("  virga invoke %s --payload '{}'", name);
+    if (common->is_endpoint_given)
+        printf(" --endpoint %s", common->endpoint);
+    if (common->data_dir != NULL)
+        printf(" --data '%s'", common->data_dir);
+    printf("\n  curl");
+    print_curl_key(common);
+    bool is_tls = str_starts(str_from(common->endpoint), STR("https:"));
+    if (is_tls && common->is_insecure)
+        printf(" --insecure");
+    else if (is_tls && common->ca_path != NULL)
+        printf(" --cacert '%s'", common->ca_path);
+    else if (is_tls && common->data_dir != NULL)
+        printf(" --cacert '%s/data/tls/cert.pem'", common->data_dir);
+    printf(" -d '{}' %s/2015-03-31/functions/%s/invocations\n", common->endpoint, name);
+}
+
 static void report(const struct deploy *d, const struct http_response *response, int64_t took_us)
 {
     struct str arn = cli_json_member(d->arena, response->body, STR("FunctionArn"));
@@ -206,11 +237,10 @@ static void report(const struct deploy *d, const struct http_response *response,
         printf(STR_FMT "\n", STR_ARG(response->body));
         return;
     }
-    printf("%s %s in %.0f ms (%zu bytes, " STR_FMT ", " STR_FMT ")\n" STR_FMT "\n\n"
-           "  virga invoke %s --payload '{}'\n"
-           "  curl -d '{}' %s/2015-03-31/functions/%s/invocations\n",
+    printf("%s %s in %.0f ms (%zu bytes, " STR_FMT ", " STR_FMT ")\n" STR_FMT "\n\n",
            d->is_new ? "created" : "updated", d->name, (double) took_us / 1000, d->zip.len,
-           STR_ARG(runtime), STR_ARG(handler), STR_ARG(arn), d->name, d->common.endpoint, d->name);
+           STR_ARG(runtime), STR_ARG(handler), STR_ARG(arn));
+    print_hints(&d->common, d->name);
 }
 
 /* Packs again; sends it when it is another package than before. A folder that cannot be packed just

@@ -3,8 +3,6 @@
 #include "cli/cli.h"
 #include "data/json.h"
 
-enum { TIMEOUT_MS = 30 * 1000 };
-
 static void print_variables(struct arena *arena, struct str environment)
 {
     struct str variables = cli_json_member(arena, environment, STR("Variables"));
@@ -18,8 +16,9 @@ static void print_variables(struct arena *arena, struct str environment)
     }
 }
 
-static void print_function(struct str body)
+static void print_function(const char *name, struct str body)
 {
+    (void) name;
     static const struct {
         const char *label;
         struct str member;
@@ -49,33 +48,11 @@ static void print_function(struct str body)
 
 int cli_describe_main(int argc, char **argv)
 {
-    static const char *const names[] = {"NAME"};
-    const struct cli_syntax syntax = {
+    const struct cli_function_command command = {
         .command = "describe",
         .summary = "Shows a function.",
-        .arguments = "NAME",
-        .names_of_arguments = names,
-        .argument_count = 1,
+        .method = "GET",
+        .show = print_function,
     };
-    struct cli_common common = {0};
-    const char *name;
-    int rc = cli_parse(&syntax, argc, argv, &common, &name);
-    if (rc != CLI_PARSED)
-        return rc;
-    AUTO_ARENA struct arena arena;
-    arena_init(&arena, 1 << 20);
-    const struct cli_request request = {
-        .method = "GET", .target = cli_function_path(&arena, name, ""), .timeout_ms = TIMEOUT_MS};
-    struct http_response response;
-    if (!cli_call(&common, "describe", &request, &response))
-        return CLI_SERVER_ERROR;
-    rc = CLI_OK;
-    if (response.status != 200)
-        rc = cli_print_fault("describe", &response);
-    else if (common.is_json)
-        printf(STR_FMT "\n", STR_ARG(response.body));
-    else
-        print_function(response.body);
-    http_response_done(&response);
-    return rc;
+    return cli_function_main(&command, argc, argv);
 }

@@ -150,9 +150,10 @@ static int call(const struct invoke *invoke, struct str payload)
     };
     struct http_response response;
     int64_t begin_us = clock_mono_us(&clock_real);
-    if (!cli_call(&invoke->common, "invoke", &request, &response))
-        return CLI_SERVER_ERROR;
-    int rc = show(invoke, &response, clock_mono_us(&clock_real) - begin_us);
+    int rc = cli_call(&invoke->common, "invoke", &request, &response);
+    if (rc != CLI_OK)
+        return rc;
+    rc = show(invoke, &response, clock_mono_us(&clock_real) - begin_us);
     http_response_done(&response);
     return rc;
 }

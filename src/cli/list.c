@@ -24,7 +24,7 @@ static bool each_of(struct arena *arena, struct str json, struct str name,
 }
 
 struct listing {
-    bool is_json;
+    bool is_json, is_names;
     size_t count;
 };
 
@@ -39,7 +39,9 @@ static void print_function(void *arg, struct str function)
     struct listing *listing = arg;
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 1 << 20);
-    if (listing->is_json) {
+    if (listing->is_names) {
+        printf(STR_FMT "\n", STR_ARG(member(&arena, function, STR("FunctionName"))));
+    } else if (listing->is_json) {
         printf("%s" STR_FMT, listing->count == 0 ? "[" : ",\n ", STR_ARG(function));
     } else {
         if (listing->count == 0)
@@ -70,12 +72,10 @@ static int list_page(const struct cli_common *common, struct arena *arena, struc
     const struct cli_request request = {
         .method = "GET", .target = buf_str(&target), .timeout_ms = 30000};
     struct http_response response;
-    if (!cli_call(common, "list", &request, &response))
-        return CLI_SERVER_ERROR;
-    int rc = CLI_OK;
-    if (response.status != 200) {
-        rc = cli_print_fault("list", &response);
-    } else if (!each_of(arena, response.body, STR("Functions"), print_function, listing)) {
+    int rc = cli_ask(common, "list", &request, &response);
+    if (rc != CLI_OK)
+        return rc;
+    if (!each_of(arena, response.body, STR("Functions"), print_function, listing)) {
         (void) fprintf(stderr, "virga list: the answer is not understood\n");
         rc = CLI_SERVER_ERROR;
     } else {
@@ -88,10 +88,16 @@ static int list_page(const struct cli_common *common, struct arena *arena, struc
 
 int cli_list_main(int argc, char **argv)
 {
+    struct listing listing = {0};
+    const struct cli_option options[] = {
+        {"--names", OPTION_FLAG, &listing.is_names, NULL, "print the names alone"},
+    };
     const struct cli_syntax syntax = {
         .command = "list",
         .summary = "Lists the functions of the account and region.",
         .arguments = "",
+        .options = options,
+        .option_count = ARRAY_LEN(options),
     };
     struct cli_common common = {0};
     int rc = cli_parse(&syntax, argc, argv, &common, NULL);
@@ -99,14 +105,16 @@ int cli_list_main(int argc, char **argv)
         return rc;
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 256 << 20);
-    struct listing listing = {.is_json = common.is_json};
+    listing.is_json = common.is_json && !listing.is_names;
     struct str marker = STR_NONE;
     do
         rc = list_page(&common, &arena, &listing, &marker);
     while (rc == CLI_OK && marker.ptr != NULL);
-    if (rc == CLI_OK && common.is_json)
+    if (rc != CLI_OK || listing.is_names)
+        return rc;
+    if (listing.is_json)
         printf(listing.count == 0 ? "[]\n" : "]\n");
-    else if (rc == CLI_OK && listing.count == 0)
+    else if (listing.count == 0)
         printf("no functions\n");
     return rc;
 }

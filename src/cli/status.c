@@ -45,20 +45,15 @@ int cli_status_main(int argc, char **argv)
     if (rc != CLI_PARSED)
         return rc;
     struct http_response response;
-    struct err err;
-    rc = http_call(common.endpoint, "GET", "/_virga/health", NULL, 0, STR(""), TIMEOUT_MS,
-                   &response, &err);
-    if (rc < 0) {
-        cli_print_unreachable("status", rc, &err);
-        return CLI_SERVER_ERROR;
-    }
-    rc = CLI_OK;
-    if (response.status != 200)
-        rc = cli_print_fault("status", &response);
-    else if (common.is_json)
+    const struct cli_request request = {
+        .method = "GET", .target = STR("/_virga/health"), .timeout_ms = TIMEOUT_MS};
+    rc = cli_ask(&common, "status", &request, &response);
+    if (rc != CLI_OK)
+        return rc;
+    if (common.is_json)
         printf(STR_FMT "\n", STR_ARG(response.body));
     else
         print_status(&common, response.body);
     http_response_done(&response);
-    return rc;
+    return CLI_OK;
 }

@@ -8,6 +8,7 @@ int cli_version_main(int argc, char **argv)
         .command = "version",
         .summary = "Prints the version of this program.",
         .arguments = "",
+        .scope = CLI_JSON,
     };
     struct cli_common common = {0};
     int rc = cli_parse(&syntax, argc, argv, &common, NULL);

@@ -1,34 +1,44 @@
 /* The command line's HTTP client: one request, one connection, one thread that waits.
  *
- *   endpoint → connect → send → read head → read body by length, by chunks, or to the end
+ *   endpoint → connect (→ TLS) → send → read head → read body by length, by chunks, or to the end
  *
  * Every wait is a poll(2) up to one deadline, so the whole call is bounded. A server may answer and
  * close before it has read all of the request (413): a failing send is therefore not the end, the
  * answer is still looked for.
  *
- * There is no resolver: what we talk to is this machine or a numeric address, and every name below
- * "localhost" is this machine (RFC 6761 section 6.3), whatever its resolver thinks. */
+ * Every name below "localhost" is this machine (RFC 6761 section 6.3), whatever its resolver
+ * thinks; others are asked of the resolver, whose waiting is its own. */
 #include "net/client.h"
 
 #include "base/assert.h"
+#include "net/tls_int.h"
 #include "os/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-enum { RESPONSE_MAX = 1 << 30, REQUEST_HEAD_MAX = 1 << 20, READ_STEP = 64 * 1024 };
+enum {
+    RESPONSE_MAX = 1 << 30,
+    REQUEST_HEAD_MAX = 1 << 20,
+    READ_STEP = 64 * 1024,
+    HOST_NAME_SIZE = 256
+};
 
 struct endpoint {
-    struct str authority, host; /* "h:80" and "h"; an IPv6 host without its brackets */
+    struct str authority;      /* "h:80" */
+    char host[HOST_NAME_SIZE]; /* "h"; an IPv6 host without its brackets */
     uint16_t port;
+    bool is_tls;
 };
 
 struct call {
     int fd;
+    struct tls *tls; /* NULL: plain */
     int64_t deadline_us;
     bool has_no_body; /* answers a HEAD request */
     struct http_response response;
@@ -41,10 +51,12 @@ struct call {
 static int parse_endpoint(const char *text, struct endpoint *out, struct err *err)
 {
     struct str rest = str_from(text);
-    uint64_t port = 80;
-    if (!str_starts_nocase(rest, STR("http://")))
-        return err_say(err, -EINVAL, "endpoint '%s' does not begin with http://", text);
-    rest = str_skip(rest, 7);
+    out->is_tls = str_starts_nocase(rest, STR("https://"));
+    uint64_t port = out->is_tls ? 443 : 80;
+    if (!out->is_tls && !str_starts_nocase(rest, STR("http://")))
+        return err_say(err, -EINVAL, "endpoint '%s' begins neither with http:// nor https://",
+                       text);
+    rest = str_skip(rest, out->is_tls ? 8 : 7);
     struct str authority = str_head(rest, str_find(rest, '/'));
     if (str_skip(rest, authority.len).len > 1)
         return err_say(err, -EINVAL, "endpoint '%s' has a path", text);
@@ -56,8 +68,13 @@ static int parse_endpoint(const char *text, struct endpoint *out, struct err *er
     if (port_text.len > 0 &&
         (port_text.ptr[0] != ':' || parse_u64(str_skip(port_text, 1), UINT16_MAX, &port) < 0))
         return err_say(err, -EINVAL, "endpoint '%s' has a malformed port", text);
+    struct str host =
+        is_v6 ? str_skip(str_head(authority, host_len), 1) : str_head(authority, host_len);
+    if (host.len == 0 || host.len >= HOST_NAME_SIZE)
+        return err_say(err, -EINVAL, "endpoint '%s' has no host, or too long a one", text);
+    memcpy(out->host, host.ptr, host.len);
+    out->host[host.len] = '\0';
     out->authority = authority;
-    out->host = is_v6 ? str_skip(str_head(authority, host_len), 1) : str_head(authority, host_len);
     out->port = (uint16_t) port;
     return 0;
 }
@@ -107,35 +124,83 @@ static int connect_to(struct call *call, const struct sockaddr *address, socklen
     return 0;
 }
 
+/* 1: connected; 0: host is no numeric address. */
 static int connect_numeric(struct call *call, const char *host, uint16_t port, struct err *err)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int rc = 0;
     if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
-        return connect_to(call, (const struct sockaddr *) &v4, sizeof v4, err);
-    if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
-        return connect_to(call, (const struct sockaddr *) &v6, sizeof v6, err);
-    return err_say(err, -EINVAL, "'%s' is neither a numeric address nor localhost", host);
+        rc = connect_to(call, (const struct sockaddr *) &v4, sizeof v4, err);
+    else if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
+        rc = connect_to(call, (const struct sockaddr *) &v6, sizeof v6, err);
+    else
+        return 0;
+    return rc < 0 ? rc : 1;
+}
+
+static int connect_localhost(struct call *call, uint16_t port, struct err *err)
+{
+    struct err first = {0};
+    int rc = connect_numeric(call, "127.0.0.1", port, &first);
+    if (rc == -ECONNREFUSED && connect_numeric(call, "::1", port, NULL) > 0)
+        return 0;
+    return rc < 0 ? err_say(err, rc, "%s", first.text) : 0;
+}
+
+/* The first of its addresses that answers. */
+static int connect_named(struct call *call, const char *host, uint16_t port, struct err *err)
+{
+    char service[8];
+    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    (void) snprintf(service, sizeof service, "%u", port);
+    int rc = getaddrinfo(host, service, &hints, &found);
+    if (rc != 0)
+        return err_say(err, -EHOSTUNREACH, "'%s': %s", host, gai_strerror(rc));
+    rc = -EHOSTUNREACH;
+    for (const struct addrinfo *at = found; rc < 0 && at != NULL; at = at->ai_next)
+        rc = connect_to(call, at->ai_addr, at->ai_addrlen, err);
+    freeaddrinfo(found);
+    return rc;
 }
 
 static int connect_endpoint(struct call *call, const struct endpoint *endpoint, struct err *err)
 {
-    char host[INET6_ADDRSTRLEN];
-    if (str_eq_nocase(endpoint->host, STR("localhost")) ||
-        (endpoint->host.len > 10 &&
-         str_eq_nocase(str_skip(endpoint->host, endpoint->host.len - 10), STR(".localhost")))) {
-        struct err first = {0};
-        int rc = connect_numeric(call, "127.0.0.1", endpoint->port, &first);
-        if (rc == -ECONNREFUSED && connect_numeric(call, "::1", endpoint->port, NULL) == 0)
+    struct str host = str_from(endpoint->host);
+    struct str last = str_skip(host, host.len < 10 ? 0 : host.len - 10);
+    if (str_eq_nocase(host, STR("localhost")) || str_eq_nocase(last, STR(".localhost")))
+        return connect_localhost(call, endpoint->port, err);
+    int rc = connect_numeric(call, endpoint->host, endpoint->port, err);
+    if (rc == 0)
+        return connect_named(call, endpoint->host, endpoint->port, err);
+    return rc < 0 ? rc : 0;
+}
+
+/* --- TLS --- */
+
+static int handshake(struct call *call, struct err *err)
+{
+    for (;;) {
+        enum tls_progress progress = tls_handshake(call->tls);
+        if (progress == TLS_DONE)
             return 0;
-        return rc < 0 ? err_say(err, rc, "%s", first.text) : 0;
+        if (progress == TLS_FAILED)
+            return tls_client_error(call->tls, err);
+        int rc = wait_for(call, progress == TLS_WANTS_READ ? POLLIN : POLLOUT, err);
+        if (rc < 0)
+            return rc;
     }
-    if (endpoint->host.len >= sizeof host)
-        return err_say(err, -EINVAL, "'" STR_FMT "' is neither a numeric address nor localhost",
-                       STR_ARG(endpoint->host));
-    memcpy(host, endpoint->host.ptr, endpoint->host.len);
-    host[endpoint->host.len] = '\0';
-    return connect_numeric(call, host, endpoint->port, err);
+}
+
+static ssize_t call_send(const struct call *call, struct str bytes)
+{
+    return call->tls != NULL ? tls_send(call->tls, bytes)
+                             : send(call->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+}
+
+static ssize_t call_receive(const struct call *call, void *to, size_t size)
+{
+    return call->tls != NULL ? tls_receive(call->tls, to, size) : recv(call->fd, to, size, 0);
 }
 
 /* --- sending --- */
@@ -144,7 +209,7 @@ static int connect_endpoint(struct call *call, const struct endpoint *endpoint, 
 static int send_all(const struct call *call, struct str bytes, struct err *err)
 {
     while (bytes.len > 0) {
-        ssize_t n = send(call->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+        ssize_t n = call_send(call, bytes);
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
             return 0;
         if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -194,7 +259,7 @@ static int receive_some(struct call *call, struct err *err)
         char *to = buf_room(raw, READ_STEP);
         if (to == NULL)
             return err_say(err, -EFBIG, "the answer is too long");
-        ssize_t n = recv(call->fd, to, READ_STEP, 0);
+        ssize_t n = call_receive(call, to, READ_STEP);
         if (n > 0)
             buf_added(raw, (size_t) n);
         if (n >= 0) {
@@ -291,28 +356,43 @@ static void make_views(struct call *call)
         response->body.len = (size_t) response->head.content_length;
 }
 
-static int call_run(struct call *call, const struct endpoint *endpoint, struct str head,
-                    struct str body, struct err *err)
+static int converse(struct call *call, struct str head, struct str body, struct err *err)
+{
+    int rc = call->tls == NULL ? 0 : handshake(call, err);
+    if (rc >= 0)
+        rc = send_request(call, head, body, err);
+    if (rc >= 0)
+        rc = receive_head(call, err);
+    return rc >= 0 ? receive_body(call, err) : rc;
+}
+
+static int call_run(struct call *call, const struct endpoint *endpoint, struct tls_context *context,
+                    struct str head, struct str body, struct err *err)
 {
     int rc = connect_endpoint(call, endpoint, err);
     if (rc < 0)
         return rc;
-    rc = send_request(call, head, body, err);
+    if (context != NULL) {
+        call->tls = tls_client_new(context, call->fd, endpoint->host);
+        rc = call->tls == NULL ? err_say(err, -EIO, "cannot set up TLS") : 0;
+    }
     if (rc >= 0)
-        rc = receive_head(call, err);
-    if (rc >= 0)
-        rc = receive_body(call, err);
+        rc = converse(call, head, body, err);
+    if (call->tls != NULL) {
+        tls_say_goodbye(call->tls);
+        (void) tls_free(call->tls); /* clients have no first bytes to give back */
+    }
     (void) close(call->fd);
     return rc;
 }
 
-int http_call(const char *endpoint_text, const char *method, const char *target,
+int http_call(const struct http_endpoint *to, const char *method, const char *target,
               const struct http_header *headers, size_t header_count, struct str body,
               int64_t timeout_ms, struct http_response *out_response, struct err *err)
 {
     assert(timeout_ms > 0);
     struct endpoint endpoint = {0};
-    int rc = parse_endpoint(endpoint_text, &endpoint, err);
+    int rc = parse_endpoint(to->url, &endpoint, err);
     if (rc < 0)
         return rc;
     AUTO_BUF struct buf head;
@@ -320,16 +400,21 @@ int http_call(const char *endpoint_text, const char *method, const char *target,
     put_request(&head, &endpoint, method, target, headers, header_count, body.len);
     if (buf_is_over(&head))
         return err_say(err, -EINVAL, "the request's headers are too long");
+    struct tls_context *context = NULL;
+    if (endpoint.is_tls &&
+        (rc = tls_client_context_new(to->ca_path, to->is_unverified, &context, err)) < 0)
+        return err_wrap(err, "'%s'", to->ca_path == NULL ? to->url : to->ca_path);
 
     struct call call = {.fd = -1,
                         .deadline_us = clock_mono_us(&clock_real) + timeout_ms * 1000,
                         .has_no_body = strcmp(method, "HEAD") == 0};
     buf_init(&call.response.raw, RESPONSE_MAX);
     buf_init(&call.response.body_buf, RESPONSE_MAX);
-    rc = call_run(&call, &endpoint, buf_str(&head), body, err);
+    rc = call_run(&call, &endpoint, context, buf_str(&head), body, err);
+    tls_context_free(context);
     if (rc < 0) {
         http_response_done(&call.response);
-        (void) err_wrap(err, "%s %s", method, endpoint_text);
+        (void) err_wrap(err, "%s %s", method, to->url);
         return rc;
     }
     make_views(&call);

@@ -129,18 +129,27 @@ static int use_key(SSL_CTX *ctx, struct str pem, struct err *err)
     return SSL_CTX_check_private_key(ctx) == 1 ? 0 : fail(err, "match TLS key and certificate");
 }
 
+/* What servers and clients share. */
+static int context_begin(struct tls_context *context, const SSL_METHOD *side, struct err *err)
+{
+    SSL_CTX *ctx = context->ctx = SSL_CTX_new(side);
+    BIO_METHOD *method = context->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "connection");
+    if (ctx == NULL || method == NULL || BIO_meth_set_read(method, bio_read) != 1 ||
+        BIO_meth_set_write(method, bio_write) != 1 || BIO_meth_set_ctrl(method, bio_ctrl) != 1 ||
+        SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)
+        return fail(err, "set up TLS");
+    return 0;
+}
+
 static int context_fill(struct tls_context *context, const struct tls_identity *identity,
                         struct err *err)
 {
-    SSL_CTX *ctx = context->ctx = SSL_CTX_new(TLS_server_method());
-    BIO_METHOD *method = context->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "connection");
-    if (ctx == NULL || method == NULL)
-        return fail(err, "set up TLS");
-    if (BIO_meth_set_read(method, bio_read) != 1 || BIO_meth_set_write(method, bio_write) != 1 ||
-        BIO_meth_set_ctrl(method, bio_ctrl) != 1 ||
-        SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_tlsext_ticket_keys(ctx, (void *) identity->ticket_key, TLS_TICKET_KEY_SIZE) !=
-            1)
+    int rc = context_begin(context, TLS_server_method(), err);
+    if (rc < 0)
+        return rc;
+    SSL_CTX *ctx = context->ctx;
+    if (SSL_CTX_set_tlsext_ticket_keys(ctx, (void *) identity->ticket_key, TLS_TICKET_KEY_SIZE) !=
+        1)
         return fail(err, "set up TLS");
     (void) SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF |
                                         SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
@@ -148,7 +157,7 @@ static int context_fill(struct tls_context *context, const struct tls_identity *
                                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     (void) SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets instead */
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
-    int rc = use_chain(ctx, buf_str(&identity->cert), err);
+    rc = use_chain(ctx, buf_str(&identity->cert), err);
     return rc < 0 ? rc : use_key(ctx, buf_str(&identity->key), err);
 }
 
@@ -157,6 +166,27 @@ int tls_context_new(const struct tls_identity *identity, struct tls_context **ou
 {
     struct tls_context *context = NEW(struct tls_context);
     int rc = context_fill(context, identity, err);
+    if (rc < 0)
+        tls_context_free(context);
+    else
+        *out_context = context;
+    return rc;
+}
+
+int tls_client_context_new(const char *ca_path, bool is_unverified,
+                           struct tls_context **out_context, struct err *err)
+{
+    struct tls_context *context = NEW(struct tls_context);
+    int rc = context_begin(context, TLS_client_method(), err);
+    if (rc >= 0) {
+        SSL_CTX_set_verify(context->ctx, is_unverified ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+        (void) SSL_CTX_set_mode(context->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+        if (ca_path != NULL && SSL_CTX_load_verify_file(context->ctx, ca_path) != 1)
+            rc = fail(err, "read the certificates to trust");
+        else if (ca_path == NULL && SSL_CTX_set_default_verify_paths(context->ctx) != 1)
+            rc = fail(err, "read the system's certificates");
+    }
     if (rc < 0)
         tls_context_free(context);
     else
@@ -175,7 +205,7 @@ void tls_context_free(struct tls_context *context)
 
 /* --- connections --- */
 
-struct tls *tls_new(struct tls_context *context, int fd, struct input *first)
+static struct tls *connection_new(struct tls_context *context, int fd, struct input *first)
 {
     SSL *ssl = SSL_new(context->ctx);
     BIO *bio = BIO_new(context->method);
@@ -189,8 +219,45 @@ struct tls *tls_new(struct tls_context *context, int fd, struct input *first)
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
-    SSL_set_accept_state(ssl);
     return tls;
+}
+
+struct tls *tls_new(struct tls_context *context, int fd, struct input *first)
+{
+    struct tls *tls = connection_new(context, fd, first);
+    if (tls != NULL)
+        SSL_set_accept_state(tls->ssl);
+    return tls;
+}
+
+struct tls *tls_client_new(struct tls_context *context, int fd, const char *host)
+{
+    struct tls *tls = connection_new(context, fd, NULL);
+    if (tls == NULL)
+        return NULL;
+    /* Only names may be announced, RFC 6066 section 3; an address is looked for as such. */
+    bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), host) == 1;
+    ERR_clear_error();
+    if (!is_address &&
+        (SSL_set1_host(tls->ssl, host) != 1 || SSL_set_tlsext_host_name(tls->ssl, host) != 1)) {
+        (void) tls_free(tls); /* it had no first bytes */
+        return NULL;
+    }
+    SSL_set_connect_state(tls->ssl);
+    return tls;
+}
+
+int tls_client_error(struct tls *tls, struct err *err)
+{
+    long verdict = SSL_get_verify_result(tls->ssl);
+    if (verdict != X509_V_OK && (SSL_get_verify_mode(tls->ssl) & SSL_VERIFY_PEER) != 0)
+        return err_say(err, -EKEYREJECTED, "the server's certificate is not trusted: %s",
+                       X509_verify_cert_error_string(verdict));
+    unsigned long code = ERR_get_error();
+    ERR_clear_error();
+    const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
+    return err_say(err, -EPROTO, "no TLS with the server: %s",
+                   reason == NULL ? "it closed the connection" : reason);
 }
 
 struct input *tls_take_spent(struct tls *tls)

@@ -23,6 +23,16 @@ struct tls *tls_new(struct tls_context *context, int fd, struct input *first);
 struct input *tls_take_spent(struct tls *tls);
 struct input *tls_free(struct tls *tls); /* what tls_take_spent would give, or NULL */
 
+/* Of a client. ca_path: PEM of whom to trust; NULL: the system's. is_unverified: anyone.
+ * errors: -EINVAL ca_path cannot be read as that. */
+CHECK_RESULT int tls_client_context_new(const char *ca_path, bool is_unverified,
+                                        struct tls_context **out_context, struct err *err);
+/* host: a name or a numeric address that the certificate must be for. fd: borrowed. NULL: no
+ * memory. */
+struct tls *tls_client_new(struct tls_context *context, int fd, const char *host);
+/* After TLS_FAILED. -EKEYREJECTED: the certificate is not trusted; -EPROTO: anything else. */
+int tls_client_error(struct tls *tls, struct err *err);
+
 enum tls_progress { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_FAILED };
 enum tls_progress tls_handshake(struct tls *tls);
 bool tls_is_http2(const struct tls *tls); /* agreed by ALPN; after TLS_DONE */

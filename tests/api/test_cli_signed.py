@@ -57,13 +57,66 @@ class SignedTest(unittest.TestCase):
         line = ["--access-key", self.keys["AWS_ACCESS_KEY_ID"],
                 "--secret-key", self.keys["AWS_SECRET_ACCESS_KEY"]]
         self.virga("list", *line, AWS_ACCESS_KEY_ID="other", AWS_SECRET_ACCESS_KEY="wrong")
-        _, err = self.virga("list", *line[:2], code=3)
+        _, err = self.virga("list", *line[:2], code=2)
         self.assertIn("belong together", err)
 
     def test_the_root_key_of_the_data_directory(self):
-        self.assertIn("no functions", self.virga("list", "--data", self.server.data)[0])
-        _, err = self.virga("list", "--data", self.folder.name, code=3)
+        self.virga("list", "--data", self.server.data)
+        _, err = self.virga("list", "--data", self.folder.name, code=2)
         self.assertIn("root-key", err)
+
+    def deploy_and_run_hints(self, *options, **environment):
+        """The printed lines, as a person would paste them."""
+        folder = os.path.join(self.folder.name, "hints")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "handler.py"), "w", encoding="utf-8") as file:
+            file.write(SOURCE)
+        out, _ = self.virga("deploy", folder, *options, **environment)
+        lines = [line for line in out.splitlines() if line.startswith("  ")]
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            done = subprocess.run(
+                ["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False,
+                env={"PATH": os.path.dirname(VIRGA) + ":/usr/bin:/bin",
+                     "VIRGA_ENDPOINT": self.server.endpoint, **environment})
+            self.assertEqual((done.returncode, done.stdout.strip()), (0, "{}"), (line, done.stderr))
+
+    def test_hints_work(self):
+        self.deploy_and_run_hints(**self.keys)
+        self.deploy_and_run_hints("--data", self.server.data)
+        self.deploy_and_run_hints("--data", self.server.data, "--endpoint",
+                                  self.server.endpoint.replace("http:", "https:"))
+
+    def test_https(self):
+        secure = self.server.endpoint.replace("http:", "https:")
+        cert = os.path.join(self.server.data, "data", "tls", "cert.pem")
+        _, err = self.virga("list", "--endpoint", secure, code=3, **self.keys)
+        self.assertIn("certificate is not trusted", err)
+        self.assertIn("--insecure", err)
+        for options in (["--data", self.server.data], ["--ca", cert], ["--insecure"]):
+            self.virga("list", "--endpoint", secure, *options, **self.keys)
+        self.virga("list", "--endpoint", secure, **self.keys, AWS_CA_BUNDLE=cert)
+        named = secure.replace("127.0.0.1", "localhost")
+        self.virga("status", "--endpoint", named, "--ca", cert, **self.keys)
+        other = secure.replace("127.0.0.1", "127.0.0.2")
+        _, err = self.virga("list", "--endpoint", other, "--ca", cert, code=3, **self.keys)
+        self.assertTrue("not trusted" in err or "refused" in err, err)
+        _, err = self.virga("list", "--endpoint", secure, "--ca", "/missing", code=2, **self.keys)
+        self.assertIn("/missing", err)
+
+    def test_large_payloads_over_https(self):
+        folder = os.path.join(self.folder.name, "large")
+        os.makedirs(folder)
+        with open(os.path.join(folder, "handler.py"), "w", encoding="utf-8") as file:
+            file.write("def handler(event, context):\n    return event + event\n")
+        secure = ["--endpoint", self.server.endpoint.replace("http:", "https:"),
+                  "--data", self.server.data]
+        self.virga("deploy", folder, *secure)
+        event = os.path.join(self.folder.name, "event.json")
+        with open(event, "w", encoding="utf-8") as file:
+            json.dump("x" * 2_500_000, file)
+        out, _ = self.virga("invoke", "large", "--payload", "@" + event, *secure)
+        self.assertEqual(len(json.loads(out)), 5_000_000)
 
     def test_wrong_keys(self):
         _, err = self.virga("list", code=3)

@@ -97,7 +97,7 @@ class Start(unittest.TestCase):
             with self.subTest(options=options):
                 wrong = serve(*options)
                 self.assertEqual(wrong.returncode, 2)
-                self.assertIn("usage: virga serve", wrong.stderr)
+                self.assertIn("see: virga serve --help", wrong.stderr)
 
     def test_several_loops(self):
         with Server("--loops", "3") as server:

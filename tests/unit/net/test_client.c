@@ -56,10 +56,11 @@ static int call_peer(struct peer *peer, const char *method, struct str body, int
     assert_ok(listen_tcp("127.0.0.1", 0, &peer->listen_fd, &peer->port, NULL));
     buf_init(&peer->request, 1 << 20);
     assert_ok(thread_start(&peer->thread, "peer", play, peer, NULL));
-    char endpoint[64];
-    (void) snprintf(endpoint, sizeof endpoint, "http://fn.LOCALHOST:%u/", peer->port);
+    char url[64];
+    (void) snprintf(url, sizeof url, "http://fn.LOCALHOST:%u/", peer->port);
+    const struct http_endpoint endpoint = {.url = url};
     struct http_header header = {STR("X-A"), STR("b")};
-    int rc = http_call(endpoint, method, "/p?q", &header, 1, body, timeout_ms, out, err);
+    int rc = http_call(&endpoint, method, "/p?q", &header, 1, body, timeout_ms, out, err);
     assert_int_equal(pthread_join(peer->thread, NULL), 0);
     (void) close(peer->listen_fd);
     return rc;
@@ -153,7 +154,7 @@ static void endpoints_are_checked(void **state)
 {
     (void) state;
     static const char *const bad[] = {
-        "https://127.0.0.1",  "127.0.0.1:80",           "http://",           "http://example.org",
+        "ftp://127.0.0.1",    "127.0.0.1:80",           "http://",           "https://:443",
         "http://127.0.0.1:x", "http://127.0.0.1:65536", "http://127.0.0.1:", "http://[::1]x",
         "http://[::1",        "http://127.0.0.1/path",
     };
@@ -161,14 +162,23 @@ static void endpoints_are_checked(void **state)
     struct err err;
     int fd;
     uint16_t port;
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        assert_int_equal(http_call(bad[i], "GET", "/", NULL, 0, STR(""), 1000, &response, &err),
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        const struct http_endpoint to = {.url = bad[i]};
+        assert_int_equal(http_call(&to, "GET", "/", NULL, 0, STR(""), 1000, &response, &err),
                          -EINVAL);
+    }
+    const struct http_endpoint nobody = {.url = "http://name.invalid"}; /* RFC 2606 */
+    assert_int_equal(http_call(&nobody, "GET", "/", NULL, 0, STR(""), 1000, &response, &err),
+                     -EHOSTUNREACH);
+    const struct http_endpoint untrusting = {"https://127.0.0.1", "/missing", false};
+    assert_int_equal(http_call(&untrusting, "GET", "/", NULL, 0, STR(""), 1000, &response, &err),
+                     -EINVAL);
     assert_ok(listen_tcp("127.0.0.1", 0, &fd, &port, NULL));
     (void) close(fd); /* now nobody listens there */
-    char endpoint[64];
-    (void) snprintf(endpoint, sizeof endpoint, "http://localhost:%u", port);
-    assert_int_equal(http_call(endpoint, "GET", "/", NULL, 0, STR(""), 1000, &response, &err),
+    char url[64];
+    (void) snprintf(url, sizeof url, "http://localhost:%u", port);
+    const struct http_endpoint endpoint = {.url = url};
+    assert_int_equal(http_call(&endpoint, "GET", "/", NULL, 0, STR(""), 1000, &response, &err),
                      -ECONNREFUSED);
     assert_non_null(strstr(err.text, "localhost"));
 }
