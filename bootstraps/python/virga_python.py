@@ -29,8 +29,10 @@ _BUFFER_SIZE = 64 * 1024
 
 _NBSP = "\u00a0"
 _LINE_BREAK = "\0"  # Inside one event of the log; src/runtime/lines.h makes it a newline again.
-_logs_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 _request_id = ""  # of the running invocation, for the logging filter
+# What the environment decides, see _configure().
+_logs_json = False
+_loads = _dumps = None
 
 
 class Fault(Exception):
@@ -202,7 +204,11 @@ def _is_ascii_runtime():
     return not (minor.isdigit() and int(minor) >= 12)
 
 
-_loads, _dumps = _make_codec(_is_ascii_runtime())
+def _configure():
+    """Does what the environment says; a copy of a booted process gets its own later."""
+    global _logs_json, _loads, _dumps
+    _logs_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    _loads, _dumps = _make_codec(_is_ascii_runtime())
 
 
 # ---------------------------------------------------------------- errors
@@ -633,16 +639,19 @@ def _init(channel):
     sys.exit(1)
 
 
-def _is_template():
-    """Was this process started to be copied? Hides it from user code."""
-    found = sys.argv[1:] == ["--template"]
+def _image_wanted():
+    """What is this process started to be copied as? "--template": an initialised function, "--boot":
+    the booted language, nobody's yet; else None. Hides it from user code."""
+    found = sys.argv[1] if sys.argv[1:] in (["--template"], ["--boot"]) else None
     if found:
         del sys.argv[1]
+        del getattr(sys, "orig_argv", [None])[-1]
     return found
 
 
 def _take_snapshot(channel, template, watch):
-    """Ends the template; returns in its copies, once they know who they are."""
+    """Ends the template; returns in its copies, once they know who they are. watch: None when no
+    function has been initialised."""
     why = template.take(watch, _FD_IMAGE, channel.fd)
     if why is not None:
         channel.send(_SNAPSHOT, 0, why.encode("utf-8", "backslashreplace"))
@@ -654,6 +663,11 @@ def _take_snapshot(channel, template, watch):
         os._exit(0)
     if kind != _RESTORE:
         os._exit(1)
+    if watch is None:
+        locale = os.environ.get("LC_CTYPE")  # The interpreter's own doing, where the host lacks LANG's.
+        os.environ.clear()
+        if locale is not None:
+            os.environ["LC_CTYPE"] = locale
     try:
         template.adopt(payload)
         return
@@ -668,12 +682,18 @@ def _take_snapshot(channel, template, watch):
 
 def main(fd):
     channel = Channel(fd)
+    image = _image_wanted()
+    template = __import__("virga_template") if image else None
+    if image == "--boot":
+        _take_snapshot(channel, template, None)
+        time.tzset()
+        os.chdir(os.environ["LAMBDA_TASK_ROOT"])
+    _configure()
     channel.send(_BOOTED, 0)
-    template = __import__("virga_template") if _is_template() else None
-    watch = template.Watch() if template is not None else None
+    watch = template.Watch() if image == "--template" else None
     handler = _init(channel)
     _flush()
-    if template is not None:
+    if watch is not None:
         _take_snapshot(channel, template, watch)
     channel.send(_READY, 0)
     while True:

@@ -206,9 +206,9 @@ def _prepare(watch):
 
 def take(watch, image_fd, control_fd):
     """Returns None in each copy, and in the template why there is no image, or "" when it is
-    written."""
+    written. watch: None when there was no init to be watched."""
     try:
-        why = _prepare(watch)
+        why = _prepare(watch) if watch is not None else None
         if why is not None:
             return why
         import gc

@@ -124,7 +124,8 @@ int services_open(const struct services_config *config, struct services **out_se
         .log_sink = log_put,
         .log_has_room = log_has_room,
         .log_arg = services,
-        .snapshot_dir = config->has_snapshots ? config->data_dir : NULL,
+        .snapshot_dir = config->data_dir,
+        .has_snapshots = config->has_snapshots,
         .workers = config->workers,
         .doors = config->doors,
     };
@@ -167,6 +168,8 @@ void services_health(void *arg, struct json_writer *w)
     json_u64(w, counts.restored);
     json_key(w, STR("failed"));
     json_u64(w, counts.restore_failed);
+    json_key(w, STR("bootedEarly"));
+    json_u64(w, counts.booted_early);
     json_object_end(w);
 }
 

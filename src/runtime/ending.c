@@ -79,6 +79,6 @@ void ending_record(struct instance *inst, enum invocation_result result, bool is
         report_oversize(&inv->output);
     inst->event = STR_NONE;
     ending_conclude(inst, inv, &verdict_none);
-    if (inv->is_cold && !inst->is_restored && inv->result == INVOCATION_OK)
+    if (inv->is_cold && inst->copied_from != COPIED_FROM_SNAPSHOT && inv->result == INVOCATION_OK)
         images_wish(inst->home, inst->slot.spec);
 }

@@ -1,4 +1,5 @@
-/* Which functions have a snapshot, and whether to use it.
+/* Which functions have a snapshot, which languages have been booted in advance, and whether to use
+ * either.
  *
  *     (none) ──init from scratch──> MAKING ──> READY ──copy failed──> (none), at most three times
  *                                     │ └───> REFUSED  by the function itself, which says why
@@ -14,6 +15,13 @@
  * the server is from scratch. It is opened for reading only, so that its descriptor can be given to
  * the tenant, who owns what is in it and could not write to it.
  *
+ * A snapshot needs a first init of the function, and not every init can be copied. What comes
+ * before the function's code is the same for all: so there is one image more per account and
+ * language, of the booted language alone, which takes the function's code and environment when it
+ * is copied. It is made when the first function of the kind appears, and kept like the others,
+ * under a specification of its own (is_runtime_alone). Copies share the seed of the language's
+ * hashes and their address layout, which is why no two accounts share an image.
+ *
  * Bounds: IMAGES_MAX entries, config.snapshot_bytes_max bytes per home; the least used goes first.
  * A function switches its snapshots off with the environment variable VIRGA_SNAPSHOT=off. */
 #include "runtime/runtime_int.h"
@@ -25,6 +33,8 @@
 #include <fcntl.h>
 
 enum { IMAGES_MAX = 1024, FAILURES_MAX = 3, KEY_MAX = 512, REASON_MAX = 256 };
+enum { BOOT_MEMORY_MB = 128, BOOT_TIMEOUT_MS = 10 * 1000 };
+#define BOOT_TMP_BYTES    (UINT64_C(512) << 20) /* the usual size: from the pool */
 #define BYTES_MAX_DEFAULT (UINT64_C(2) << 30)
 
 enum image_state { IMAGE_NONE, IMAGE_MAKING, IMAGE_READY, IMAGE_REFUSED };
@@ -39,6 +49,7 @@ struct image {
     unsigned failures;
     struct function_spec *wish; /* counted: waits for its turn to be made; else NULL */
     int64_t used_us;
+    bool is_boot;            /* of the booted language */
     char reason[REASON_MAX]; /* REFUSED */
 };
 
@@ -48,6 +59,12 @@ static struct str key_put(char text[KEY_MAX], const struct function_spec *spec)
         snprintf(text, KEY_MAX, STR_FMT ":" STR_FMT, STR_ARG(spec->arn), STR_ARG(spec->version));
     assert(n > 0 && n < KEY_MAX); /* AWS bounds ARNs far below */
     return str_of(text, (size_t) n);
+}
+
+/* The booted language of the function, as far as finding its image needs it. */
+static struct function_spec boot_key(const struct function_spec *spec)
+{
+    return (struct function_spec){.arn = STR("booted:python"), .version = spec->account};
 }
 
 static void count(unsigned *counter, int change)
@@ -81,7 +98,7 @@ static void image_clear(struct home *home, struct image *image)
     if (image->fd >= 0) {
         close_later(home, take_fd(&image->fd));
         home->image_bytes -= image->size;
-        count(&home->counts.snapshots, -1);
+        count(&home->counts.snapshots, image->is_boot ? 0 : -1);
     }
     image->size = 0;
     image->state = IMAGE_NONE;
@@ -133,6 +150,7 @@ static struct image *image_new(struct home *home, const struct function_spec *sp
                             .key_len = key.len,
                             .revision = spec->revision,
                             .fd = -1,
+                            .is_boot = spec->is_runtime_alone,
                             .used_us = exec_now_us(home->exec)};
     (void) map_put(&home->images, str_of(image->key, image->key_len), image);
     return image;
@@ -146,25 +164,43 @@ static bool is_switched_off(const struct function_spec *spec)
     return false;
 }
 
-bool images_are_on(const struct home *home, const struct function_spec *spec)
+static bool can_copy(const struct home *home)
 {
-    return home->runtime->config.snapshot_dir != NULL && restorer_file_count > 0 &&
-           spec->kind == RUNTIME_PYTHON && !is_switched_off(spec);
+    return home->runtime->config.snapshot_dir != NULL && restorer_file_count > 0;
 }
 
-int images_open(struct home *home, const struct function_spec *spec)
+static bool has_snapshots(const struct home *home, const struct function_spec *spec)
+{
+    return can_copy(home) && home->runtime->config.has_snapshots && spec->kind == RUNTIME_PYTHON &&
+           !is_switched_off(spec);
+}
+
+/* -1: there is none, or no descriptor is left. */
+static int image_open(struct home *home, const struct function_spec *spec)
 {
     struct image *image = image_find(home, spec);
     if (image == NULL || image->state != IMAGE_READY)
         return -1;
     image->used_us = exec_now_us(home->exec);
-    return fcntl(image->fd, F_DUPFD_CLOEXEC, 3); /* Out of descriptors: from scratch, then. */
+    return fcntl(image->fd, F_DUPFD_CLOEXEC, 3);
 }
 
-void images_wish(struct home *home, struct function_spec *spec)
+int images_open(struct home *home, const struct function_spec *spec, enum copied_from *out_kind)
 {
-    if (!images_are_on(home, spec) || home->sched.is_draining)
-        return;
+    int fd = image_open(home, spec);
+    *out_kind = COPIED_FROM_SNAPSHOT;
+    if (fd < 0 && start_can_boot_early(spec)) {
+        struct function_spec boot = boot_key(spec);
+        fd = image_open(home, &boot);
+        *out_kind = COPIED_FROM_BOOT;
+    }
+    if (fd < 0)
+        *out_kind = COPIED_FROM_NOTHING;
+    return fd;
+}
+
+static void wish(struct home *home, struct function_spec *spec)
+{
     struct image *image = image_find(home, spec);
     if (image == NULL)
         image = image_new(home, spec);
@@ -175,6 +211,52 @@ void images_wish(struct home *home, struct function_spec *spec)
         image->wish = spec;
     }
     images_next(home); /* the host may have had no room the last time */
+}
+
+void images_wish(struct home *home, struct function_spec *spec)
+{
+    if (has_snapshots(home, spec) && !home->sched.is_draining)
+        wish(home, spec);
+}
+
+static void boot_spec_free(struct snapshot *snapshot)
+{
+    struct function_spec *spec = CONTAINER_OF(snapshot, struct function_spec, snapshot);
+    free((void *) (uintptr_t) spec->account.ptr);
+    free(spec);
+}
+
+/* What a sandbox needs in which a language boots for nobody yet. */
+static struct function_spec *boot_spec_new(const struct function_spec *model)
+{
+    struct function_spec *spec = NEW(struct function_spec);
+    *spec = boot_key(model);
+    snapshot_init(&spec->snapshot, boot_spec_free);
+    spec->account = str_of(mem_copy(model->account.ptr, model->account.len), model->account.len);
+    spec->version = spec->account;
+    spec->name = spec->region = spec->handler = spec->log_group = STR("-");
+    spec->runtime_id = STR("python3");
+    spec->kind = RUNTIME_PYTHON;
+    spec->memory_mb = BOOT_MEMORY_MB;
+    spec->timeout_ms = BOOT_TIMEOUT_MS;
+    spec->tmp_bytes = BOOT_TMP_BYTES;
+    spec->code_fd = -1;
+    spec->reserved_concurrency = -1;
+    spec->is_runtime_alone = true;
+    return spec;
+}
+
+void images_wish_boot(struct home *home, const struct function_spec *spec)
+{
+    if (!can_copy(home) || !start_can_boot_early(spec) || home->sched.is_draining)
+        return;
+    struct function_spec key = boot_key(spec);
+    const struct image *image = image_find(home, &key);
+    if (image != NULL && (image->state != IMAGE_NONE || image->failures >= FAILURES_MAX))
+        return;
+    struct function_spec *boot = boot_spec_new(spec);
+    wish(home, boot);
+    snapshot_unref(&boot->snapshot);
 }
 
 void images_next(struct home *home)
@@ -205,15 +287,20 @@ void images_made(struct home *home, const struct function_spec *spec, int fd, ui
     image->state = IMAGE_READY;
     image->used_us = exec_now_us(home->exec);
     home->image_bytes += size;
-    count(&home->counts.snapshots, 1);
+    count(&home->counts.snapshots, image->is_boot ? 0 : 1);
     uint64_t bytes_max = home->runtime->config.snapshot_bytes_max;
     if (bytes_max == 0)
         bytes_max = BYTES_MAX_DEFAULT;
     for (struct image *other;
          home->image_bytes > bytes_max && (other = image_oldest(home, image, true)) != NULL;)
         image_free(home, other);
-    log_info("runtime", "snapshot taken", "fn=" STR_FMT " bytes=%llu", STR_ARG(spec->name),
-             (unsigned long long) size);
+    if (image->is_boot)
+        log_info("runtime", "runtime booted in advance",
+                 "runtime=" STR_FMT " account=" STR_FMT " bytes=%llu", STR_ARG(spec->runtime_id),
+                 STR_ARG(spec->account), (unsigned long long) size);
+    else
+        log_info("runtime", "snapshot taken", "fn=" STR_FMT " bytes=%llu", STR_ARG(spec->name),
+                 (unsigned long long) size);
 }
 
 void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
@@ -230,20 +317,28 @@ void images_refused(struct home *home, const struct function_spec *spec, const c
              log_quote(&quoted, str_from(image->reason)));
 }
 
-void images_restored(struct home *home, const struct function_spec *spec)
+static struct image *image_of_kind(struct home *home, const struct function_spec *spec,
+                                   enum copied_from kind)
 {
-    count(&home->counts.restored, 1);
-    struct image *image = image_find(home, spec);
+    struct function_spec boot = boot_key(spec);
+    return image_find(home, kind == COPIED_FROM_BOOT ? &boot : spec);
+}
+
+void images_restored(struct home *home, const struct function_spec *spec, enum copied_from kind)
+{
+    count(kind == COPIED_FROM_BOOT ? &home->counts.booted_early : &home->counts.restored, 1);
+    struct image *image = image_of_kind(home, spec, kind);
     if (image != NULL)
         image->failures = 0;
 }
 
-void images_broken(struct home *home, const struct function_spec *spec, const char *why)
+void images_broken(struct home *home, const struct function_spec *spec, enum copied_from kind,
+                   const char *why)
 {
     count(&home->counts.restore_failed, 1);
     log_warn("runtime", "restore failed, starting from scratch", "fn=" STR_FMT " why=\"%s\"",
              STR_ARG(spec->name), why);
-    struct image *image = image_find(home, spec);
+    struct image *image = image_of_kind(home, spec, kind);
     if (image == NULL || image->state != IMAGE_READY)
         return; /* another copy of it failed as well */
     image_clear(home, image);

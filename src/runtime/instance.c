@@ -91,7 +91,7 @@ static void note_cold_start(struct instance *inst, struct invocation *inv)
 {
     inv->is_cold = true;
     inv->sandbox_us = inst->build_us;
-    if (inst->is_restored) {
+    if (inst->copied_from == COPIED_FROM_SNAPSHOT) {
         inv->restore_us = inst->ready_us - inst->made_us;
     } else {
         inv->boot_us = inst->booted_us - inst->made_us;
@@ -353,11 +353,18 @@ static void init_failed(struct instance *inst, bool is_oversize)
     sched_end(sched_of(inst), inv);
 }
 
-/* A copy that does not become ready is not the function's fault: what waits for it gets another
- * instance, from scratch. */
+/* A copy that does not come to life is not the function's fault: what waits for it gets another
+ * instance, from scratch. One of the booted language has come to life when it says BOOTED; then the
+ * function's own init begins. */
+static bool is_unborn_copy(const struct instance *inst)
+{
+    bool is_starting = inst->slot.state == SLOT_INITIALISING || inst->slot.state == SLOT_BUILDING;
+    return is_starting && !inst->is_booted && inst->copied_from != COPIED_FROM_NOTHING;
+}
+
 static void restore_failed(struct instance *inst, const char *why)
 {
-    images_broken(inst->home, inst->slot.spec, why);
+    images_broken(inst->home, inst->slot.spec, inst->copied_from, why);
     sched_slot_stop(sched_of(inst), &inst->slot);
 }
 
@@ -371,7 +378,7 @@ void instance_init_failed(struct instance *inst, struct buf *body)
 
 static void init_timed_out(struct instance *inst)
 {
-    if (inst->is_restored) {
+    if (is_unborn_copy(inst)) {
         restore_failed(inst, "it took too long");
         return;
     }
@@ -415,6 +422,21 @@ static int open_doors(struct instance *inst, const struct sandbox_event *event, 
     return rc;
 }
 
+/* The best rung of the ladder that there is. */
+static int put_start(struct instance *inst, struct err *err)
+{
+    const struct function_spec *spec = inst->slot.spec;
+    bool has_services = inst->door != NULL;
+    inst->image_fd = images_open(inst->home, spec, &inst->copied_from);
+    switch (inst->copied_from) {
+    case COPIED_FROM_SNAPSHOT: return start_restore(&inst->out, inst->log_stream, err);
+    case COPIED_FROM_BOOT:
+        return start_booted(&inst->out, spec, inst->log_stream, has_services, err);
+    case COPIED_FROM_NOTHING: break;
+    }
+    return start_block(&inst->out, spec, inst->log_stream, has_services, err);
+}
+
 void instance_made(struct instance *inst, const struct sandbox_event *event)
 {
     inst->control_fd = event->control_fd;
@@ -431,12 +453,8 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
     sched_slot_made(sched_of(inst), &inst->slot);
     start_log_stream(inst->log_stream, sizeof inst->log_stream, inst->slot.spec,
                      clock_utc_ms(inst->home->exec->clock));
-    inst->image_fd = images_open(inst->home, inst->slot.spec);
-    inst->is_restored = inst->image_fd >= 0;
     if (rc == 0)
-        rc = inst->is_restored ? start_restore(&inst->out, inst->log_stream, &err)
-                               : start_block(&inst->out, inst->slot.spec, inst->log_stream,
-                                             inst->door != NULL, &err);
+        rc = put_start(inst, &err);
     if (rc == 0)
         rc = channel_open(inst, &err);
     if (rc < 0) {
@@ -460,8 +478,8 @@ static void ready(struct instance *inst)
     timer_clear(inst->home->exec, &inst->timer);
     output_drain(inst);
     report_init_done(inst);
-    if (inst->is_restored)
-        images_restored(inst->home, inst->slot.spec);
+    if (inst->copied_from == COPIED_FROM_SNAPSHOT)
+        images_restored(inst->home, inst->slot.spec, inst->copied_from);
     buf_done(&inst->out); /* the START block was large */
     inst->sent = 0;
     sched_slot_ready(sched_of(inst), &inst->slot);
@@ -469,9 +487,17 @@ static void ready(struct instance *inst)
     broker_limit(inst->home, inst->id, inst->slot.spec);
 }
 
+static void booted(struct instance *inst)
+{
+    inst->booted_us = now_us(inst);
+    if (inst->copied_from == COPIED_FROM_BOOT && !inst->is_booted)
+        images_restored(inst->home, inst->slot.spec, inst->copied_from);
+    inst->is_booted = true;
+}
+
 void instance_violated(struct instance *inst)
 {
-    if (inst->slot.state == SLOT_INITIALISING && inst->is_restored) {
+    if (is_unborn_copy(inst)) {
         restore_failed(inst, "it does not speak the protocol");
         return;
     }
@@ -482,7 +508,7 @@ void instance_violated(struct instance *inst)
 
 void instance_lost(struct instance *inst)
 {
-    if (inst->slot.state == SLOT_INITIALISING && inst->is_restored) {
+    if (is_unborn_copy(inst)) {
         restore_failed(inst, "the copy ended");
         return;
     }
@@ -504,7 +530,7 @@ void instance_frame(struct instance *inst, const struct frame *frame, bool is_ov
     if (is_answer && answer_frame(inst, frame, is_oversize))
         return;
     if (frame->type == FRAME_BOOTED && is_starting)
-        inst->booted_us = now_us(inst);
+        booted(inst);
     else if (frame->type == FRAME_READY && is_starting)
         ready(inst);
     else if (frame->type == FRAME_INIT_ERROR && is_starting)
@@ -578,8 +604,8 @@ void instance_gone(struct instance *inst, const struct sandbox_event *event)
         inst->is_killed = true; /* nothing is left to be killed */
         bool is_starting =
             inst->slot.state == SLOT_INITIALISING || inst->slot.state == SLOT_BUILDING;
-        if (is_starting && inst->is_restored)
-            images_broken(inst->home, inst->slot.spec, "the copy ended");
+        if (is_unborn_copy(inst))
+            images_broken(inst->home, inst->slot.spec, inst->copied_from, "the copy ended");
         else if (is_starting)
             take_victim(inst);
         sched_slot_stop(sched_of(inst), &inst->slot);

@@ -35,6 +35,7 @@ struct runtime_counts runtime_counts(const struct runtime *runtime)
         sum.queued += __atomic_load_n(&counts->queued, __ATOMIC_RELAXED);
         sum.snapshots += __atomic_load_n(&counts->snapshots, __ATOMIC_RELAXED);
         sum.restored += __atomic_load_n(&counts->restored, __ATOMIC_RELAXED);
+        sum.booted_early += __atomic_load_n(&counts->booted_early, __ATOMIC_RELAXED);
         sum.restore_failed += __atomic_load_n(&counts->restore_failed, __ATOMIC_RELAXED);
     }
     return sum;
@@ -142,6 +143,8 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
     struct function_spec *counted = (struct function_spec *) (uintptr_t) spec_or_null;
     sched_function_changed(&home->sched, arn, counted);
     images_changed(home, arn, spec_or_null);
+    if (spec_or_null != NULL)
+        images_wish_boot(home, spec_or_null);
     home_publish_counts(home);
 }
 

@@ -53,6 +53,7 @@ struct function_spec {
     uint64_t revision;            /* differs whenever instances of another must not be used */
     int64_t reserved_concurrency; /* -1: none */
     struct str log_group;
+    bool is_runtime_alone; /* nobody's function: a language that boots to be copied, see images.c */
     bool is_log_json;
     struct str app_log_level; /* "INFO"; is_log_json only, as the next */
     enum function_log_level system_log_level;
@@ -132,9 +133,11 @@ struct runtime_config {
     int64_t init_limit_ms;        /* 0: AWS's 10 s */
     struct runtime_doors doors;   /* open NULL: functions see no services */
 
-    /* Snapshots of initialised functions. snapshot_dir: an existing directory on a file system with
-     * room, which their images take without names; NULL: functions always start from scratch. */
+    /* Images of processes that have booted, and, with has_snapshots, of functions that have
+     * initialised. snapshot_dir: an existing directory on a file system with room, which images
+     * take without names; NULL: functions always start from scratch. */
     const char *snapshot_dir;
+    bool has_snapshots;
     uint64_t snapshot_bytes_max; /* of all images of a home; the least used go first. 0: 2 GB */
     struct exec *workers;        /* where images are written; needed with snapshot_dir */
 
@@ -165,7 +168,8 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
 /* Numbers for health and tests: instances alive, busy, queued. thread: any. */
 struct runtime_counts {
     unsigned instances, busy, queued;
-    unsigned snapshots;                /* images in use */
+    unsigned snapshots;                /* images of functions in use */
     unsigned restored, restore_failed; /* instances since the start */
+    unsigned booted_early;             /* copies of a booted language */
 };
 struct runtime_counts runtime_counts(const struct runtime *runtime);

@@ -95,14 +95,15 @@ struct instance {
     int64_t asked_us, made_us, booted_us, ready_us;
     uint32_t build_us;
     int64_t deadline_ms, ends_us; /* of the invocation: UTC, and monotonic */
-    int image_fd;     /* owned: the image to send with the START block; -1: none, or sent */
-    bool is_restored; /* a copy of a snapshot */
-    bool is_used;     /* had its first invocation */
-    bool is_replied;  /* BUSY: the answer is in the invocation, which ends soon, see instance.c */
-    bool is_last;     /* announced to end after this answer */
-    bool is_retry;    /* init runs inside an invocation's time, see instance.c */
-    bool is_ending;   /* ends on its own: the verdict needs its exit status, do not kill yet */
-    bool is_killed;   /* the spawner was asked */
+    int image_fd; /* owned: the image to send with the START block; -1: none, or sent */
+    enum copied_from { COPIED_FROM_NOTHING, COPIED_FROM_BOOT, COPIED_FROM_SNAPSHOT } copied_from;
+    bool is_booted;  /* said so; not said by copies of a snapshot */
+    bool is_used;    /* had its first invocation */
+    bool is_replied; /* BUSY: the answer is in the invocation, which ends soon, see instance.c */
+    bool is_last;    /* announced to end after this answer */
+    bool is_retry;   /* init runs inside an invocation's time, see instance.c */
+    bool is_ending;  /* ends on its own: the verdict needs its exit status, do not kill yet */
+    bool is_killed;  /* the spawner was asked */
 };
 
 /* instance.c */
@@ -207,17 +208,25 @@ CHECK_RESULT int start_template(struct buf *out, const struct function_spec *spe
  */
 CHECK_RESULT int start_restore(struct buf *out, const char *log_stream, struct err *err);
 
+/* Of a copy of the booted language: like start_restore, with the whole environment. */
+CHECK_RESULT int start_booted(struct buf *out, const struct function_spec *spec,
+                              const char *log_stream, bool has_services, struct err *err);
+/* Does the language boot in the same way for this function as for any other? */
+bool start_can_boot_early(const struct function_spec *spec);
+
 /* images.c: which functions have a snapshot, and what became of it */
-bool images_are_on(const struct home *home, const struct function_spec *spec);
-/* A descriptor of the image, the caller's; -1: start from scratch. */
-int images_open(struct home *home, const struct function_spec *spec);
-/* The function initialised from scratch and answered: a snapshot may be taken now. */
+/* A descriptor of the best image there is, the caller's; -1: start from scratch. */
+int images_open(struct home *home, const struct function_spec *spec, enum copied_from *out_kind);
+/* The function initialised without a snapshot and answered: one may be taken now. */
 void images_wish(struct home *home, struct function_spec *spec);
+/* Somebody has a function of this kind: the language may be booted in advance. */
+void images_wish_boot(struct home *home, const struct function_spec *spec);
 /* Makes the next one that was wished for, when nothing is being made and the host has room. */
 void images_next(struct home *home);
 /* A copy did not become ready: the image goes, the third time for good. */
-void images_broken(struct home *home, const struct function_spec *spec, const char *why);
-void images_restored(struct home *home, const struct function_spec *spec);
+void images_broken(struct home *home, const struct function_spec *spec, enum copied_from kind,
+                   const char *why);
+void images_restored(struct home *home, const struct function_spec *spec, enum copied_from kind);
 /* The template's result; takes fd. Without one, reason says why. is_final: not tried again. */
 void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size);
 void images_refused(struct home *home, const struct function_spec *spec, const char *reason,

@@ -135,11 +135,11 @@ static void put_own(struct environment *env, const struct function_spec *spec)
 
 /* -S: without site, which costs a third of the start; the bootstrap does its part. -s: no user
  * folder. -B: /var/task is read-only. */
-static const char *const python_argv[] = {"/usr/bin/python3",          "-S",        "-s", "-B",
-                                          "/var/runtime/bootstrap.py", "--template"};
-enum { PYTHON_ARGC = 5 }; /* without the last one, which makes it a template */
+static const char *const python_argv[] = {"/usr/bin/python3", "-S", "-s", "-B",
+                                          "/var/runtime/bootstrap.py"};
+enum { PYTHON_ARGC = ARRAY_LEN(python_argv) };
 
-enum { NODE_ARGV_MAX = 4, NODE_HEAP_SIZE = 40 };
+enum { ARGV_MAX = 8, NODE_HEAP_SIZE = 40 };
 
 static bool sizes_heap_itself(const struct function_spec *spec)
 {
@@ -153,7 +153,7 @@ static bool sizes_heap_itself(const struct function_spec *spec)
 /* Inside the sandbox node does not see its cgroup and would size its heap by the host's memory: the
  * kernel would end the function where a collection would have helped. 90 % and headers of 80 kB are
  * what AWS's own start scripts give; an argument would overrule the user's NODE_OPTIONS. */
-static size_t node_argv(const char *argv[NODE_ARGV_MAX], char heap[NODE_HEAP_SIZE],
+static size_t node_argv(const char *argv[ARGV_MAX], char heap[NODE_HEAP_SIZE],
                         const struct function_spec *spec)
 {
     size_t count = 0;
@@ -163,7 +163,7 @@ static size_t node_argv(const char *argv[NODE_ARGV_MAX], char heap[NODE_HEAP_SIZ
     if (!sizes_heap_itself(spec))
         argv[count++] = heap;
     argv[count++] = "/var/runtime/bootstrap.cjs";
-    assert(count <= NODE_ARGV_MAX);
+    assert(count <= ARGV_MAX);
     return count;
 }
 
@@ -195,37 +195,47 @@ const char *start_program(const struct function_spec *spec)
     return spec->has_bootstrap ? "/var/task/bootstrap" : "/opt/bootstrap";
 }
 
-static int put_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
-                     bool has_services, bool is_template, struct err *err)
+static int put_environment(struct environment *env, const struct function_spec *spec,
+                           const char *log_stream, bool has_services, struct err *err)
 {
-    struct environment env = {.count = 0};
-    buf_init(&env.text, SANDBOX_START_MAX);
-    put_reserved(&env, spec, log_stream);
-    put_platform(&env, spec, has_services);
-    put_own(&env, spec);
-    if (buf_is_over(&env.text)) {
-        buf_done(&env.text);
-        return err_say(err, -E2BIG, "the environment of " STR_FMT " is too large",
-                       STR_ARG(spec->name));
-    }
+    env->count = 0;
+    buf_init(&env->text, SANDBOX_START_MAX);
+    put_reserved(env, spec, log_stream);
+    put_platform(env, spec, has_services);
+    put_own(env, spec);
+    if (!buf_is_over(&env->text))
+        return 0;
+    buf_done(&env->text);
+    return err_say(err, -E2BIG, "the environment of " STR_FMT " is too large", STR_ARG(spec->name));
+}
+
+/* last_argument: NULL, or one more than usual. */
+static int put_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
+                     bool has_services, const char *last_argument, struct err *err)
+{
+    struct environment env;
+    int rc = put_environment(&env, spec, log_stream, has_services, err);
+    if (rc < 0)
+        return rc;
     AUTO_FREE const char **envp = NEW_ARRAY(const char *, env.count);
     const char *at = env.text.ptr;
     for (size_t i = 0; i < env.count; i++, at += strlen(at) + 1)
         envp[i] = at;
     char heap[NODE_HEAP_SIZE];
-    const char *node[NODE_ARGV_MAX];
-    const char *const *argv = python_argv;
-    size_t argc = is_template ? PYTHON_ARGC + 1 : PYTHON_ARGC;
-    if (spec->kind == RUNTIME_NODE) {
-        argc = node_argv(node, heap, spec);
-        argv = node;
+    const char *argv[ARGV_MAX];
+    size_t argc = 0;
+    switch (spec->kind) {
+    case RUNTIME_PYTHON:
+        memcpy(argv, python_argv, sizeof python_argv);
+        argc = PYTHON_ARGC;
+        break;
+    case RUNTIME_NODE: argc = node_argv(argv, heap, spec); break;
+    case RUNTIME_PROVIDED: argv[argc++] = start_program(spec); break;
     }
-    const char *const provided_argv[] = {start_program(spec)};
-    if (spec->kind == RUNTIME_PROVIDED) {
-        argc = ARRAY_LEN(provided_argv);
-        argv = provided_argv;
-    }
-    int rc = sandbox_start_block(out, argv, argc, envp, env.count, err);
+    if (last_argument != NULL)
+        argv[argc++] = last_argument;
+    assert(argc <= ARGV_MAX);
+    rc = sandbox_start_block(out, argv, argc, envp, env.count, err);
     buf_done(&env.text);
     return rc;
 }
@@ -233,31 +243,69 @@ static int put_block(struct buf *out, const struct function_spec *spec, const ch
 int start_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
                 bool has_services, struct err *err)
 {
-    return put_block(out, spec, log_stream, has_services, false, err);
+    return put_block(out, spec, log_stream, has_services, NULL, err);
 }
 
 int start_template(struct buf *out, const struct function_spec *spec, bool has_services,
                    struct err *err)
 {
     assert(spec->kind == RUNTIME_PYTHON);
-    int rc = put_block(out, spec, "template", has_services, true, err);
+    const char *kind = spec->is_runtime_alone ? "--boot" : "--template";
+    int rc = put_block(out, spec, "template", has_services, kind, err);
     if (rc == 0)
         sandbox_start_alone(out);
     return rc;
 }
 
-int start_restore(struct buf *out, const char *log_stream, struct err *err)
+/* The restorer's START block, and behind it the RESTORE frame with these strings. */
+static int put_copy(struct buf *out, struct str strings, struct err *err)
 {
     static const char *const argv[] = {RESTORER_PATH};
     int rc = sandbox_start_block(out, argv, ARRAY_LEN(argv), NULL, 0, err);
     if (rc < 0)
         return rc;
+    unsigned char header[FRAME_HEADER_SIZE];
+    frame_header(header, FRAME_RESTORE, (uint32_t) strings.len, 0);
+    buf_put(out, str_of(header, sizeof header));
+    buf_put(out, strings);
+    return buf_is_over(out) ? err_say(err, -E2BIG, "the environment is too large") : 0;
+}
+
+int start_restore(struct buf *out, const char *log_stream, struct err *err)
+{
     char text[128];
     int n = snprintf(text, sizeof text, "AWS_LAMBDA_LOG_STREAM_NAME=%s", log_stream);
     assert(n > 0 && (size_t) n < sizeof text);
-    unsigned char header[FRAME_HEADER_SIZE];
-    frame_header(header, FRAME_RESTORE, (uint32_t) n + 1, 0);
-    buf_put(out, str_of(header, sizeof header));
-    buf_put(out, str_of(text, (size_t) n + 1));
-    return 0;
+    return put_copy(out, str_of(text, (size_t) n + 1), err);
+}
+
+/* What the loader, the C library and the interpreter read once, when they start. */
+static bool is_read_at_boot(struct str name)
+{
+    static const char *const prefixes[] = {"LD_", "GLIBC_",  "MALLOC_", "LANG",
+                                           "LC_", "LOCPATH", "PYTHON"};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_starts(name, str_from(prefixes[i])))
+            return true;
+    return false;
+}
+
+bool start_can_boot_early(const struct function_spec *spec)
+{
+    for (size_t i = 0; i < spec->env_count; i++)
+        if (is_read_at_boot(spec->env[i].name))
+            return false;
+    return spec->kind == RUNTIME_PYTHON;
+}
+
+int start_booted(struct buf *out, const struct function_spec *spec, const char *log_stream,
+                 bool has_services, struct err *err)
+{
+    struct environment env;
+    int rc = put_environment(&env, spec, log_stream, has_services, err);
+    if (rc < 0)
+        return rc;
+    rc = put_copy(out, buf_str(&env.text), err);
+    buf_done(&env.text);
+    return rc;
 }
