@@ -94,6 +94,34 @@ class Net(unittest.TestCase):
                            b"abc" * 100000)
         self.assertIn(b"\r\n\r\n300000 ", self.get(connection))
 
+    def flood(self, frames):
+        """Sends frames over TLS without reading until the server gives up; how many it took."""
+        context = ssl.create_default_context(cafile=self.cert)
+        context.set_alpn_protocols(["h2"])
+        connection = self.tls_connect(context=context)
+        self.assertEqual(connection.selected_alpn_protocol(), "h2")
+        settings = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+        sent = 0
+        try:
+            for sent, frame in enumerate(frames):
+                connection.sendall(frame)
+        except (ConnectionError, ssl.SSLError):
+            pass
+        return sent
+
+    def test_floods_over_tls_end_the_connection(self):
+        ping = b"\x00\x00\x08\x06\x00\x00\x00\x00\x00" + b"12345678"
+        self.assertLess(self.flood(ping * 10 for _ in range(100000)), 99999)
+        get = b"\x82\x86\x84\x41\x01a"  # GET, http, /, :authority a (RFC 7541)
+        def reset_at_once():
+            for stream in range(1, 400001, 2):
+                number = stream.to_bytes(4, "big")
+                yield (len(get).to_bytes(3, "big") + b"\x01\x05" + number + get +
+                       b"\x00\x00\x04\x03\x00" + number + b"\x00\x00\x00\x08")
+        self.assertLess(self.flood(reset_at_once()), 199999)
+        self.assertIn(b"200 OK", self.get(self.tls_connect()))
+
     def plain(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
