@@ -68,7 +68,13 @@ struct service_op {
     const struct aws_operation *model;
     /* Worker thread, before the transaction: files, hashing, unpacking. NULL: none. */
     int (*prepare)(struct op *op, const void *in);
-    /* Undo of prepare when run or the commit failed (remove files); worker or actor thread. */
+    /* The payload member comes in pieces, not with `in`: bodies larger than memory. Worker thread,
+     * one at a time and in order, before prepare; what is taken may turn out not to be what was
+     * signed, so that it must not take effect before. OP_FAILED: the rest is not wanted. What it
+     * keeps is in op->prepared. NULL: bodies come whole. */
+    int (*take)(struct op *op, const void *in, struct str bytes);
+    /* Undo of take and prepare when one of them, run or the commit failed, or the client left in
+     * the middle of its body (remove files); worker or actor thread. */
     void (*discard)(struct op *op);
     /* Actor: straight-line, inside the transaction. */
     int (*run)(struct op *op, const void *in, void *out);

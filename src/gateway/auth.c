@@ -69,8 +69,9 @@ void auth_begin(struct auth_cache *cache, struct directory *keys, size_t loop,
 }
 
 int auth_check(const struct auth *auth, const struct aws_http_request *req,
-               const struct aws_service *service, enum aws_protocol protocol, int64_t now_ms,
-               struct arena *arena, struct aws_fault *out_fault)
+               const struct aws_service *service, enum aws_protocol protocol,
+               struct str body_sha256_hex, int64_t now_ms, struct arena *arena,
+               struct aws_fault *out_fault)
 {
     enum sigv4_verdict verdict = auth->verdict;
     struct str text = auth->text;
@@ -82,7 +83,7 @@ int auth_check(const struct auth *auth, const struct aws_http_request *req,
             arena_printf(arena, "Credential should be scoped to correct service: '" STR_FMT "'. ",
                          STR_ARG(service->signing_name));
     } else if (verdict == SIGV4_OK) {
-        verdict = sigv4_verify(req, &auth->sig, auth->signing_key, STR_NONE, now_ms,
+        verdict = sigv4_verify(req, &auth->sig, auth->signing_key, body_sha256_hex, now_ms,
                                sigv4_skew_min(protocol), arena, &text);
     }
     if (verdict == SIGV4_OK)

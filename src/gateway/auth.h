@@ -33,10 +33,12 @@ struct auth {
 void auth_begin(struct auth_cache *cache, struct directory *keys, size_t loop,
                 const struct http_head *head, struct arena *arena, struct auth *out_auth);
 
-/* Judges the whole request. 0, or -EACCES with the fault in the protocol's own words. thread: any.
- */
+/* Judges the whole request. body_sha256_hex: the body's hash where it is known, or is judged by
+ * others; ptr NULL: it is computed here. 0, or -EACCES with the fault in the protocol's own words.
+ * thread: any. */
 CHECK_RESULT int auth_check(const struct auth *auth, const struct aws_http_request *req,
                             const struct aws_service *service, enum aws_protocol protocol,
-                            int64_t now_ms, struct arena *arena, struct aws_fault *out_fault);
+                            struct str body_sha256_hex, int64_t now_ms, struct arena *arena,
+                            struct aws_fault *out_fault);
 
 void auth_done(struct auth *auth);

@@ -25,50 +25,17 @@
  *
  * Overload. A loop bounds its requests in flight, an actor its mailbox; beyond either the answer
  * is the service's own "slow down", with Retry-After. */
-#include "gateway/gateway_int.h"
+#include "gateway/request.h"
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/trace.h"
-#include "core/front.h"
 #include "data/uri.h"
 
 #include <errno.h>
 
 enum { SPARE_MAX = 256 };
-
-struct request {
-    struct op op;
-    struct arena arena;
-    struct message msg; /* to the actor */
-    struct task task;   /* to worker and loop */
-    struct list_node spare;
-    struct gateway_loop *home;
-    struct gateway_door *door;             /* counted; loop only */
-    struct exchange *x;                    /* loop only, but for the bytes of head and body */
-    const struct installed *installed;     /* NULL: nobody's, to be refused */
-    const struct aws_operation *operation; /* NULL: to be refused */
-    enum aws_protocol protocol;
-    struct str service;       /* as the client named it */
-    struct auth auth;         /* unused in development mode */
-    struct front_found front; /* installed NULL: an API request */
-    void *in;                 /* arena */
-    int run_rc;               /* what run returned */
-    int rc;                   /* of the whole: 0 or OP_FAILED */
-    bool is_form;             /* Query: the body names the operation */
-    bool has_body;
-    bool is_known; /* by the door: no signature is asked for */
-    bool is_decoded;
-    bool was_discardable; /* prepare succeeded: discard on failure */
-    int64_t started_us;
-    char id[REQUEST_ID_SIZE];
-};
-
-static struct request *request_of(struct task *task)
-{
-    return CONTAINER_OF(task, struct request, task);
-}
 
 /* --- making and releasing --- */
 
@@ -110,11 +77,12 @@ static struct request *request_new(struct gateway_door *door, struct exchange *x
     request->home = home;
     request->door = door;
     request->x = x;
+    request->head = exchange_head(x);
     request->started_us = clock_mono_us(config->clock);
     request_id_make(home, request->id);
     request->op = (struct op){
         .request_id = str_of(request->id, REQUEST_ID_SIZE - 1),
-        .host = exchange_head(x)->host,
+        .host = request->head->host,
         .arena = &request->arena,
         .now_ms = clock_utc_ms(config->clock),
         .rng = config->rng,
@@ -127,13 +95,15 @@ static struct request *request_new(struct gateway_door *door, struct exchange *x
     return request;
 }
 
-static void request_release(struct request *request)
+void request_release(struct request *request)
 {
     struct gateway_loop *home = request->home;
     assert(home->in_flight > 0);
     home->in_flight--;
     door_release(request->door);
     auth_done(&request->auth);
+    if (request->is_upload)
+        upload_done(request);
     if (home->spare.len < SPARE_MAX) {
         arena_reset(&request->arena);
         list_push_front(&home->spare, &request->spare);
@@ -168,7 +138,7 @@ static void log_access(const struct request *request, int status, size_t answer_
 {
     if (!log_is_on(LOG_DEBUG))
         return;
-    const struct http_head *head = exchange_head(request->x);
+    const struct http_head *head = request->head;
     struct log_text path;
     int64_t us = clock_mono_us(request->home->gateway->config.clock) - request->started_us;
     log_debug("gateway", "request",
@@ -200,7 +170,7 @@ static void front_answer(struct request *request)
     request_release(request);
 }
 
-static void request_answer(struct request *request)
+void request_answer(struct request *request)
 {
     if (request->front.installed != NULL) {
         front_answer(request);
@@ -221,7 +191,7 @@ static void request_answer(struct request *request)
     if (request->rc != 0) {
         assert(op->fault.error != NULL);
         answer = (struct aws_http_answer){0};
-        op->fault.resource = exchange_head(request->x)->path;
+        op->fault.resource = request->head->path;
         aws_encode_fault(model, request->protocol, request->operation, &op->fault, op->request_id,
                          &request->arena, &answer);
         if (op->fault.error->status == 429 || op->fault.error == &aws_error_throttling)
@@ -237,11 +207,15 @@ static void request_answer(struct request *request)
 
 static void answer_run(struct task *task)
 {
-    request_answer(request_of(task));
+    struct request *request = request_of(task);
+    if (request->x == NULL)
+        request_release(request); /* Its client left in the middle of an upload. */
+    else
+        request_answer(request);
 }
 
 /* From any thread: the rest happens on the loop. */
-static void request_to_loop(struct request *request, int rc)
+void request_to_loop(struct request *request, int rc)
 {
     request->rc = rc;
     request->task.run = answer_run;
@@ -266,7 +240,7 @@ static void published_run(struct task *task)
     request_to_loop(request_of(task), 0);
 }
 
-static void request_discard(struct request *request)
+void request_discard(struct request *request)
 {
     if (request->was_discardable && request->op.def->discard != NULL)
         request->op.def->discard(&request->op);
@@ -306,7 +280,6 @@ static int request_post(struct request *request)
     int rc = actor_post(request->installed->actor, &request->msg);
     if (rc == 0)
         return 0;
-    request_discard(request);
     return svc_fail(op, op_error_throttling(op->def->model), "Rate exceeded");
 }
 
@@ -343,12 +316,12 @@ static int front_decode(struct request *request, const struct aws_http_request *
     *in = (struct front_in){
         .http = *http,
         .id = request->front.id,
-        .host = exchange_head(request->x)->host,
+        .host = request->head->host,
         .peer = host_name(exchange_peer(request->x)),
         .is_authentic = request->home->gateway->config.keys == NULL || request->is_known ||
                         auth_check(&request->auth, http, request->installed->model,
-                                   request->installed->model->protocol, op->now_ms, &request->arena,
-                                   &ignored) == 0,
+                                   request->installed->model->protocol, STR_NONE, op->now_ms,
+                                   &request->arena, &ignored) == 0,
     };
     in->http.path = request->front.path;
     op->in = request->in = in;
@@ -356,24 +329,25 @@ static int front_decode(struct request *request, const struct aws_http_request *
     return 0;
 }
 
-static int request_decode(struct request *request)
+int request_decode(struct request *request, struct str body)
 {
     struct op *op = &request->op;
-    const struct http_head *head = exchange_head(request->x);
+    const struct http_head *head = request->head;
     const struct aws_http_request http = {
         .method = head->method,
         .path = head->path,
         .query = head->query,
         .headers = head->headers,
         .header_count = head->header_count,
-        .body = exchange_body(request->x),
+        .body = body,
     };
     if (request->front.installed != NULL)
         return front_decode(request, &http);
     const struct aws_operation *model = request->operation;
     const struct gateway_config *config = &request->home->gateway->config;
     if (config->keys != NULL && !request->is_known &&
-        auth_check(&request->auth, &http, request->installed->model, request->protocol, op->now_ms,
+        auth_check(&request->auth, &http, request->installed->model, request->protocol,
+                   request->is_upload ? request->auth.sig.payload_hash : STR_NONE, op->now_ms,
                    &request->arena, &op->fault) < 0)
         return OP_FAILED;
     /* Structures are fixed by the model; only what they point to depends on the client. */
@@ -396,14 +370,16 @@ static int request_prepare(struct request *request)
         return 0;
     int rc = op->def->prepare(op, request->in);
     assert(rc == 0 || op->fault.error != NULL);
-    request->was_discardable = rc == 0;
+    request->was_discardable |= rc == 0;
     return rc;
 }
 
-static void work_run(struct task *task)
+void request_work_run(struct task *task)
 {
     struct request *request = request_of(task);
-    int rc = request->is_decoded ? 0 : request_decode(request);
+    int rc = request->is_decoded ? 0 : request_decode(request, exchange_body(request->x));
+    if (rc == 0 && request->is_upload)
+        rc = upload_end(request);
     if (rc == 0)
         rc = request_prepare(request);
     if (rc == 0 && request->op.def->start != NULL) {
@@ -413,8 +389,10 @@ static void work_run(struct task *task)
     }
     if (rc == 0)
         rc = request_post(request);
-    if (rc != 0)
-        request_to_loop(request, rc);
+    if (rc == 0)
+        return;
+    request_discard(request);
+    request_to_loop(request, rc);
 }
 
 /* --- from the server --- */
@@ -482,7 +460,7 @@ static bool request_limit_body(struct request *request)
 {
     const struct service_op *def = request->op.def;
     size_t limit = def == NULL || def->body_max == 0 ? BODY_DEFAULT_MAX : def->body_max;
-    const struct http_head *head = exchange_head(request->x);
+    const struct http_head *head = request->head;
     if (request->installed != NULL && head->content_length > 0 &&
         (uint64_t) head->content_length > limit) {
         struct str name = request->operation == NULL ? STR("requested") : request->operation->name;
@@ -532,7 +510,7 @@ static void request_identify(struct request *request, const struct credential_sc
     }
     if (keys == NULL)
         return;
-    auth_begin(&home->signing_keys, keys, home->number, exchange_head(request->x), &request->arena,
+    auth_begin(&home->signing_keys, keys, home->number, request->head, &request->arena,
                &request->auth);
     const struct access_key *key = request->auth.key;
     if (key == NULL && request->is_known)
@@ -540,6 +518,26 @@ static void request_identify(struct request *request, const struct credential_sc
     request->is_known = false;
     caller->account = key == NULL ? STR("-") : key->account;
     caller->principal = key == NULL ? STR("-") : key->principal;
+}
+
+void request_keep_head(struct request *request)
+{
+    struct http_head *head = ARENA_NEW(&request->arena, struct http_head);
+    *head = *request->head;
+    struct str *texts[] = {&head->method, &head->target, &head->path, &head->query, &head->host};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        if (texts[i]->ptr != NULL)
+            *texts[i] = arena_str(&request->arena, *texts[i]);
+    for (size_t i = 0; i < head->header_count; i++) {
+        head->headers[i].name = arena_str(&request->arena, head->headers[i].name);
+        head->headers[i].value = arena_str(&request->arena, head->headers[i].value);
+    }
+    request->head = head;
+    request->op.host = head->host;
+    auth_done(&request->auth);
+    struct credential_scope scope;
+    scope_find(head, &request->arena, &scope);
+    request_identify(request, &scope);
 }
 
 static void request_set_operation(struct request *request, const struct aws_operation *operation)
@@ -554,8 +552,8 @@ static int request_take_action(struct request *request)
 {
     struct gateway_loop *home = request->home;
     struct classified found = {.installed = request->installed, .service = request->service};
-    classify_form(home->gateway->config.registry, exchange_head(request->x),
-                  exchange_body(request->x), &request->arena, &found);
+    classify_form(home->gateway->config.registry, request->head, exchange_body(request->x),
+                  &request->arena, &found);
     if (home->gateway->config.is_strict)
         classify_strictly(&found);
     request->installed = found.installed;
@@ -576,7 +574,7 @@ static void front_on_head(struct gateway_door *door, struct exchange *x,
 {
     struct request *request = request_new(door, x);
     struct credential_scope scope;
-    scope_find(exchange_head(x), &request->arena, &scope);
+    scope_find(request->head, &request->arena, &scope);
     request_identify(request, &scope);
     request->front = *found;
     request->installed = found->installed;
@@ -620,8 +618,12 @@ void request_on_head(void *arg, struct exchange *x)
         request->rc = fail_operation(request, &found);
     else if (found.installed != NULL && !found.is_form && is_overloaded(request))
         request->rc = svc_fail(&request->op, op_error_throttling(found.operation), "Rate exceeded");
+    if (!request_limit_body(request))
+        return;
     /* Refusals wait for the body too: a client that is still sending might not read them. */
-    if (request_limit_body(request))
+    if (request->op.def != NULL && request->op.def->take != NULL)
+        upload_begin(request);
+    else
         exchange_set_user(x, request, request_gone);
 }
 
@@ -629,9 +631,9 @@ static void request_go(struct request *request)
 {
     const struct service_op *def = request->op.def;
     bool is_large = exchange_body(request->x).len > BODY_LOOP_MAX;
-    int rc = is_large ? 0 : request_decode(request);
+    int rc = is_large ? 0 : request_decode(request, exchange_body(request->x));
     if (rc == 0 && (is_large || def->prepare != NULL)) {
-        request->task.run = work_run;
+        request->task.run = request_work_run;
         exec_post(request->home->gateway->config.workers, &request->task);
         return;
     }
@@ -652,6 +654,10 @@ void request_on_body(void *arg, struct exchange *x)
     (void) arg;
     struct request *request = exchange_user(x);
     request->has_body = true;
+    if (request->is_upload) {
+        intake_finish(&request->intake);
+        return;
+    }
     /* Decoding copies what it has to unescape or decode; twice the body covers base64 and JSON. */
     request->arena.limit_bytes = ARENA_BASE + 2 * exchange_body(x).len;
     if (request->rc == 0 && request->is_form)

@@ -1,0 +1,65 @@
+#pragma once
+/* One request under way, for the files that see to a part of its life: request.c has the stations,
+ * upload.c the bodies that come in pieces. */
+#include "core/front.h"
+#include "gateway/gateway_int.h"
+#include "gateway/intake.h"
+#include "gateway/payload.h"
+
+struct request {
+    struct op op;
+    struct arena arena;
+    struct message msg; /* to the actor */
+    struct task task;   /* to worker and loop */
+    struct list_node spare;
+    struct gateway_loop *home;
+    struct gateway_door *door;    /* counted; loop only */
+    struct exchange *x;           /* loop only, but for the bytes of head and body; NULL: cut off */
+    const struct http_head *head; /* the exchange's, or a copy in the arena */
+    const struct installed *installed;     /* NULL: nobody's, to be refused */
+    const struct aws_operation *operation; /* NULL: to be refused */
+    enum aws_protocol protocol;
+    struct str service;       /* as the client named it */
+    struct auth auth;         /* unused in development mode */
+    struct front_found front; /* installed NULL: an API request */
+    void *in;                 /* arena */
+    struct intake intake;     /* is_upload only, as the next */
+    struct payload payload;
+    int run_rc;   /* what run returned */
+    int rc;       /* of the whole: 0 or OP_FAILED */
+    bool is_form; /* Query: the body names the operation */
+    bool has_body;
+    bool is_known; /* by the door: no signature is asked for */
+    bool is_decoded;
+    bool was_discardable; /* take or prepare has left something: discard on failure */
+    bool is_upload;       /* its operation takes the payload in pieces */
+    int64_t started_us;
+    char id[REQUEST_ID_SIZE];
+};
+
+static inline struct request *request_of(struct task *task)
+{
+    return CONTAINER_OF(task, struct request, task);
+}
+
+/* Loop: answers with what the operation left, or with its fault; the request is gone then. */
+void request_answer(struct request *request);
+void request_release(struct request *request); /* without an answer; loop */
+/* From any thread: the rest, which is answering, happens on the loop. rc: 0 or OP_FAILED. */
+void request_to_loop(struct request *request, int rc);
+/* Checks the signature and decodes; OP_FAILED with the fault. Loop or worker. */
+CHECK_RESULT int request_decode(struct request *request, struct str body);
+/* Worker: everything from here to the actor, or to start. */
+void request_work_run(struct task *task);
+/* Takes back what take and prepare left. Worker or actor. */
+void request_discard(struct request *request);
+
+/* Copies the head, and what was taken from it, into the arena: it outlives the exchange then. Loop.
+ */
+void request_keep_head(struct request *request);
+
+/* upload.c. Loop: instead of waiting for the whole body. */
+void upload_begin(struct request *request);
+/* Worker: all of it has been taken; is it what was signed? OP_FAILED with the fault. */
+CHECK_RESULT int upload_end(struct request *request);
+void upload_done(struct request *request);
