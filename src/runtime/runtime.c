@@ -193,6 +193,8 @@ void home_event(struct home *home, const struct sandbox_event *event)
         if (inst != NULL)
             instance_gone(inst, event);
         break;
+    case SANDBOX_ENDED: break; /* GONE follows */
+    case SANDBOX_SOCKET: cleanup_close(&event->socket_fd); break;
     }
     home_publish_counts(home);
 }

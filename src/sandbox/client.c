@@ -32,6 +32,7 @@ static_assert((int) SANDBOX_LAYERS_MAX == (int) WIRE_LAYERS_MAX, "one limit of l
 static_assert((int) SANDBOX_LAYERS_MAX == (int) ROOT_LAYERS_MAX, "one limit of layers");
 static_assert((int) SANDBOX_START_MAX == (int) START_SIZE_MAX, "one limit of the START block");
 static_assert((int) SANDBOX_START_HEADER == (int) START_HEADER_SIZE, "one START header");
+static_assert((int) SANDBOX_COMPANIONS_MAX == (int) START_COMPANIONS_MAX, "one limit");
 static_assert((int) SANDBOX_FD_EXTRA == (int) START_FD_EXTRA, "one number");
 
 void spawner_add_runtime_file(const char *name, const void *bytes, size_t size, bool is_executable)
@@ -251,12 +252,36 @@ int spawner_kill(struct spawner *spawner, uint64_t id, struct err *err)
     return send_request(spawner, &request, NULL, 0, err);
 }
 
+int spawner_terminate(struct spawner *spawner, uint64_t id, struct err *err)
+{
+    struct wire_request request = {.magic = WIRE_MAGIC, .kind = WIRE_TERMINATE, .id = id};
+    return send_request(spawner, &request, NULL, 0, err);
+}
+
+int spawner_socket(struct spawner *spawner, uint64_t id, struct err *err)
+{
+    struct wire_request request = {.magic = WIRE_MAGIC, .kind = WIRE_SOCKET, .id = id};
+    return send_request(spawner, &request, NULL, 0, err);
+}
+
 int spawner_limit_cpu(struct spawner *spawner, uint64_t id, uint32_t cpu_milli, struct err *err)
 {
     struct wire_request request = {
         .magic = WIRE_MAGIC, .kind = WIRE_LIMIT, .id = id, .cpu_milli = cpu_milli};
     int rc = wire_request_check(&request, sizeof request, 0, err);
     return rc < 0 ? rc : send_request(spawner, &request, NULL, 0, err);
+}
+
+static enum sandbox_event_type event_type(uint32_t kind)
+{
+    switch (kind) {
+    case WIRE_MADE: return SANDBOX_MADE;
+    case WIRE_FAILED: return SANDBOX_FAILED;
+    case WIRE_GONE: return SANDBOX_GONE;
+    case WIRE_ENDED: return SANDBOX_ENDED;
+    case WIRE_OUTWARD: return SANDBOX_SOCKET;
+    default: return SANDBOX_NONE;
+    }
 }
 
 int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struct err *err)
@@ -273,9 +298,12 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
                                   .kill_fd = -1,
                                   .memory_fd = -1,
                                   .services_fd = -1,
-                                  .runtime_api_fd = -1};
+                                  .runtime_api_fd = -1,
+                                  .socket_fd = -1};
     if (rc > 0) {
         event.id = wire.id;
+        event.type = event_type(wire.kind);
+        event.companion = wire.companion;
         event.error = wire.error;
         event.is_signalled = wire.signalled != 0;
         event.status = wire.status;
@@ -284,7 +312,10 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
         event.cpu_us = wire.cpu_us;
         event.pid = wire.pid;
         event.build_us = wire.build_us;
-        event.control_fd = fds[WIRE_FD_CONTROL];
+        if (event.type == SANDBOX_SOCKET)
+            event.socket_fd = fds[0];
+        else
+            event.control_fd = fds[WIRE_FD_CONTROL];
         event.log_fd = fds[WIRE_FD_LOG];
         event.freeze_fd = fds[WIRE_FD_FREEZE];
         event.kill_fd = fds[WIRE_FD_KILL];
@@ -293,10 +324,6 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
         event.runtime_api_fd = fds[WIRE_FD_RUNTIME_API];
         wire.reason[sizeof wire.reason - 1] = '\0';
         (void) snprintf(event.reason, sizeof event.reason, "%.119s", wire.reason);
-        event.type = wire.kind == WIRE_MADE     ? SANDBOX_MADE
-                     : wire.kind == WIRE_FAILED ? SANDBOX_FAILED
-                     : wire.kind == WIRE_GONE   ? SANDBOX_GONE
-                                                : SANDBOX_NONE;
     }
     *out_event = event;
     return 0;
@@ -333,6 +360,12 @@ void sandbox_start_alone(struct buf *block)
 {
     assert(block->len >= START_HEADER_SIZE);
     block->ptr[7] = START_MAGIC_ALONE;
+}
+
+void sandbox_start_companion(struct buf *block, size_t at)
+{
+    assert(block->len >= at + START_HEADER_SIZE);
+    block->ptr[at + 7] = START_MAGIC_COMPANION;
 }
 
 int sandbox_send_fd(int control_fd, struct str bytes, int extra_fd, struct err *err)

@@ -20,10 +20,20 @@
  * A block may ask for the program to take this process's place (sandbox_start_alone); then nobody
  * reaps, and the spawner learns the end from the kernel alone.
  *
+ * Companions (sandbox_start_companion) are started before the program, each by a block of its own;
+ * between the blocks this process reaps. The first of all programs that ends is the end of the
+ * sandbox: when it is the only one, at once; else the program is sent SIGTERM (unless it was the
+ * one) and the sandbox ends with the last. SIGTERM from the spawner begins the same: a signal of
+ * the host comes from process 0, which nobody inside can pretend to be (the kernel writes sender
+ * and code, kill(2) and rt_sigqueueinfo(2)). SIGTERM and SIGCHLD are blocked and read from a
+ * signalfd.
+ *
  * START block: sandbox/sandbox.h. Bytes come from main, which is trusted here: the worst a wrong
  * block can do is break this one sandbox, hence every count is bounded and checked. */
 #include <asm/unistd.h>
 #include <linux/prctl.h>
+#include <linux/signalfd.h>
+#include <poll.h> /* the struct */
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h> /* the structs and macros of recvmsg; no function of it is called */
@@ -32,16 +42,32 @@
 #include "sandbox/start.h"
 #include "sandbox/wire.h"
 
-enum { FD_CONTROL = 3, FD_STATUS = 4, EXIT_NO_START = 120, EXIT_BAD_START = 121 };
+enum {
+    FD_CONTROL = 3,
+    FD_STATUS = 4,
+    EXIT_NO_START = 120,
+    EXIT_BAD_START = 121,
+    PROGRAMS_MAX = 1 + START_COMPANIONS_MAX,
+};
 
 static char block[START_SIZE_MAX];
 static char *pointers[START_STRINGS_MAX + 2];
 
-static void say(uint32_t kind, int value)
+/* [0] is the program, the others companions in the order of their start; 0: not started, or ended.
+ */
+static long programs[PROGRAMS_MAX];
+static uint32_t companions, living;
+static int is_ending, has_output; /* has_output: START_FD_EXTRA is the companions' output */
+static const uint64_t watched = UINT64_C(1) << (INIT_SIGTERM - 1) | UINT64_C(1)
+                                                                        << (INIT_SIGCHLD - 1);
+
+static void say(uint32_t kind, int value, uint32_t which)
 {
     static struct wire_status status;
     status.kind = kind;
     status.value = value;
+    status.companion = which;
+    status.others = living;
     /* If the spawner is gone this process is about to be killed; nobody is left to tell. */
     (void) sys3(__NR_write, FD_STATUS, (long) &status, sizeof status);
 }
@@ -61,9 +87,9 @@ static long read_all(char *out, size_t size)
     return (long) at;
 }
 
-/* The first bytes, and the descriptor that may come with them: it gets the lowest free number,
- * which is START_FD_EXTRA, and is inherited. Returns the number of bytes, 0 or negative at the end.
- */
+/* The first bytes of a block, and the descriptor that may come with them: it gets the lowest free
+ * number, which is START_FD_EXTRA with the first block, and is inherited. Returns the number of
+ * bytes, 0 or negative at the end. */
 static long receive(unsigned char *out, size_t size)
 {
     static union {
@@ -82,6 +108,7 @@ static long receive(unsigned char *out, size_t size)
     do
         n = sys3(__NR_recvmsg, FD_CONTROL, (long) &msg, 0);
     while (n == -INIT_EINTR);
+    has_output |= n > 0 && msg.msg_controllen > 0;
     return n;
 }
 
@@ -99,29 +126,108 @@ static int read_start(struct start_header *out)
     return start_cut(out, block, pointers) == 0;
 }
 
-/* In the child: becomes the program. */
-static void become(char **argv, char **envp)
+/* A companion has the companions' output and no control socket; the program has the socket, and
+ * START_FD_EXTRA if that came for it. */
+static void place_descriptors(uint32_t which)
 {
+    if (which > 0 && has_output) {
+        (void) sys3(__NR_dup3, START_FD_EXTRA, 1, 0);
+        (void) sys3(__NR_dup3, START_FD_EXTRA, 2, 0);
+    }
+    if (which > 0)
+        (void) sys3(__NR_close, FD_CONTROL, 0, 0);
+    if (companions > 0 && has_output)
+        (void) sys3(__NR_close, START_FD_EXTRA, 0, 0);
+}
+
+/* In the child: becomes the program. */
+static void become(const struct start_header *header, uint32_t which)
+{
+    static const uint64_t none;
+    char **argv = pointers, **envp = pointers + header->argc + 1;
     (void) sys3(__NR_setpgid, 0, 0, 0);
+    place_descriptors(which);
+    (void) sys4(__NR_rt_sigprocmask, INIT_SIG_SETMASK, (long) &none, 0, sizeof none);
     long rc = sys3(__NR_execve, (long) argv[0], (long) argv, (long) envp);
-    say(STATUS_EXEC_FAILED, (int) -rc);
+    say(STATUS_EXEC_FAILED, (int) -rc, which);
     sys_exit(127);
 }
 
-static void reap(long program)
+/* End of file on control socket and log means that the programs' side has closed them. */
+static void close_inherited(long signals)
 {
-    for (;;) {
-        int status = 0;
-        long pid = sys4(__NR_wait4, -1, (long) &status, 0, 0);
-        if (pid == -INIT_EINTR || (pid > 0 && pid != program))
-            continue;
-        int signal = status & 0x7f; /* wait(2)'s encoding, WIFSIGNALED and WEXITSTATUS */
-        if (signal != 0)
-            say(STATUS_SIGNALLED, signal);
-        else
-            say(STATUS_EXITED, status >> 8 & 0xff);
-        sys_exit(0);
+    for (int fd = 0; fd <= START_FD_EXTRA; fd++)
+        if (fd != FD_STATUS && fd != signals)
+            (void) sys3(__NR_close, fd, 0, 0);
+}
+
+/* Reads a block and starts what it names; true: that was the program, the last one. */
+static int start_one(void)
+{
+    static struct start_header header;
+    if (!read_start(&header) || (header.is_companion && companions == START_COMPANIONS_MAX))
+        sys_exit(EXIT_BAD_START);
+    /* Said before the first program exists, so that it cannot end unannounced. */
+    if (companions == 0)
+        say(STATUS_STARTED, 0, 0);
+    companions += header.is_companion;
+    uint32_t which = header.is_companion ? companions : 0;
+    long pid = header.is_alone ? 0 : sys_fork();
+    if (pid == 0)
+        become(&header, which);
+    if (pid < 0) {
+        say(STATUS_EXEC_FAILED, (int) -pid, which);
+        sys_exit(EXIT_BAD_START);
     }
+    programs[which] = pid;
+    living++;
+    return which == 0;
+}
+
+static void begin_ending(void)
+{
+    if (!is_ending && programs[0] > 0)
+        (void) sys3(__NR_kill, programs[0], INIT_SIGTERM, 0);
+    is_ending = 1;
+}
+
+static void program_ended(uint32_t which, int status)
+{
+    int signal = status & 0x7f; /* wait(2)'s encoding, WIFSIGNALED and WEXITSTATUS */
+    programs[which] = 0;
+    living--;
+    if (signal != 0)
+        say(STATUS_SIGNALLED, signal, which);
+    else
+        say(STATUS_EXITED, status >> 8 & 0xff, which);
+    if (living == 0)
+        sys_exit(0);
+    begin_ending();
+}
+
+static void reap(void)
+{
+    int status = 0;
+    long pid;
+    while ((pid = sys4(__NR_wait4, -1, (long) &status, INIT_WNOHANG, 0)) > 0)
+        for (uint32_t i = 0; i < PROGRAMS_MAX; i++)
+            if (programs[i] == pid)
+                program_ended(i, status);
+}
+
+/* The signals that wait. Without companions nobody but the kernel's kill ends the program. */
+static void take_signals(int fd)
+{
+    static struct signalfd_siginfo info;
+    int has_child = 0;
+    while (sys3(__NR_read, fd, (long) &info, sizeof info) == sizeof info) {
+        has_child |= info.ssi_signo == INIT_SIGCHLD;
+        if (info.ssi_signo == INIT_SIGTERM && info.ssi_code == 0 && info.ssi_pid == 0 &&
+            companions > 0)
+            begin_ending();
+    }
+    if (has_child)
+        reap();
 }
 
 void init_main(void);
@@ -129,24 +235,29 @@ void init_main(void)
 {
     (void) sys3(__NR_prctl, PR_SET_DUMPABLE, 0, 0);
     /* The program must not get the status pipe: it could forge how it ended. */
-    if (sys3(__NR_fcntl, FD_STATUS, INIT_F_SETFD, INIT_FD_CLOEXEC) < 0)
+    if (sys3(__NR_fcntl, FD_STATUS, INIT_F_SETFD, INIT_FD_CLOEXEC) < 0 ||
+        sys4(__NR_rt_sigprocmask, INIT_SIG_SETMASK, (long) &watched, 0, sizeof watched) < 0)
         sys_exit(EXIT_NO_START);
-    say(STATUS_READY, 0);
-    static struct start_header header;
-    if (!read_start(&header))
-        sys_exit(EXIT_BAD_START);
-    /* Said before the program exists, so that it cannot end unannounced. */
-    say(STATUS_STARTED, 0);
-    long program = header.is_alone ? 0 : sys_fork();
-    if (program == 0)
-        become(pointers, pointers + header.argc + 1);
-    if (program < 0) {
-        say(STATUS_EXEC_FAILED, (int) -program);
-        sys_exit(EXIT_BAD_START);
+    say(STATUS_READY, 0, 0);
+    int has_program = start_one();
+    if (has_program)
+        close_inherited(-1);
+    long signals =
+        sys4(__NR_signalfd4, -1, (long) &watched, sizeof watched, INIT_O_NONBLOCK | INIT_O_CLOEXEC);
+    if (signals < 0)
+        sys_exit(EXIT_NO_START);
+    for (;;) {
+        static struct pollfd waits[2];
+        waits[0] = (struct pollfd){.fd = (int) signals, .events = POLLIN};
+        waits[1] =
+            (struct pollfd){.fd = has_program || is_ending ? -1 : FD_CONTROL, .events = POLLIN};
+        long n = sys5(__NR_ppoll, (long) waits, 2, 0, 0, 0);
+        if (n > 0 && waits[0].revents != 0)
+            take_signals((int) signals);
+        if (n > 0 && waits[1].revents != 0 && !is_ending) { /* Signals may have begun it. */
+            has_program = start_one();
+            if (has_program)
+                close_inherited(signals);
+        }
     }
-    /* End of file on the control socket and the log means that the program's side has closed. */
-    for (int fd = 0; fd <= START_FD_EXTRA; fd++)
-        if (fd != FD_STATUS)
-            (void) sys3(__NR_close, fd, 0, 0);
-    reap(program);
 }

@@ -10,8 +10,10 @@
  *
  * Namespaces are made by stepping out of the own one and back; that is safe because the spawner is
  * single-threaded and holds no network socket that matters. A namespace lives as long as a
- * descriptor or a process holds it; the kernel takes it apart in the background. A used one is
- * never given to a second tenant: sockets in TIME_WAIT and counters would tell of the first. */
+ * descriptor or a process holds it; the kernel takes it apart in the background. The spawner keeps
+ * one while the sandbox lives, since main may ask for sockets that reach what listens inside. A
+ * used one is never given to a second tenant: sockets in TIME_WAIT and counters would tell of the
+ * first. */
 #include "sandbox/netns.h"
 
 #include "base/assert.h"
@@ -91,6 +93,21 @@ int netns_make(int home_fd, struct netns *out_netns, struct err *err)
         netns_close(&netns);
     else
         *out_netns = netns;
+    return rc;
+}
+
+int netns_socket(int home_fd, int netns_fd, struct err *err)
+{
+    if (netns_fd < 0)
+        return err_say(err, -ENOTSUP, "the sandbox has no network");
+    if (setns(netns_fd, CLONE_NEWNET) < 0)
+        return err_set(err, -errno, "enter a network namespace");
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc = fd < 0 ? err_set(err, -errno, "make a socket in a sandbox") : fd;
+    if (setns(home_fd, CLONE_NEWNET) < 0) {
+        cleanup_close(&fd);
+        return err_set(err, -errno, "return to the own network namespace");
+    }
     return rc;
 }
 

@@ -14,6 +14,8 @@ struct netns {
 extern const struct netns netns_none; /* all -1 */
 
 /* Makes a namespace; the caller's own stays. Owner: the caller has all descriptors. */
+/* A TCP socket in that namespace, non-blocking; the caller's own namespace stays. */
+CHECK_RESULT int netns_socket(int home_fd, int netns_fd, struct err *err);
 CHECK_RESULT int netns_make(int home_fd, struct netns *out_netns, struct err *err);
 void netns_close(struct netns *netns); /* what is left of it; all become -1 */
 /* A descriptor of the caller's own namespace, to return to. */

@@ -11,6 +11,7 @@
  * cgroups), which waits on its control socket for a START block naming the program to run, so a
  * sandbox can be built before anyone knows what for. virga-init starts that program as its child
  * with the control socket as descriptor 3 and the log pipe as 1 and 2, reaps, and ends with it.
+ * Companions may be started before it (sandbox_start_companion).
  *
  * thread: one (the loop that owns the spawner socket). */
 #include "base/err.h"
@@ -84,6 +85,16 @@ CHECK_RESULT int spawner_kill(struct spawner *spawner, uint64_t id, struct err *
 CHECK_RESULT int spawner_limit_cpu(struct spawner *spawner, uint64_t id, uint32_t cpu_milli,
                                    struct err *err);
 
+/* Asks the programs of a sandbox that has companions to end: SIGTERM goes to the program, and from
+ * now on the sandbox ends with the last of them instead of the first. Without companions it is the
+ * same as no such request. errors: of spawner_spawn. */
+CHECK_RESULT int spawner_terminate(struct spawner *spawner, uint64_t id, struct err *err);
+
+/* Asks for a TCP socket in the network namespace of a sandbox that was MADE, to connect to what
+ * listens inside; SANDBOX_SOCKET follows, with an error if it is gone by then. errors: of
+ * spawner_spawn. */
+CHECK_RESULT int spawner_socket(struct spawner *spawner, uint64_t id, struct err *err);
+
 /* Its process, for the operator's eyes (status pages, tests). */
 pid_t spawner_pid(const struct spawner *spawner);
 
@@ -95,6 +106,8 @@ enum sandbox_event_type {
     SANDBOX_MADE,   /* pid and the descriptors, which the receiver owns from now on */
     SANDBOX_FAILED, /* reason; nothing is left of it */
     SANDBOX_GONE,   /* every process has ended and everything has been removed */
+    SANDBOX_ENDED,  /* one of its programs has ended, others live; fields of GONE as far as known */
+    SANDBOX_SOCKET, /* the answer of spawner_socket */
 };
 
 struct sandbox_event {
@@ -113,12 +126,16 @@ struct sandbox_event {
     int services_fd, runtime_api_fd;
     uint32_t build_us; /* time it took */
 
-    /* SANDBOX_FAILED */
-    int error; /* -Exxx; with GONE: why the program could not be executed (-ENOENT…), else 0 */
+    int socket_fd; /* SANDBOX_SOCKET: non-blocking, the receiver's; -1: see error */
+
+    /* SANDBOX_FAILED, SANDBOX_SOCKET */
+    int error; /* -Exxx; with GONE, ENDED: why the program could not be executed (-ENOENT…), else 0
+                */
     char reason[120];
 
     /* SANDBOX_GONE */
     bool is_signalled;  /* the program ended by a signal (else by exit) */
+    unsigned companion; /* which program ended first: 0 the program, else the n-th companion */
     int status;         /* signal number or exit code of the program; -1: it never started */
     uint64_t oom_kills; /* the kernel's counter: > 0 means out of memory */
     uint64_t memory_peak_bytes; /* 0 when unknown */
@@ -142,6 +159,14 @@ CHECK_RESULT int sandbox_start_block(struct buf *out, const char *const *argv, s
  * becoming its child: for templates of snapshots, since libraries tell a copy of themselves by its
  * pid, and no process of an ordinary sandbox ever is number 1. Nobody reaps there. */
 void sandbox_start_alone(struct buf *block);
+
+/* Turns a whole START block into one of a companion: a program that is started beside the program,
+ * whose own block is still to come on the same socket. It gets no control socket; a descriptor sent
+ * with the first companion's block becomes the output of all companions. When the first of all
+ * programs ends, SANDBOX_ENDED tells, the program is sent SIGTERM if it was another, and the
+ * sandbox ends with the last. At most SANDBOX_COMPANIONS_MAX. */
+enum { SANDBOX_COMPANIONS_MAX = 10 };
+void sandbox_start_companion(struct buf *block, size_t at); /* at: where the block begins */
 
 /* Sends what the control socket takes of `bytes`, which begin with a START block, and one
  * descriptor along with its first byte; the program gets it as SANDBOX_FD_EXTRA. Non-blocking.

@@ -39,10 +39,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { LOG_PIPE_BYTES = 256 * 1024, REMOVE_RETRY_MS = 2, LEAVE_MS = 10000, EVENTS_AT_ONCE = 64 };
-enum { STATUS_RECORDS_MAX = 8 }; /* An honest virga-init sends three. */
+enum { STATUS_RECORDS_MAX = 16 }; /* An honest virga-init sends three, and one per companion. */
 
 enum slot_state { SLOT_FREE, SLOT_BUILDING, SLOT_LIVE, SLOT_ENDING };
 
@@ -67,12 +68,12 @@ struct slot {
     int status_fd;  /* read end of its status pipe */
     int control_fd; /* main's ends, until MADE is sent */
     int log_fd;
-    struct netns netns; /* its listeners, until MADE is sent; no namespace */
+    struct netns netns; /* its listeners until MADE is sent, the namespace until the end */
     struct cgroup cgroup;
     struct tmp tmp;
     int64_t asked_us;
     unsigned status_records;
-    bool was_live, was_started, has_result;
+    bool was_live, was_started, has_result, was_ended_said;
     struct wire_event last; /* FAILED or GONE, being filled */
 };
 
@@ -245,7 +246,7 @@ static void slot_made(struct spawner_process *sp, struct slot *slot)
         return;
     }
     slot->control_fd = slot->log_fd = -1; /* The outbox owns all now. */
-    slot->netns = netns_none;
+    memcpy(slot->netns.listeners, netns_none.listeners, sizeof slot->netns.listeners);
     struct wire_event event = {.magic = WIRE_MAGIC,
                                .kind = WIRE_MADE,
                                .id = slot->id,
@@ -264,6 +265,27 @@ static void build_failed(struct slot *slot, const struct wire_status *status)
     fail_say(&slot->last, code, err.text);
 }
 
+/* The first of the programs that ends is what the sandbox ended of. While others live main is told
+ * at once, of the exit that follows a failed execve, too. */
+static void program_ended(struct spawner_process *sp, struct slot *slot,
+                          const struct wire_status *status)
+{
+    bool is_exec = status->kind == STATUS_EXEC_FAILED;
+    if (!slot->has_result) {
+        slot->has_result = true;
+        slot->last.companion = status->companion;
+        slot->last.signalled = status->kind == STATUS_SIGNALLED;
+        slot->last.error = is_exec ? -(status->value & 0xfff) : 0;
+        slot->last.status = is_exec ? -1 : status->value & 0xff;
+    }
+    if (is_exec || status->others == 0 || slot->was_ended_said)
+        return;
+    slot->was_ended_said = true;
+    struct wire_event event = slot->last;
+    event.kind = WIRE_ENDED;
+    outbox_put(&sp->outbox, &event, NULL);
+}
+
 static void status_take(struct spawner_process *sp, struct slot *slot,
                         const struct wire_status *status)
 {
@@ -279,19 +301,10 @@ static void status_take(struct spawner_process *sp, struct slot *slot,
         break;
     case STATUS_STARTED: slot->was_started = is_live; break;
     case STATUS_EXEC_FAILED:
-        if (is_live && !slot->has_result) {
-            slot->has_result = true;
-            slot->last.error = -(status->value & 0xfff);
-            slot->last.status = -1;
-        }
-        break;
     case STATUS_EXITED:
     case STATUS_SIGNALLED:
-        if (is_live && !slot->has_result) {
-            slot->has_result = true;
-            slot->last.signalled = status->kind == STATUS_SIGNALLED;
-            slot->last.status = status->value & 0xff;
-        }
+        if (is_live)
+            program_ended(sp, slot, status);
         break;
     default: break; /* Not from virga-init: worth nothing. */
     }
@@ -452,8 +465,7 @@ static int slot_begin(struct spawner_process *sp, struct slot *slot,
         slot->control_fd = take_fd(&ch.control[0]);
         slot->log_fd = take_fd(&ch.log[0]);
         slot->status_fd = take_fd(&ch.status[0]);
-        memcpy(slot->netns.listeners, kit.netns.listeners, sizeof kit.netns.listeners);
-        close_slot_fd(&kit.netns.fd); /* The child has its copy. */
+        slot->netns = kit.netns;
         kit.netns = netns_none;
     } else {
         tmp_release(&sp->parts.tmp, &slot->tmp);
@@ -515,6 +527,30 @@ static void kill_request(struct spawner_process *sp, uint64_t id)
     (void) cgroup_kill(&slot->cgroup, NULL);
 }
 
+/* virga-init tells the spawner's signal from those inside by its sender, see init.c. */
+static void terminate_request(struct spawner_process *sp, uint64_t id)
+{
+    struct slot *slot = slot_find(sp, id);
+    if (slot != NULL && slot->state == SLOT_LIVE)
+        (void) syscall(SYS_pidfd_send_signal, slot->pidfd, SIGTERM, NULL, 0); /* As above. */
+}
+
+static void socket_request(struct spawner_process *sp, uint64_t id)
+{
+    struct wire_event event = {.magic = WIRE_MAGIC, .kind = WIRE_OUTWARD, .id = id};
+    const struct slot *slot = slot_find(sp, id);
+    int fds[WIRE_MADE_FDS];
+    for (int i = 0; i < WIRE_MADE_FDS; i++)
+        fds[i] = -1;
+    struct err err;
+    int rc = slot == NULL || slot->state != SLOT_LIVE
+                 ? -ESRCH
+                 : netns_socket(sp->parts.netns_home, slot->netns.fd, &err);
+    event.error = rc < 0 ? rc : 0;
+    fds[0] = rc < 0 ? -1 : rc;
+    outbox_put(&sp->outbox, &event, fds);
+}
+
 static void limit_request(struct spawner_process *sp, const struct wire_request *request)
 {
     struct slot *slot = slot_find(sp, request->id);
@@ -563,6 +599,10 @@ static bool request_take(struct spawner_process *sp)
         kill_request(sp, request.id);
     } else if (request.kind == WIRE_LIMIT) {
         limit_request(sp, &request);
+    } else if (request.kind == WIRE_TERMINATE) {
+        terminate_request(sp, request.id);
+    } else if (request.kind == WIRE_SOCKET) {
+        socket_request(sp, request.id);
     } else {
         spawn(sp, &request, fds, fd_count);
     }
@@ -573,10 +613,10 @@ static bool request_take(struct spawner_process *sp)
 
 /* ---- the loop ---- */
 
-/* Room for what is owed already, two events per slot in use, and one refusal. */
+/* Room for what is owed already, three events per slot in use, and one answer. */
 static bool can_read_requests(const struct spawner_process *sp)
 {
-    return outbox_room(&sp->outbox) > 2 * sp->used_count + 2;
+    return outbox_room(&sp->outbox) > 3 * sp->used_count + 3;
 }
 
 /* Sends what waits and asks epoll for exactly what there is to do on the socket. */
@@ -703,7 +743,7 @@ int spawner_run(const struct spawner_config *config, int socket_fd)
 {
     struct err err;
     struct spawner_process sp = {.config = config, .socket_fd = socket_fd, .epoll_fd = -1};
-    outbox_init(&sp.outbox, 3 * config->slot_count + 8);
+    outbox_init(&sp.outbox, 4 * config->slot_count + 16);
     int rc = spawner_parts_init(&sp.parts, config, &sp.socket_fd, &err);
     if (rc == 0) {
         sp.slots = NEW_ARRAY(struct slot, config->slot_count);

@@ -23,9 +23,10 @@
 #include <sys/syscall.h>
 
 enum { FD_SOCKET = BUILD_FD_FIRST, LOCK_WAIT_MS = 15000, LOCK_RETRY_MS = 10 };
-/* Descriptors per slot: four cgroup directories, pidfd, status, control, log, /tmp, two listeners;
- * and while its MADE event waits three more. Per kit: four, a namespace, two listeners. */
-enum { FDS_PER_SLOT = 16, FDS_PER_KIT = 7, FDS_OTHER = 64, MEMLOCK_BYTES = 64 * 1024 };
+/* Descriptors per slot: four cgroup directories, pidfd, status, control, log, /tmp, its network
+ * namespace, two listeners; and while its MADE event waits three more. Per kit: four, a namespace,
+ * two listeners. */
+enum { FDS_PER_SLOT = 17, FDS_PER_KIT = 7, FDS_OTHER = 64, MEMLOCK_BYTES = 64 * 1024 };
 
 static void on_signal(int number)
 {

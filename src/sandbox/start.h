@@ -14,13 +14,14 @@ enum {
     {                                                                                              \
         'V', 'R', 'G', 'A', 'S', 'T', 'R', 'T'                                                     \
     }
-/* The last byte of the magic when the program is to take virga-init's place. */
-enum { START_MAGIC_ALONE = 'A' };
+/* The last byte of the magic when the program is to take virga-init's place, and when it is a
+ * companion: another block follows. */
+enum { START_MAGIC_ALONE = 'A', START_MAGIC_COMPANION = 'C', START_COMPANIONS_MAX = 10 };
 
 struct start_header {
     uint32_t size; /* of what follows the header */
     uint32_t argc, envc;
-    uint32_t is_alone;
+    uint32_t is_alone, is_companion;
 };
 
 /* Checks the 16 bytes of a header. 0, or -1 when it is none. */
@@ -31,7 +32,8 @@ static inline int start_header_parse(const unsigned char bytes[START_HEADER_SIZE
     for (int i = 0; i < 7; i++)
         if (bytes[i] != (unsigned char) magic[i])
             return -1;
-    if (bytes[7] != (unsigned char) magic[7] && bytes[7] != START_MAGIC_ALONE)
+    if (bytes[7] != (unsigned char) magic[7] && bytes[7] != START_MAGIC_ALONE &&
+        bytes[7] != START_MAGIC_COMPANION)
         return -1;
     struct start_header header = {
         .size = (uint32_t) bytes[8] | (uint32_t) bytes[9] << 8 | (uint32_t) bytes[10] << 16 |
@@ -39,6 +41,7 @@ static inline int start_header_parse(const unsigned char bytes[START_HEADER_SIZE
         .argc = (uint32_t) bytes[12] | (uint32_t) bytes[13] << 8,
         .envc = (uint32_t) bytes[14] | (uint32_t) bytes[15] << 8,
         .is_alone = bytes[7] == START_MAGIC_ALONE,
+        .is_companion = bytes[7] == START_MAGIC_COMPANION,
     };
     if (header.size > START_SIZE_MAX - START_HEADER_SIZE || header.argc == 0 ||
         header.argc + header.envc > START_STRINGS_MAX)

@@ -34,7 +34,7 @@ static int spawn_check(const struct wire_request *r, unsigned fd_count, struct e
     return 0;
 }
 
-/* What is neither asked for nor given by a KILL or a LIMIT. */
+/* What is neither asked for nor given by anything but a SPAWN. */
 static int no_spawn_check(const struct wire_request *r, unsigned fd_count, struct err *err)
 {
     if (fd_count != 0)
@@ -69,7 +69,9 @@ int wire_request_check(const struct wire_request *r, size_t size, unsigned fd_co
         return bad(err, "id");
     switch (r->kind) {
     case WIRE_SPAWN: return spawn_check(r, fd_count, err);
-    case WIRE_KILL: return kill_check(r, fd_count, err);
+    case WIRE_KILL:
+    case WIRE_TERMINATE:
+    case WIRE_SOCKET: return kill_check(r, fd_count, err);
     case WIRE_LIMIT: return limit_check(r, fd_count, err);
     default: return bad(err, "kind");
     }

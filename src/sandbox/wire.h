@@ -19,7 +19,13 @@ struct err;
 
 enum { WIRE_MAGIC = 0x56524741, WIRE_LAYERS_MAX = 5, WIRE_FDS_MAX = 1 + WIRE_LAYERS_MAX };
 
-enum wire_request_kind { WIRE_SPAWN = 1, WIRE_KILL = 2, WIRE_LIMIT = 3 };
+enum wire_request_kind {
+    WIRE_SPAWN = 1,
+    WIRE_KILL = 2,
+    WIRE_LIMIT = 3,
+    WIRE_TERMINATE = 4,
+    WIRE_SOCKET = 5,
+};
 
 struct wire_request {
     uint32_t magic;
@@ -35,7 +41,14 @@ struct wire_request {
     uint32_t layer_count;
 };
 
-enum wire_event_kind { WIRE_READY = 1, WIRE_MADE, WIRE_FAILED, WIRE_GONE };
+enum wire_event_kind {
+    WIRE_READY = 1,
+    WIRE_MADE,
+    WIRE_FAILED,
+    WIRE_GONE,
+    WIRE_ENDED,  /* a program has ended, others of the sandbox live */
+    WIRE_OUTWARD /* the answer to SOCKET: error, or one descriptor */
+};
 /* Descriptors of a MADE event, in this order; the listeners as far as the network has them. */
 enum {
     WIRE_FD_CONTROL,
@@ -58,10 +71,10 @@ struct wire_event {
     uint64_t cpu_us;
     int32_t pid;
     uint32_t build_us;
-    int32_t error;      /* FAILED: -Exxx; GONE: why the program could not be executed, or 0 */
-    int32_t status;     /* GONE */
-    uint32_t signalled; /* GONE */
-    uint32_t zero;
+    int32_t error;  /* FAILED, OUTWARD: -Exxx; GONE: why a program could not be executed, or 0 */
+    int32_t status; /* GONE, ENDED; so the next two */
+    uint32_t signalled;
+    uint32_t companion;           /* 0: the program; else the n-th companion */
     char reason[WIRE_REASON_MAX]; /* FAILED; READY: what is weaker than it should be, or "" */
 };
 
@@ -69,15 +82,17 @@ enum wire_status_kind {
     STATUS_BUILD_FAILED = 1, /* value: errno; step: which part */
     STATUS_READY,            /* virga-init runs and waits for its START block */
     STATUS_STARTED,          /* a START block came; the program's process follows */
-    STATUS_EXEC_FAILED,      /* value: errno of the program's execve */
-    STATUS_EXITED,           /* value: exit code of the program */
+    STATUS_EXEC_FAILED,      /* value: errno of a program's execve */
+    STATUS_EXITED,           /* value: exit code of a program */
     STATUS_SIGNALLED,        /* value: signal that ended it */
 };
 
 struct wire_status {
     uint32_t kind;
     int32_t value;
-    char step[56];
+    uint32_t companion; /* of the last three: 0 the program, else the n-th companion */
+    uint32_t others;    /* EXITED, SIGNALLED: programs that live on */
+    char step[48];
 };
 
 _Static_assert(sizeof(struct wire_request) == 48, "no padding in a request");

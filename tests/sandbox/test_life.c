@@ -104,11 +104,11 @@ static void freezing_stops_and_thawing_goes_on(void **state)
     harness_start(&made, TENANT("hello"));
     struct pollfd silence = {.fd = made.log_fd, .events = POLLIN};
     assert_int_equal(poll(&silence, 1, 50), 0);
-    assert_int_equal(pwrite(made.freeze_fd, "0", 1, 0), 1);
-    struct outcome out;
     char peak[32] = "";
     assert_true(pread(made.memory_fd, peak, sizeof peak - 1, 0) > 0);
     assert_true(strtoull(peak, NULL, 10) > 0);
+    assert_int_equal(pwrite(made.freeze_fd, "0", 1, 0), 1);
+    struct outcome out;
     harness_finish(&h, &made, &out);
     assert_string_equal(out.log, "hello\n");
 }

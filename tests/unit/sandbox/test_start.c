@@ -24,6 +24,10 @@ static void the_block_is_as_described(void **state)
     assert_int_equal(start_header_parse((unsigned char *) out.ptr, &header), 0);
     assert_true(header.is_alone);
     assert_int_equal(header.argc, 2);
+    sandbox_start_companion(&out, 0);
+    assert_memory_equal(out.ptr, "VRGASTRC", 8);
+    assert_int_equal(start_header_parse((unsigned char *) out.ptr, &header), 0);
+    assert_true(header.is_companion && !header.is_alone);
     out.ptr[7] = 'B';
     assert_int_equal(start_header_parse((unsigned char *) out.ptr, &header), -1);
 }

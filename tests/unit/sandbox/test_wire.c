@@ -39,6 +39,10 @@ static void good_requests_pass(void **state)
     assert_ok(wire_request_check(&r, sizeof r, 0, &err));
     r = (struct wire_request){.magic = WIRE_MAGIC, .kind = WIRE_KILL, .id = UINT64_MAX};
     assert_ok(wire_request_check(&r, sizeof r, 0, &err));
+    r.kind = WIRE_TERMINATE;
+    assert_ok(wire_request_check(&r, sizeof r, 0, &err));
+    r.kind = WIRE_SOCKET;
+    assert_ok(wire_request_check(&r, sizeof r, 0, &err));
     r = (struct wire_request){
         .magic = WIRE_MAGIC, .kind = WIRE_LIMIT, .id = 1, .cpu_milli = WIRE_CPU_MILLI_MAX};
     assert_ok(wire_request_check(&r, sizeof r, 0, &err));
