@@ -357,7 +357,9 @@ void images_changed(struct home *home, struct str arn, const struct function_spe
     size_t at = 0;
     for (struct image *image; (image = map_next(&home->images, &at, NULL)) != NULL;) {
         struct str key = str_of(image->key, image->key_len);
-        if (key.len > arn.len && str_eq(str_head(key, arn.len), arn) && key.ptr[arn.len] == ':') {
+        bool is_one = str_eq(key, arn); /* "arn:version" */
+        if (is_one ||
+            (key.len > arn.len && str_eq(str_head(key, arn.len), arn) && key.ptr[arn.len] == ':')) {
             image_free(home, image);
             at = 0; /* the map has changed */
         }

@@ -1,6 +1,7 @@
 /* The runtime: homes, and the way to them.
  *
- * Each loop has a home; a function belongs to the home that the hash of its ARN and version names.
+ * Each loop has a home; a function, with all its versions, belongs to the home that the hash of its
+ * ARN names.
  * A call that starts on another loop travels there as a task inside the invocation and back the
  * same way, so `done` runs where the call came from. With one loop nothing is posted at all.
  *
@@ -73,8 +74,7 @@ static struct home *home_of(const struct runtime *runtime, const struct function
     size_t count = runtime->config.loop_count;
     if (count == 1)
         return &runtime->homes[0];
-    uint64_t hash = hash_bytes(spec->arn) ^ 31 * hash_bytes(spec->version);
-    return &runtime->homes[hash % count];
+    return &runtime->homes[hash_bytes(spec->arn) % count]; /* a function's versions share a home */
 }
 
 static void begin(struct home *home, struct invocation *inv)

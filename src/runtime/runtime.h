@@ -1,8 +1,8 @@
 #pragma once
 /* The function runtime: instances, pools, scheduling, limits, metering.
  *
- * One runtime per loop thread (a "home"): functions are spread over the homes by a hash of ARN and
- * qualifier; each home owns its functions' queues, instances and counters, without locks. The
+ * One runtime per loop thread (a "home"): functions are spread over the homes by a hash of their
+ * ARN; each home owns its functions' queues, instances and counters, without locks. The
  * spawner's socket belongs to home 0, which hands events over.
  *
  * thread: the loop's, unless said otherwise. */

@@ -36,11 +36,21 @@ struct sched_account {
     int64_t shared_in_flight; /* invocations of functions without a reservation */
 };
 
+/* The versions of a function, which share its reservation. */
+struct sched_family {
+    char *arn; /* owned, the map's key */
+    size_t arn_len;
+    struct sched_account *account;
+    unsigned members;  /* struct sched_function */
+    int64_t reserved;  /* as the specification that came last says; -1: none */
+    int64_t in_flight; /* invocations of all members */
+};
+
 struct sched_function {
     char *key; /* owned, the map's key */
     size_t key_len;
     struct function_spec *spec; /* counted; the newest */
-    struct sched_account *account;
+    struct sched_family *family;
     struct list waiting;     /* invocations */
     struct list idle;        /* slots, last used first */
     struct list_node hungry; /* sched.hungry, when linked */
@@ -133,25 +143,55 @@ static struct str key_of(const struct function_spec *spec, struct key_text *out)
 
 static bool has_reservation(const struct sched_function *function)
 {
-    return function->spec->reserved_concurrency >= 0;
+    return function->family->reserved >= 0;
 }
 
-static void reserve(struct sched_function *function, int sign)
+/* -1: none. */
+static void reserve(struct sched_family *family, int64_t reserved)
 {
-    if (has_reservation(function))
-        function->account->reserved += sign * function->spec->reserved_concurrency;
-    assert(function->account->reserved >= 0);
+    struct sched_account *account = family->account;
+    account->reserved +=
+        (reserved > 0 ? reserved : 0) - (family->reserved > 0 ? family->reserved : 0);
+    family->reserved = reserved;
+    assert(account->reserved >= 0);
+}
+
+static struct sched_family *family_join(struct sched *sched, const struct function_spec *spec)
+{
+    struct sched_family *family = map_find(&sched->families, spec->arn);
+    if (family == NULL) {
+        family = NEW(struct sched_family);
+        *family = (struct sched_family){.arn = mem_copy(spec->arn.ptr, spec->arn.len),
+                                        .arn_len = spec->arn.len,
+                                        .account = account_of(sched, spec->account),
+                                        .reserved = -1};
+        (void) map_put(&sched->families, str_of(family->arn, family->arn_len), family);
+    }
+    family->members++;
+    reserve(family, spec->reserved_concurrency);
+    return family;
+}
+
+static void family_leave(struct sched *sched, struct sched_family *family)
+{
+    assert(family->members > 0);
+    if (--family->members > 0)
+        return;
+    assert(family->in_flight == 0);
+    reserve(family, -1);
+    (void) map_remove(&sched->families, str_of(family->arn, family->arn_len));
+    free(family->arn);
+    free(family);
 }
 
 /* Takes the new specification's numbers over; the old one's reference is given back. */
 static void set_spec(struct sched_function *function, struct function_spec *spec)
 {
-    reserve(function, -1);
     struct function_spec *old = function->spec;
     (void) snapshot_ref(&spec->snapshot);
     function->spec = spec;
     snapshot_unref(&old->snapshot);
-    reserve(function, 1);
+    reserve(function->family, spec->reserved_concurrency);
     function->is_removed = false;
 }
 
@@ -163,10 +203,9 @@ static struct sched_function *function_new(struct sched *sched, struct str key,
     function->key_len = key.len;
     (void) snapshot_ref(&spec->snapshot);
     function->spec = spec;
-    function->account = account_of(sched, spec->account);
+    function->family = family_join(sched, spec);
     list_init(&function->waiting);
     list_init(&function->idle);
-    reserve(function, 1);
     (void) map_put(&sched->functions, str_of(function->key, key.len), function);
     return function;
 }
@@ -176,7 +215,7 @@ static void function_free(struct sched *sched, struct sched_function *function)
     assert(function->slots == 0 && function->in_flight == 0 && function->waiting.len == 0);
     if (list_is_linked(&function->hungry))
         list_remove(&sched->hungry, &function->hungry);
-    reserve(function, -1);
+    family_leave(sched, function->family);
     (void) map_remove(&sched->functions, str_of(function->key, function->key_len));
     snapshot_unref(&function->spec->snapshot);
     free(function->key);
@@ -285,10 +324,12 @@ static void end(struct sched *sched, struct invocation *inv)
 {
     struct sched_function *function = inv->function;
     assert(function->in_flight > 0);
+    struct sched_family *family = function->family;
     function->in_flight--;
+    family->in_flight--;
     if (!inv->is_reserved) {
-        assert(function->account->shared_in_flight > 0);
-        function->account->shared_in_flight--;
+        assert(family->account->shared_in_flight > 0);
+        family->account->shared_in_flight--;
     }
     inv->function = NULL;
     sched->config.effects->done(sched->config.arg, inv);
@@ -309,9 +350,10 @@ static void throttle(struct invocation *inv, enum throttle_reason reason)
 /* Counts the invocation in, or says why not. */
 static bool admit(struct sched *sched, struct sched_function *function, struct invocation *inv)
 {
-    struct sched_account *account = function->account;
+    struct sched_family *family = function->family;
+    struct sched_account *account = family->account;
     if (has_reservation(function)) {
-        if (function->in_flight >= function->spec->reserved_concurrency) {
+        if (family->in_flight >= family->reserved) {
             throttle(inv, THROTTLE_RESERVED_FUNCTION);
             return false;
         }
@@ -327,6 +369,7 @@ static bool admit(struct sched *sched, struct sched_function *function, struct i
     inv->is_reserved = has_reservation(function);
     account->shared_in_flight += !inv->is_reserved;
     function->in_flight++;
+    family->in_flight++;
     inv->function = function;
     return true;
 }
@@ -596,6 +639,7 @@ void sched_init(struct sched *sched, const struct sched_config *config)
     *sched = (struct sched){
         .config = *config, .keep_alive = {.fire = keep_alive_over}, .freeze = {.fire = freeze_due}};
     map_init(&sched->functions);
+    map_init(&sched->families);
     map_init(&sched->accounts);
     list_init(&sched->hungry);
     list_init(&sched->idle);
@@ -616,6 +660,7 @@ void sched_done(struct sched *sched)
         free(a);
     }
     map_done(&sched->functions);
+    map_done(&sched->families);
     map_done(&sched->accounts);
 }
 

@@ -78,6 +78,7 @@ struct sched_config {
 struct sched {
     struct sched_config config;
     struct map functions;    /* "arn:version" -> struct sched_function, owned */
+    struct map families;     /* arn -> struct sched_family, owned */
     struct map accounts;     /* account -> struct sched_account, owned, never removed */
     struct list hungry;      /* functions with more waiting than starting */
     struct list idle;        /* idle and frozen slots by idle_since_us */

@@ -229,7 +229,7 @@ class Concurrency(AsyncTest):
         self.assertEqual(self.client.invoke(Payload=b'{"read": 1}', **name)["StatusCode"], 200)
 
 
-class TagsAndVersions(AsyncTest):
+class Tags(AsyncTest):
     def test_tags(self):
         self.function("tagged")
         arn = ARN + "tagged"
@@ -245,15 +245,6 @@ class TagsAndVersions(AsyncTest):
                      Tags={str(n): "" for n in range(50)})
         self.refused(404, "ResourceNotFoundException", f"Function not found: {ARN}nobody",
                      "list_tags", Resource=ARN + "nobody")
-
-    def test_versions(self):
-        self.function("versions")
-        found = self.client.list_versions_by_function(FunctionName="versions")["Versions"]
-        self.assertEqual([(v["Version"], v["FunctionArn"]) for v in found],
-                         [("$LATEST", ARN + "versions:$LATEST")])
-        self.refused(404, "UnknownOperationException",
-                     "The operation PublishVersion of lambda is not supported.", "publish_version",
-                     FunctionName="versions")
 
 
 if __name__ == "__main__":

@@ -295,7 +295,6 @@ def bad_creations():
         {"Code": {"S3Bucket": "bucket", "S3Key": "key"}}
     yield 400, bad, "Virga does not support PackageType Image (container images) yet.", \
         {"PackageType": "Image", "Code": {"ImageUri": "x"}}
-    yield 400, bad, "Virga does not support Publish (function versions) yet.", {"Publish": True}
     yield 400, bad, "Layer version arn:aws:lambda:us-east-1:000000000000:layer:x:1 does not exist.", \
         {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]}
     yield 400, bad, "Virga does not support VpcConfig yet.", \

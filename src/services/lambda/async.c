@@ -29,6 +29,7 @@
 #include "core/actor.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/retry.h"
+#include "services/lambda/versions.h"
 
 enum {
     ARENA_MAX = 4 * ASYNC_PAYLOAD_MAX,
@@ -418,7 +419,7 @@ static void invoked(struct invocation *inv)
     settle(delivery);
 }
 
-/* "arn:…:function:name:$LATEST" without what follows the name. */
+/* "arn:…:function:name:prod" without what follows the name. */
 static struct str unqualified(const struct delivery *delivery)
 {
     struct str arn = delivery->row.invoked_arn, name = delivery->queue->name;
@@ -433,22 +434,24 @@ static void delivery_run(struct task *task)
     struct lambda_state *state = delivery->async->state;
     if (delivery->async->is_stopped)
         return;
-    struct snapshot *snapshot = directory_find(state->directory, 0, unqualified(delivery));
-    if (delivery->outcome != EVENT_EXPIRED && snapshot == NULL)
+    struct str arn = unqualified(delivery),
+               qualifier = str_skip(delivery->row.invoked_arn, arn.len);
+    qualifier = qualifier.len > 1 ? str_skip(qualifier, 1) : STR_NONE;
+    struct lambda_spec *own = version_find(state, 0, arn, qualifier);
+    if (delivery->outcome != EVENT_EXPIRED && own == NULL)
         delivery->outcome = EVENT_ORPHANED;
     if (delivery->outcome != EVENT_SUCCEEDED) {
         settle(delivery);
         return;
     }
-    struct function_spec *spec = CONTAINER_OF(snapshot, struct function_spec, snapshot);
-    if (CONTAINER_OF(spec, struct lambda_spec, spec)->code == NULL) {
+    if (own->code == NULL) {
         delivery->outcome = EVENT_THROTTLED; /* until somebody uploads the code again */
         settle(delivery);
         return;
     }
-    (void) snapshot_ref(snapshot);
+    (void) snapshot_ref(&own->spec.snapshot);
     delivery->inv = (struct invocation){
-        .spec = spec,
+        .spec = &own->spec,
         .request_id = delivery->row.request_id,
         .invoked_arn = delivery->row.invoked_arn,
         .client_context = delivery->row.client_context,

@@ -1,8 +1,9 @@
 /* All SQL of the lambda service, in the subset that SQLite and PostgreSQL share. Keys are bytes;
  * the environment and the tags are JSON texts, because nothing ever searches in them.
  *
- * The row is the truth about a function. The package it names (code_sha256) is on disk before the
- * row commits; what no row names is garbage. */
+ * Each version of a function has a row, which is the truth about it; number 0 is $LATEST. The
+ * package it names (code_sha256) is on disk before the row commits; what no row names is garbage.
+ */
 #include "services/lambda/db.h"
 
 #include "store/db.h"
@@ -97,13 +98,67 @@ static const struct db_migration migrations[] = {
         "  created_at_ms BIGINT NOT NULL,"
         "  PRIMARY KEY (account, region, name, version));"
         "CREATE INDEX layer_versions_code ON layer_versions (code_sha256);"},
+    /* The version joins the key; SQLite changes a key by making the table anew. */
+    {6,
+     "CREATE TABLE function_versions ("
+     "  account BLOB NOT NULL,"
+     "  region BLOB NOT NULL,"
+     "  name BLOB NOT NULL,"
+     "  version BIGINT NOT NULL,"
+     "  revision_id TEXT NOT NULL,"
+     "  runtime TEXT NOT NULL,"
+     "  role TEXT NOT NULL,"
+     "  handler TEXT NOT NULL,"
+     "  description TEXT NOT NULL,"
+     "  architecture TEXT NOT NULL,"
+     "  tracing_mode TEXT NOT NULL,"
+     "  log_group TEXT,"
+     "  environment TEXT,"
+     "  tags TEXT,"
+     "  code_sha256 TEXT NOT NULL,"
+     "  code_size BIGINT NOT NULL,"
+     "  timeout_s INTEGER NOT NULL,"
+     "  memory_mb INTEGER NOT NULL,"
+     "  tmp_mb INTEGER NOT NULL,"
+     "  modified_at_ms BIGINT NOT NULL,"
+     "  reserved BIGINT NOT NULL,"
+     "  log_format TEXT,"
+     "  app_log_level TEXT,"
+     "  system_log_level TEXT,"
+     "  layers TEXT,"
+     "  unzipped_size BIGINT NOT NULL,"
+     "  source_revision TEXT,"
+     "  last_version BIGINT NOT NULL,"
+     "  is_snap_start INTEGER NOT NULL,"
+     "  PRIMARY KEY (account, region, name, version));"
+     "INSERT INTO function_versions SELECT account, region, name, 0, revision_id, runtime, role, "
+     "  handler, description, architecture, tracing_mode, log_group, environment, tags, "
+     "  code_sha256, code_size, timeout_s, memory_mb, tmp_mb, modified_at_ms, reserved, "
+     "  log_format, app_log_level, system_log_level, layers, unzipped_size, NULL, 0, 0 FROM "
+     "functions;"
+     "DROP TABLE functions;"
+     "ALTER TABLE function_versions RENAME TO functions;"
+     "CREATE INDEX functions_code ON functions (code_sha256);"
+     "CREATE TABLE aliases ("
+     "  account BLOB NOT NULL,"
+     "  region BLOB NOT NULL,"
+     "  name BLOB NOT NULL,"
+     "  alias BLOB NOT NULL,"
+     "  revision_id TEXT NOT NULL,"
+     "  description TEXT NOT NULL,"
+     "  version BIGINT NOT NULL,"
+     "  other_version BIGINT NOT NULL,"
+     "  other_ppb BIGINT NOT NULL,"
+     "  PRIMARY KEY (account, region, name, alias));"},
 };
 
 #define COLUMNS                                                                                    \
-    "account, region, name, revision_id, runtime, role, handler, description, architecture, "      \
-    "tracing_mode, log_group, environment, tags, code_sha256, code_size, timeout_s, memory_mb, "   \
-    "tmp_mb, modified_at_ms, reserved, log_format, app_log_level, system_log_level, layers, "      \
-    "unzipped_size"
+    "account, region, name, version, revision_id, runtime, role, handler, description, "           \
+    "architecture, tracing_mode, log_group, environment, tags, code_sha256, code_size, "           \
+    "timeout_s, memory_mb, tmp_mb, modified_at_ms, reserved, log_format, app_log_level, "          \
+    "system_log_level, layers, unzipped_size, source_revision, last_version, is_snap_start"
+#define WHERE_FUNCTION " WHERE account = ?1 AND region = ?2 AND name = ?3"
+#define WHERE_VERSION  WHERE_FUNCTION " AND version = ?4"
 
 int lambda_db_open(const char *path, bool is_in_memory, struct db **out_db, struct err *err)
 {
@@ -121,11 +176,12 @@ static void bind_key(struct db_stmt *s, struct str account, struct str region, s
 static void bind_row(struct db_stmt *s, const struct lambda_row *row)
 {
     bind_key(s, row->account, row->region, row->name);
+    db_bind_i64(s, 4, row->version);
     const struct str texts[] = {row->revision_id,  row->runtime,     row->role,
                                 row->handler,      row->description, row->architecture,
                                 row->tracing_mode, row->log_group,   row->environment,
                                 row->tags,         row->code_sha256};
-    int at = 4;
+    int at = 5;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         db_bind_text(s, at++, texts[i]);
     const int64_t numbers[] = {row->code_size, row->timeout_s,      row->memory_mb,
@@ -137,6 +193,9 @@ static void bind_row(struct db_stmt *s, const struct lambda_row *row)
     db_bind_text(s, at++, row->system_log_level);
     db_bind_text(s, at++, row->layers);
     db_bind_i64(s, at++, row->unzipped_size);
+    db_bind_text(s, at++, row->source_revision);
+    db_bind_i64(s, at++, row->last_version);
+    db_bind_i64(s, at++, row->is_snap_start);
 }
 
 /* Copies column `at`; NULL stays NULL. */
@@ -149,38 +208,40 @@ static bool take_text(struct db_stmt *s, int at, struct arena *arena, struct str
 
 static int take_row(struct db_stmt *s, struct arena *arena, struct lambda_row *out, struct err *err)
 {
-    struct lambda_row row = {0};
-    struct str *texts[] = {&row.account,      &row.region,       &row.name,      &row.revision_id,
-                           &row.runtime,      &row.role,         &row.handler,   &row.description,
-                           &row.architecture, &row.tracing_mode, &row.log_group, &row.environment,
-                           &row.tags,         &row.code_sha256};
+    struct lambda_row row = {.version = db_column_i64(s, 3)};
+    struct str *texts[] = {&row.account,     &row.region,       &row.name,         NULL,
+                           &row.revision_id, &row.runtime,      &row.role,         &row.handler,
+                           &row.description, &row.architecture, &row.tracing_mode, &row.log_group,
+                           &row.environment, &row.tags,         &row.code_sha256};
+    struct str *late[] = {&row.log_format, &row.app_log_level, &row.system_log_level, &row.layers};
+    bool fits = true;
     int at = 0;
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        if (!take_text(s, at++, arena, texts[i]))
-            return err_say(err, -E2BIG, "a row of functions does not fit in memory");
-    }
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++, at++)
+        fits = (texts[i] == NULL || take_text(s, at, arena, texts[i])) && fits;
     row.code_size = db_column_i64(s, at++);
     row.timeout_s = (int32_t) db_column_i64(s, at++);
     row.memory_mb = (int32_t) db_column_i64(s, at++);
     row.tmp_mb = (int32_t) db_column_i64(s, at++);
     row.modified_at_ms = db_column_i64(s, at++);
     row.reserved = db_column_i64(s, at++);
-    if (!take_text(s, at++, arena, &row.log_format) ||
-        !take_text(s, at++, arena, &row.app_log_level) ||
-        !take_text(s, at++, arena, &row.system_log_level) ||
-        !take_text(s, at++, arena, &row.layers))
-        return err_say(err, -E2BIG, "a row of functions does not fit in memory");
+    for (size_t i = 0; i < ARRAY_LEN(late); i++)
+        fits = take_text(s, at++, arena, late[i]) && fits;
     row.unzipped_size = db_column_i64(s, at++);
+    fits = take_text(s, at++, arena, &row.source_revision) && fits;
+    row.last_version = db_column_i64(s, at++);
+    row.is_snap_start = db_column_i64(s, at++) != 0;
+    if (!fits)
+        return err_say(err, -E2BIG, "a row of functions does not fit in memory");
     *out = row;
     return 0;
 }
 
 int lambda_db_find(struct db *db, struct arena *arena, struct str account, struct str region,
-                   struct str name, struct lambda_row *out_row, struct err *err)
+                   struct str name, int64_t version, struct lambda_row *out_row, struct err *err)
 {
-    AUTO_STMT struct db_stmt *s = db_query(
-        db, "SELECT " COLUMNS " FROM functions WHERE account = ?1 AND region = ?2 AND name = ?3");
+    AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM functions" WHERE_VERSION);
     bind_key(s, account, region, name);
+    db_bind_i64(s, 4, version);
     int rc = db_step(s, err);
     if (rc == DB_ROW)
         return take_row(s, arena, out_row, err);
@@ -192,7 +253,7 @@ int lambda_db_insert(struct db *db, const struct lambda_row *row, struct err *er
     AUTO_STMT struct db_stmt *s =
         db_query(db, "INSERT INTO functions (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
-                     "?21, ?22, ?23, ?24, ?25)");
+                     "?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)");
     bind_row(s, row);
     int rc = db_run(s, err);
     return rc < 0 ? rc : 0;
@@ -201,36 +262,49 @@ int lambda_db_insert(struct db *db, const struct lambda_row *row, struct err *er
 int lambda_db_update(struct db *db, const struct lambda_row *row, struct err *err)
 {
     AUTO_STMT struct db_stmt *s = db_query(
-        db, "UPDATE functions SET revision_id = ?4, runtime = ?5, role = ?6, handler = ?7, "
-            "description = ?8, architecture = ?9, tracing_mode = ?10, log_group = ?11, "
-            "environment = ?12, tags = ?13, code_sha256 = ?14, code_size = ?15, timeout_s = ?16, "
-            "memory_mb = ?17, tmp_mb = ?18, modified_at_ms = ?19, reserved = ?20, "
-            "log_format = ?21, app_log_level = ?22, system_log_level = ?23, layers = ?24, "
-            "unzipped_size = ?25 "
-            "WHERE account = ?1 AND region = ?2 AND name = ?3");
+        db, "UPDATE functions SET revision_id = ?5, runtime = ?6, role = ?7, handler = ?8, "
+            "description = ?9, architecture = ?10, tracing_mode = ?11, log_group = ?12, "
+            "environment = ?13, tags = ?14, code_sha256 = ?15, code_size = ?16, timeout_s = ?17, "
+            "memory_mb = ?18, tmp_mb = ?19, modified_at_ms = ?20, reserved = ?21, "
+            "log_format = ?22, app_log_level = ?23, system_log_level = ?24, layers = ?25, "
+            "unzipped_size = ?26, source_revision = ?27, last_version = ?28, "
+            "is_snap_start = ?29" WHERE_VERSION);
     bind_row(s, row);
     int rc = db_run(s, err);
     return rc == 0 ? err_say(err, -ENOENT, "no such function") : rc < 0 ? rc : 0;
 }
 
+int lambda_db_reserve(struct db *db, const struct lambda_row *row, int64_t reserved,
+                      struct err *err)
+{
+    AUTO_STMT struct db_stmt *s = db_query(db, "UPDATE functions SET reserved = ?4" WHERE_FUNCTION);
+    bind_key(s, row->account, row->region, row->name);
+    db_bind_i64(s, 4, reserved);
+    int rc = db_run(s, err);
+    return rc < 0 ? rc : 0;
+}
+
 int lambda_db_delete(struct db *db, struct str account, struct str region, struct str name,
                      struct err *err)
 {
-    AUTO_STMT struct db_stmt *s =
-        db_query(db, "DELETE FROM functions WHERE account = ?1 AND region = ?2 AND name = ?3");
+    AUTO_STMT struct db_stmt *s = db_query(db, "DELETE FROM functions" WHERE_FUNCTION);
     bind_key(s, account, region, name);
     int rc = db_run(s, err);
     return rc == 0 ? err_say(err, -ENOENT, "no such function") : rc < 0 ? rc : 0;
 }
 
-int lambda_db_list(struct db *db, struct arena *arena, struct str account, struct str region,
-                   struct str after, size_t rows_max, struct lambda_row *rows, struct err *err)
+int lambda_db_delete_version(struct db *db, const struct lambda_row *row, struct err *err)
 {
-    AUTO_STMT struct db_stmt *s = db_query(
-        db, "SELECT " COLUMNS " FROM functions WHERE account = ?1 AND region = ?2 AND name > ?3 "
-            "ORDER BY name LIMIT ?4");
-    bind_key(s, account, region, after);
-    db_bind_i64(s, 4, (int64_t) rows_max);
+    AUTO_STMT struct db_stmt *s = db_query(db, "DELETE FROM functions" WHERE_VERSION);
+    bind_key(s, row->account, row->region, row->name);
+    db_bind_i64(s, 4, row->version);
+    int rc = db_run(s, err);
+    return rc < 0 ? rc : 0;
+}
+
+static int take_rows(struct db_stmt *s, struct arena *arena, struct lambda_row *rows,
+                     struct err *err)
+{
     size_t count = 0;
     int rc;
     while ((rc = db_step(s, err)) == DB_ROW) {
@@ -241,10 +315,43 @@ int lambda_db_list(struct db *db, struct arena *arena, struct str account, struc
     return rc < 0 ? rc : (int) count;
 }
 
-int lambda_db_each(struct db *db, int (*fn)(void *arg, const struct lambda_row *row, struct err *),
-                   void *arg, struct err *err)
+int lambda_db_list(struct db *db, struct arena *arena, struct str account, struct str region,
+                   struct str after, size_t rows_max, struct lambda_row *rows, struct err *err)
 {
-    AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM functions");
+    AUTO_STMT struct db_stmt *s =
+        db_query(db, "SELECT " COLUMNS " FROM functions WHERE account = ?1 AND region = ?2 AND "
+                     "name > ?3 AND version = 0 ORDER BY name LIMIT ?4");
+    bind_key(s, account, region, after);
+    db_bind_i64(s, 4, (int64_t) rows_max);
+    return take_rows(s, arena, rows, err);
+}
+
+int lambda_db_list_all(struct db *db, struct arena *arena, struct str account, struct str region,
+                       struct str after, int64_t after_version, size_t rows_max,
+                       struct lambda_row *rows, struct err *err)
+{
+    AUTO_STMT struct db_stmt *s =
+        db_query(db, "SELECT " COLUMNS " FROM functions WHERE account = ?1 AND region = ?2 AND "
+                     "(name > ?3 OR (name = ?3 AND version > ?4)) ORDER BY name, version LIMIT ?5");
+    bind_key(s, account, region, after);
+    db_bind_i64(s, 4, after_version);
+    db_bind_i64(s, 5, (int64_t) rows_max);
+    return take_rows(s, arena, rows, err);
+}
+
+int lambda_db_versions(struct db *db, struct arena *arena, const struct lambda_row *function,
+                       int64_t after, size_t rows_max, struct lambda_row *rows, struct err *err)
+{
+    AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM functions" WHERE_FUNCTION
+                                               " AND version > ?4 ORDER BY version LIMIT ?5");
+    bind_key(s, function->account, function->region, function->name);
+    db_bind_i64(s, 4, after);
+    db_bind_i64(s, 5, (int64_t) rows_max);
+    return take_rows(s, arena, rows, err);
+}
+
+static int each(struct db_stmt *s, lambda_row_fn fn, void *arg, struct err *err)
+{
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 1 << 20);
     int rc;
@@ -260,13 +367,27 @@ int lambda_db_each(struct db *db, int (*fn)(void *arg, const struct lambda_row *
     return rc;
 }
 
+int lambda_db_each(struct db *db, lambda_row_fn fn, void *arg, struct err *err)
+{
+    AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM functions");
+    return each(s, fn, arg, err);
+}
+
+int lambda_db_each_version(struct db *db, const struct lambda_row *function, lambda_row_fn fn,
+                           void *arg, struct err *err)
+{
+    AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM functions" WHERE_FUNCTION);
+    bind_key(s, function->account, function->region, function->name);
+    return each(s, fn, arg, err);
+}
+
 int lambda_db_usage(struct db *db, struct str account, struct str region, struct str except,
                     struct lambda_usage *out, struct err *err)
 {
     AUTO_STMT struct db_stmt *s =
-        db_query(db, "SELECT COUNT(*), SUM(code_size), SUM(CASE WHEN reserved > 0 THEN reserved "
-                     "ELSE 0 END) FROM functions "
-                     "WHERE account = ?1 AND region = ?2 AND name <> ?3");
+        db_query(db, "SELECT SUM(CASE WHEN version = 0 THEN 1 ELSE 0 END), SUM(code_size), "
+                     "SUM(CASE WHEN version = 0 AND reserved > 0 THEN reserved ELSE 0 END) "
+                     "FROM functions WHERE account = ?1 AND region = ?2 AND name <> ?3");
     bind_key(s, account, region, except);
     int rc = db_step(s, err);
     if (rc < 0)

@@ -26,22 +26,44 @@ struct lambda_state {
     struct db *db;               /* borrowed from the actor; used on the actor only */
     struct blobs *blobs;         /* owned */
     struct code_store *code;     /* owned */
-    struct directory *directory; /* owned: ARN -> struct lambda_spec on every loop */
+    struct directory *directory; /* owned: "arn", "arn:1" -> struct lambda_spec on every loop */
+    struct directory *aliases;   /* owned: "arn:name" -> struct alias_spec */
     struct directory *urls;      /* owned: id -> struct url_spec */
     struct exec *workers;        /* borrowed */
+    struct rng *rng;             /* borrowed */
     struct async *async;         /* owned */
     struct actor *actor;         /* borrowed; set before the loops run */
+};
+
+/* A package that a version or a layer no longer uses; perhaps nobody does. */
+struct lambda_released {
+    struct lambda_released *next;
+    char code_sha256[CODE_SHA_SIZE];
+};
+
+/* A version that went. */
+struct lambda_gone {
+    struct lambda_gone *next;
+    int64_t version;
+};
+
+/* An alias that went with its function. */
+struct lambda_gone_alias {
+    struct lambda_gone_alias *next;
+    struct str name;
 };
 
 struct lambda_work {
     struct code_package package; /* from prepare; name empty: none */
     bool is_package_kept;        /* the committed row uses it */
     struct lambda_row row;       /* as committed; published */
+    struct lambda_row *also;     /* a version that was made of it; NULL: none */
+    bool are_all;                /* all versions of the function have changed */
     struct str arn;              /* of the function */
-    /* Packages that the function or the layer no longer uses; perhaps nobody does. */
-    char released[1 + LAYERS_MAX][CODE_SHA_SIZE];
-    size_t released_count;
+    struct lambda_released *released;
     bool is_deleted;
+    struct lambda_gone *gone; /* is_deleted: row's version, or all */
+    struct lambda_gone_alias *gone_aliases;
     int64_t forgotten_bytes; /* of events that went with the function */
     struct str gone_url;     /* id of the URL that went with it; ptr NULL: it had none */
 };
@@ -67,18 +89,23 @@ extern const struct aws_error lambda_error_entity_too_large;
 CHECK_RESULT struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn,
                                                  struct code_store *store);
 /* Notes a package that the change no longer uses: of the row as it was. */
-void lambda_work_release(struct lambda_work *work, struct str sha256);
-void lambda_work_release_layers(struct lambda_work *work); /* those of work->row */
+void lambda_work_release(struct op *op, struct lambda_work *work, struct str sha256);
+void lambda_work_release_layers(struct op *op, struct lambda_work *work, struct str layers);
 /* service_op.publish of all changing operations. */
 void lambda_publish(struct op *op, struct task *then);
 /* service_op.discard of the operations that carry code. */
 void lambda_discard(struct op *op);
 
-/* The answer's FunctionConfiguration. is_qualified: the ARN ends in ":$LATEST". Lists leave the
+/* Notes that the row's version goes with this operation. */
+void lambda_gone_add(struct op *op, struct lambda_work *work, const struct lambda_row *row);
+
+/* The answer's FunctionConfiguration. qualifier: ends the ARN; ptr NULL: none. Lists leave the
  * state members out, as AWS does. -E2BIG: the arena is full. */
 enum lambda_shown { LAMBDA_SHOW_ALL, LAMBDA_SHOW_LISTED };
-CHECK_RESULT int lambda_show(struct op *op, const struct lambda_row *row, bool is_qualified,
+CHECK_RESULT int lambda_show(struct op *op, const struct lambda_row *row, struct str qualifier,
                              enum lambda_shown shown, struct lambda_FunctionConfiguration *out);
+/* Hex of the row -> base64 of the API. */
+struct str lambda_sha256_base64(struct arena *arena, struct str hex);
 struct str lambda_runtime_version_arn(struct arena *arena, struct str region, struct str runtime);
 /* Stored JSON object of strings -> list of the model; the two maps have the same layout. */
 CHECK_RESULT int lambda_map_parse(struct arena *arena, struct str json,
@@ -98,9 +125,19 @@ CHECK_RESULT int lambda_marker_parse(struct op *op, struct str marker, struct st
 
 int lambda_prepare_CreateFunction(struct op *op, const void *in);
 int lambda_run_CreateFunction(struct op *op, const void *in, void *out);
-/* The row of the caller's function that in->FunctionName means; $LATEST and no qualifier alone. */
+/* The row of the caller's function that the name means, through an alias if need be. */
 CHECK_RESULT int lambda_find(struct op *op, struct str function_name, struct str qualifier,
                              struct lambda_target *out_target, struct lambda_row *out_row);
+/* The same for operations on functions alone: no qualifier, or $LATEST. */
+CHECK_RESULT int lambda_find_function(struct op *op, struct str function_name,
+                                      struct lambda_target *out_target, struct lambda_row *out_row);
+/* $LATEST, which a change starts from; revision_id is the client's precondition. */
+CHECK_RESULT int lambda_find_for_update(struct op *op, struct str function_name,
+                                        struct str revision_id, struct lambda_row *out_row,
+                                        struct str *out_arn);
+/* A UUID; before the first statement, as operations are re-runnable. */
+struct str lambda_new_revision(struct op *op);
+/* Where a list goes on: base64 of what was listed last. Absent: empty. */
 /* "The answer is too large." */
 CHECK_RESULT int lambda_fail_too_large(struct op *op);
 
@@ -119,6 +156,16 @@ int lambda_run_ListTags(struct op *op, const void *in, void *out);
 int lambda_run_TagResource(struct op *op, const void *in, void *out);
 int lambda_run_UntagResource(struct op *op, const void *in, void *out);
 int lambda_run_ListVersionsByFunction(struct op *op, const void *in, void *out);
+int lambda_run_PublishVersion(struct op *op, const void *in, void *out);
+/* DeleteFunction with a qualifier other than $LATEST. */
+CHECK_RESULT int version_delete(struct op *op, const struct lambda_target *target);
+/* service_op.publish of the operations on aliases. */
+void alias_publish(struct op *op, struct task *then);
+int lambda_run_CreateAlias(struct op *op, const void *in, void *out);
+int lambda_run_UpdateAlias(struct op *op, const void *in, void *out);
+int lambda_run_GetAlias(struct op *op, const void *in, void *out);
+int lambda_run_ListAliases(struct op *op, const void *in, void *out);
+int lambda_run_DeleteAlias(struct op *op, const void *in, void *out);
 int lambda_run_GetFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
 int lambda_run_PutFunctionEventInvokeConfig(struct op *op, const void *in, void *out);
 int lambda_run_UpdateFunctionEventInvokeConfig(struct op *op, const void *in, void *out);

@@ -61,6 +61,44 @@
 /* documented: Marker comes from an earlier answer; the words are ours */
 #define MSG_MARKER LAMBDA_BAD_VALUE, "Invalid Marker: it is not one that ListFunctions returned."
 
+/* observed */
+#define MSG_FUNCTION_ONLY                                                                          \
+    LAMBDA_BAD_VALUE,                                                                              \
+        "This operation is permitted on Lambda functions only. Aliases and versions "              \
+        "do not support this operation. Please specify either a function name or "                 \
+        "an unqualified function ARN."
+
+/* --- versions and aliases ------------------------------------------------------------------- */
+
+/* observed */
+#define MSG_CODE_SHA256                                                                            \
+    LAMBDA_BAD_VALUE,                                                                              \
+        "CodeSHA256 (" STR_FMT ") is different from current CodeSHA256 in $LATEST (" STR_FMT       \
+        "). Please try again with the CodeSHA256 in $LATEST."
+/* observed */
+#define MSG_VERSION_NAMED                                                                          \
+    &lambda_error_ResourceConflictException,                                                       \
+        "Version was unable to be deleted because the following aliases reference it: [" STR_FMT   \
+        "]"
+/* observed */
+#define MSG_DELETE_ALIAS LAMBDA_BAD_VALUE, "Deletion of aliases is not currently supported."
+/* observed */
+#define MSG_ALIAS_EXISTS                                                                           \
+    &lambda_error_ResourceConflictException, "Alias already exists: " STR_FMT ":" STR_FMT
+/* observed */
+#define MSG_ALIAS_NOT_FOUND                                                                        \
+    &lambda_error_ResourceNotFoundException, "Cannot find alias arn: " STR_FMT ":" STR_FMT
+/* observed */
+#define MSG_ALIAS_WEIGHTS                                                                          \
+    LAMBDA_BAD_VALUE, "Number of items in AdditionalVersionWeights cannot be greater than 1"
+/* observed */
+#define MSG_ALIAS_LATEST                                                                           \
+    LAMBDA_BAD_VALUE, "$LATEST is not supported for an alias pointing to more than 1 version"
+/* observed */
+#define MSG_ALIAS_TWICE                                                                            \
+    LAMBDA_BAD_VALUE, "Invalid function version %lld. Function version %lld is already included "  \
+                      "in routing configuration."
+
 /* --- code ----------------------------------------------------------------------------------- */
 
 /* observed */

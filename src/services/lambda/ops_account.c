@@ -17,7 +17,7 @@ static int reserve(struct op *op, struct str function_name, int64_t reserved)
     struct lambda_target target;
     struct lambda_usage usage;
     struct err err;
-    int rc = lambda_find(op, function_name, STR_NONE, &target, &work->row);
+    int rc = lambda_find_function(op, function_name, &target, &work->row);
     if (rc < 0)
         return rc;
     rc = lambda_db_usage(op->db, op->caller.account, op->caller.region, target.name, &usage, &err);
@@ -26,8 +26,9 @@ static int reserve(struct op *op, struct str function_name, int64_t reserved)
         return svc_fail(op, MSG_UNRESERVED, UNRESERVED_MIN);
     work->row.reserved = reserved;
     work->arn = target.arn;
+    work->are_all = true;
     if (rc == 0)
-        rc = lambda_db_update(op->db, &work->row, &err);
+        rc = lambda_db_reserve(op->db, &work->row, reserved, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
     op->prepared = work;
@@ -56,7 +57,7 @@ int lambda_run_GetFunctionConcurrency(struct op *op, const void *in_any, void *o
     struct lambda_GetFunctionConcurrencyResponse *out = out_any;
     struct lambda_target target;
     struct lambda_row row;
-    int rc = lambda_find(op, in->FunctionName, STR_NONE, &target, &row);
+    int rc = lambda_find_function(op, in->FunctionName, &target, &row);
     if (rc < 0)
         return rc;
     out->has_ReservedConcurrentExecutions = row.reserved >= 0;

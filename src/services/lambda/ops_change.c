@@ -10,6 +10,7 @@
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 #include "services/lambda/rules.h"
+#include "services/lambda/versions.h"
 
 enum { DEFAULT_TIMEOUT_S = 3, DEFAULT_MEMORY_MB = 128, DEFAULT_TMP_MB = 512, TAGS_MAX = 50 };
 
@@ -69,8 +70,6 @@ static int check_create_only(struct op *op, const struct lambda_CreateFunctionRe
     const char *unsupported = NULL;
     if (str_eq(in->PackageType, STR("Image")))
         unsupported = "PackageType Image (container images)";
-    else if (in->has_Publish && in->Publish)
-        unsupported = "Publish (function versions)";
     else if (in->CodeSigningConfigArn.len > 0)
         unsupported = "CodeSigningConfigArn";
     else if (in->PublishTo.ptr != NULL)
@@ -114,7 +113,7 @@ int lambda_prepare_CreateFunction(struct op *op, const void *in_any)
     return rc < 0 ? rc : lambda_prepare_package(op, in->Code->ZipFile);
 }
 
-static struct str new_revision(struct op *op)
+struct str lambda_new_revision(struct op *op)
 {
     unsigned char random[16];
     char text[UUID_TEXT_SIZE];
@@ -147,14 +146,15 @@ static int new_row(struct op *op, const struct lambda_CreateFunctionRequest *in,
 }
 
 /* Puts package and revision of this operation into the row. */
-static void take_package(struct op *op, struct str zip, struct lambda_row *row)
+static void take_package(struct op *op, struct str zip, struct str revision_id,
+                         struct lambda_row *row)
 {
     const struct lambda_work *work = op->prepared;
     row->code_sha256 = str_from(work->package.sha256);
     row->code_size = (int64_t) zip.len;
     row->unzipped_size = (int64_t) work->package.unzipped;
     row->modified_at_ms = op->now_ms;
-    row->revision_id = new_revision(op);
+    row->revision_id = revision_id;
 }
 
 /* The layers of the request, if it names any, and the limit of code and layers together. What the
@@ -163,7 +163,7 @@ static int take_layers(struct op *op, const struct lambda_settings *settings,
                        struct lambda_work *work)
 {
     if (settings->layers != NULL) {
-        lambda_work_release_layers(work);
+        lambda_work_release_layers(op, work, work->row.layers);
         int rc = lambda_find_layers(op, settings->layers, settings->layer_count, &work->row);
         if (rc < 0)
             return rc;
@@ -171,11 +171,18 @@ static int take_layers(struct op *op, const struct lambda_settings *settings,
     return lambda_check_unzipped(op, &work->row);
 }
 
-static int finish(struct op *op, const struct lambda_row *row, void *out)
+static int finish(struct op *op, const struct lambda_row *row, struct str qualifier, void *out)
 {
-    if (lambda_show(op, row, false, LAMBDA_SHOW_ALL, out) < 0)
+    if (lambda_show(op, row, qualifier, LAMBDA_SHOW_ALL, out) < 0)
         return svc_fail(op, &aws_error_request_too_large, "Request is too large.");
     return 0;
+}
+
+/* Publish: makes a version of what has just been written. */
+static int publish(struct op *op, struct lambda_work *work, struct str revision_id)
+{
+    work->also = ARENA_NEW(op->arena, struct lambda_row);
+    return version_publish(op, &work->row, revision_id, STR_NONE, work->also);
 }
 
 int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
@@ -184,6 +191,7 @@ int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
     const struct lambda_settings settings = SETTINGS_OF(in);
     struct lambda_state *state = op->state;
     struct lambda_work *work = op->prepared;
+    struct str revisions[] = {lambda_new_revision(op), lambda_new_revision(op)};
     struct lambda_target target;
     struct err err;
     int rc = resolve_new(op, in->FunctionName, &target);
@@ -191,7 +199,7 @@ int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
         rc = new_row(op, in, &target, &work->row);
     if (rc < 0)
         return rc;
-    take_package(op, in->Code->ZipFile, &work->row);
+    take_package(op, in->Code->ZipFile, revisions[0], &work->row);
     rc = take_layers(op, &settings, work);
     if (rc < 0)
         return rc;
@@ -202,9 +210,11 @@ int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
         rc = code_package_ensure(state->code, &work->package, in->Code->ZipFile, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
+    if (in->has_Publish && in->Publish && (rc = publish(op, work, revisions[1])) < 0)
+        return rc;
     work->is_package_kept = true;
     work->arn = target.arn;
-    return finish(op, &work->row, out);
+    return finish(op, work->also != NULL ? work->also : &work->row, STR_NONE, out);
 }
 
 int lambda_prepare_UpdateFunctionCode(struct op *op, const void *in_any)
@@ -225,8 +235,6 @@ int lambda_prepare_UpdateFunctionCode(struct op *op, const void *in_any)
         return rc;
     if (in->ImageUri.ptr != NULL)
         return svc_fail(op, MSG_IMAGE_FOR_ZIP);
-    if (in->has_Publish && in->Publish)
-        return svc_fail(op, MSG_UNSUPPORTED, "Publish (function versions)");
     if (in->PublishTo.ptr != NULL)
         return svc_fail(op, MSG_UNSUPPORTED, "PublishTo");
     rc = lambda_check_architectures(op, in->Architectures.items, in->Architectures.count);
@@ -235,8 +243,7 @@ int lambda_prepare_UpdateFunctionCode(struct op *op, const void *in_any)
     return rc < 0 ? rc : lambda_prepare_package(op, in->ZipFile);
 }
 
-/* The row that a change starts from; revision_id is the client's precondition. */
-static int find_for_update(struct op *op, struct str function_name, struct str revision_id,
+int lambda_find_for_update(struct op *op, struct str function_name, struct str revision_id,
                            struct lambda_row *out_row, struct str *out_arn)
 {
     struct lambda_target target;
@@ -246,7 +253,7 @@ static int find_for_update(struct op *op, struct str function_name, struct str r
         rc = lambda_check_latest(op, &target);
     if (rc < 0)
         return rc;
-    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name,
+    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name, 0,
                         out_row, &err);
     if (rc == -ENOENT)
         return lambda_not_found(op, &(struct lambda_target){.arn = target.arn});
@@ -264,17 +271,18 @@ int lambda_run_UpdateFunctionCode(struct op *op, const void *in_any, void *out)
     struct lambda_state *state = op->state;
     struct lambda_work *work = op->prepared;
     struct lambda_row *row = &work->row;
-    int rc = find_for_update(op, in->FunctionName, in->RevisionId, row, &work->arn);
+    struct str revisions[] = {lambda_new_revision(op), lambda_new_revision(op)};
+    int rc = lambda_find_for_update(op, in->FunctionName, in->RevisionId, row, &work->arn);
     if (rc < 0)
         return rc;
     struct str old_sha256 = row->code_sha256, old_revision = row->revision_id;
     int64_t old_modified_at_ms = row->modified_at_ms;
-    take_package(op, in->ZipFile, row);
+    take_package(op, in->ZipFile, revisions[0], row);
     if (in->has_DryRun && in->DryRun) {
         row->revision_id = old_revision;
         row->modified_at_ms = old_modified_at_ms;
         work->arn = STR_NONE;
-        return finish(op, row, out);
+        return finish(op, row, STR_NONE, out);
     }
     struct err err;
     rc = lambda_check_unzipped(op, row);
@@ -285,10 +293,14 @@ int lambda_run_UpdateFunctionCode(struct op *op, const void *in_any, void *out)
         rc = code_package_ensure(state->code, &work->package, in->ZipFile, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
+    if (in->has_Publish && in->Publish && (rc = publish(op, work, revisions[1])) < 0)
+        return rc;
     work->is_package_kept = true;
     if (!str_eq(old_sha256, row->code_sha256))
-        lambda_work_release(work, old_sha256);
-    return finish(op, row, out);
+        lambda_work_release(op, work, old_sha256);
+    if (work->also == NULL)
+        return finish(op, row, STR_NONE, out);
+    return finish(op, work->also, version_format(op->arena, work->also->version), out);
 }
 
 int lambda_run_UpdateFunctionConfiguration(struct op *op, const void *in_any, void *out)
@@ -296,8 +308,8 @@ int lambda_run_UpdateFunctionConfiguration(struct op *op, const void *in_any, vo
     const struct lambda_UpdateFunctionConfigurationRequest *in = in_any;
     const struct lambda_settings settings = SETTINGS_OF(in);
     struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
-    struct str revision_id = new_revision(op);
-    int rc = find_for_update(op, in->FunctionName, in->RevisionId, &work->row, &work->arn);
+    struct str revision_id = lambda_new_revision(op);
+    int rc = lambda_find_for_update(op, in->FunctionName, in->RevisionId, &work->row, &work->arn);
     if (rc == 0)
         rc = lambda_check_settings(op, &settings);
     if (rc == 0)
@@ -313,7 +325,48 @@ int lambda_run_UpdateFunctionConfiguration(struct op *op, const void *in_any, vo
     if (rc < 0)
         return svc_fail_internal(op, &err);
     op->prepared = work;
-    return finish(op, &work->row, out);
+    return finish(op, &work->row, STR_NONE, out);
+}
+
+void lambda_gone_add(struct op *op, struct lambda_work *work, const struct lambda_row *row)
+{
+    struct lambda_gone *gone = ARENA_NEW(op->arena, struct lambda_gone);
+    gone->next = work->gone;
+    gone->version = row->version;
+    work->gone = gone;
+    lambda_work_release(op, work, row->code_sha256);
+    lambda_work_release_layers(op, work, row->layers);
+}
+
+struct deletion {
+    struct op *op;
+    struct lambda_work *work;
+};
+
+static int add_gone(void *arg, const struct lambda_row *row, struct err *err)
+{
+    const struct deletion *deletion = arg;
+    (void) err;
+    lambda_gone_add(deletion->op, deletion->work, row);
+    return 0;
+}
+
+static int delete_aliases(struct op *op, struct lambda_work *work, struct err *err)
+{
+    enum { PAGE = 50 };
+    struct alias_row rows[PAGE];
+    struct str after = STR("");
+    int count;
+    do {
+        count = alias_db_list(op->db, op->arena, &work->row, after, -1, PAGE, rows, err);
+        for (int i = 0; i < count; i++) {
+            struct lambda_gone_alias *gone = ARENA_NEW(op->arena, struct lambda_gone_alias);
+            *gone = (struct lambda_gone_alias){work->gone_aliases, rows[i].alias};
+            work->gone_aliases = gone;
+            after = rows[i].alias;
+        }
+    } while (count == PAGE);
+    return count < 0 ? count : alias_db_forget(op->db, &work->row, err);
 }
 
 /* The function and all that is its own. */
@@ -321,7 +374,11 @@ static int delete_rows(struct op *op, struct lambda_work *work, struct err *err)
 {
     const struct lambda_row *row = &work->row;
     struct url_row url;
-    int rc = lambda_db_delete(op->db, row->account, row->region, row->name, err);
+    int rc = lambda_db_each_version(op->db, row, add_gone, &(struct deletion){op, work}, err);
+    if (rc == 0)
+        rc = lambda_db_delete(op->db, row->account, row->region, row->name, err);
+    if (rc == 0)
+        rc = delete_aliases(op, work, err);
     if (rc == 0)
         rc = event_db_forget(op->db, row->account, row->region, row->name, &work->forgotten_bytes,
                              err);
@@ -346,11 +403,13 @@ int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)
         return rc;
     if (str_eq(target.qualifier, STR("$LATEST")))
         return svc_fail(op, MSG_DELETE_LATEST);
-    if (target.qualifier.ptr != NULL) /* a version or an alias: there are none yet */
-        return lambda_not_found(op, &target);
+    out->has_StatusCode = true;
+    out->StatusCode = 204;
+    if (target.qualifier.ptr != NULL)
+        return version_delete(op, &target);
     struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
     struct err err;
-    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name,
+    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name, 0,
                         &work->row, &err);
     if (rc == -ENOENT)
         return lambda_not_found(op, &target);
@@ -358,12 +417,8 @@ int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)
         rc = delete_rows(op, work, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
-    lambda_work_release(work, work->row.code_sha256);
-    lambda_work_release_layers(work);
     work->is_deleted = true;
     work->arn = target.arn;
     op->prepared = work;
-    out->has_StatusCode = true;
-    out->StatusCode = 204;
     return 0;
 }

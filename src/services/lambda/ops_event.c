@@ -36,7 +36,8 @@ static int acceptance_run(struct message *msg, struct db *db)
     struct event_row *row = &acceptance->row;
     struct lambda_row function;
     struct err err;
-    int rc = lambda_db_find(db, op->arena, row->account, row->region, row->name, &function, &err);
+    int rc =
+        lambda_db_find(db, op->arena, row->account, row->region, row->name, 0, &function, &err);
     if (rc == -ENOENT)
         return acceptance->rc = lambda_not_found(op, &acceptance->target);
     if (rc == 0)

@@ -1,6 +1,6 @@
 /* How a function wants its asynchronous events treated: retries and age. Destinations are refused
  * by name; an empty one asks for nothing and is taken. A function has one configuration, that of
- * $LATEST, as long as there are no versions and aliases. */
+ * $LATEST, which its versions and aliases follow. */
 #include "services/lambda/db_events.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
@@ -65,7 +65,7 @@ static int put(struct op *op, const struct given *given, bool is_update,
     if (!given->config.has_retries_max && !given->config.has_age_max && given->destinations == NULL)
         return svc_fail(op, MSG_EVENT_CONFIG_NONE);
     struct str account = op->caller.account, region = op->caller.region;
-    rc = lambda_db_find(op->db, op->arena, account, region, target.name, &row, &err);
+    rc = lambda_db_find(op->db, op->arena, account, region, target.name, 0, &row, &err);
     if (rc == -ENOENT)
         return svc_fail(op, MSG_FUNCTION_MISSING);
     if (rc == 0 && is_update)
@@ -154,8 +154,8 @@ int lambda_run_ListFunctionEventInvokeConfigs(struct op *op, const void *in_any,
     int rc = lambda_resolve(op, in->FunctionName, STR_NONE, &target);
     if (rc < 0)
         return rc;
-    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name, &row,
-                        &err);
+    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name, 0,
+                        &row, &err);
     if (rc == -ENOENT)
         return svc_fail(op, MSG_FUNCTION_MISSING);
     out->FunctionEventInvokeConfigs.items =

@@ -11,6 +11,7 @@
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 #include "services/lambda/rules.h"
+#include "services/lambda/versions.h"
 
 struct call {
     struct invocation inv;
@@ -87,14 +88,9 @@ static int find(struct op *op, const struct lambda_InvocationRequest *in,
     int rc = lambda_resolve(op, in->FunctionName, in->Qualifier, out_target);
     if (rc < 0)
         return rc;
-    struct str qualifier = out_target->qualifier;
-    struct snapshot *snapshot = NULL;
-    if (qualifier.ptr == NULL || str_eq(qualifier, STR("$LATEST"))) /* there are no others yet */
-        snapshot = directory_find(state->directory, op->loop, out_target->arn);
-    if (snapshot == NULL)
+    struct lambda_spec *own = version_find(state, op->loop, out_target->arn, out_target->qualifier);
+    if (own == NULL)
         return lambda_not_found(op, out_target);
-    struct function_spec *spec = CONTAINER_OF(snapshot, struct function_spec, snapshot);
-    struct lambda_spec *own = CONTAINER_OF(spec, struct lambda_spec, spec);
     if (own->code == NULL)
         return svc_fail(op, MSG_CODE_LOST);
     *out_spec = own;

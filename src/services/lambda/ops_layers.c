@@ -252,7 +252,7 @@ int lambda_run_DeleteLayerVersion(struct op *op, const void *in_any, void *out)
                        in->VersionNumber, &row, &err);
     if (rc == 0) {
         rc = layer_db_delete(op->db, &row, &err);
-        lambda_work_release(work, row.code_sha256);
+        lambda_work_release(op, work, row.code_sha256);
     }
     if (rc < 0 && rc != -ENOENT)
         return svc_fail_internal(op, &err);

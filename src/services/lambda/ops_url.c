@@ -131,7 +131,7 @@ int lambda_run_CreateFunctionUrlConfig(struct op *op, const void *in_any, void *
     row.account = op->caller.account;
     row.region = op->caller.region;
     row.name = target.name;
-    rc = lambda_db_find(op->db, op->arena, row.account, row.region, row.name, &function, &err);
+    rc = lambda_db_find(op->db, op->arena, row.account, row.region, row.name, 0, &function, &err);
     if (rc == -ENOENT)
         return svc_fail(op, MSG_URL_NO_FUNCTION);
     if (rc == 0)
@@ -228,7 +228,7 @@ int lambda_run_ListFunctionUrlConfigs(struct op *op, const void *in_any, void *o
     struct err err;
     if (in->Marker.ptr != NULL) /* there never was a second page */
         return svc_fail(op, MSG_MARKER);
-    int rc = lambda_find(op, in->FunctionName, STR_NONE, &target, &function);
+    int rc = lambda_find_function(op, in->FunctionName, &target, &function);
     if (rc < 0)
         return rc;
     out->FunctionUrlConfigs.items = ARENA_NEW(op->arena, struct lambda_FunctionUrlConfig);

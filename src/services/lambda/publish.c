@@ -13,6 +13,7 @@
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 #include "services/lambda/rules.h"
+#include "services/lambda/versions.h"
 
 static void spec_free(struct snapshot *snapshot)
 {
@@ -115,7 +116,7 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     spec->account = arena_str(arena, row->account);
     spec->region = arena_str(arena, row->region);
     spec->name = arena_str(arena, row->name);
-    spec->version = STR("$LATEST");
+    spec->version = version_format(arena, row->version);
     spec->role = arena_str(arena, row->role);
     spec->arn = arena_str(arena, arn);
     spec->runtime_id = arena_str(arena, row->runtime);
@@ -143,19 +144,22 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     return own;
 }
 
-void lambda_work_release(struct lambda_work *work, struct str sha256)
+void lambda_work_release(struct op *op, struct lambda_work *work, struct str sha256)
 {
-    if (sha256.len >= CODE_SHA_SIZE || work->released_count == ARRAY_LEN(work->released))
+    if (sha256.len >= CODE_SHA_SIZE)
         return; /* no package of ours */
-    memcpy(work->released[work->released_count++], sha256.ptr, sha256.len);
+    struct lambda_released *released = ARENA_NEW(op->arena, struct lambda_released);
+    released->next = work->released;
+    memcpy(released->code_sha256, sha256.ptr, sha256.len);
+    work->released = released;
 }
 
-void lambda_work_release_layers(struct lambda_work *work)
+void lambda_work_release_layers(struct op *op, struct lambda_work *work, struct str text)
 {
     struct lambda_layer layers[LAYERS_MAX];
-    size_t count = layers_parse(work->row.layers, layers);
+    size_t count = layers_parse(text, layers);
     for (size_t i = 0; i < count; i++)
-        lambda_work_release(work, layers[i].code_sha256);
+        lambda_work_release(op, work, layers[i].code_sha256);
 }
 
 /* The change no longer uses this package; perhaps nobody does. */
@@ -169,28 +173,72 @@ static void release_old(struct lambda_state *state, const char *old_sha256)
         code_store_release(state->code, str_from(old_sha256));
 }
 
+/* Hands a version to the loops. */
+static void publish_row(struct op *op, const struct lambda_row *row, struct task *then)
+{
+    struct lambda_state *state = op->state;
+    const struct lambda_work *work = op->prepared;
+    struct lambda_spec *own = lambda_spec_new(row, work->arn, state->code);
+    directory_publish(state->directory, version_key(op->arena, work->arn, row->version),
+                      &own->spec.snapshot, then);
+}
+
+static int publish_version(void *arg, const struct lambda_row *row, struct err *err)
+{
+    (void) err;
+    if (row->version > 0)
+        publish_row(arg, row, NULL);
+    return 0;
+}
+
+/* In the order that matters: what leads to a version goes before it. */
+static void publish_gone(struct op *op, struct task *then)
+{
+    struct lambda_state *state = op->state;
+    const struct lambda_work *work = op->prepared;
+    if (work->gone_url.ptr != NULL)
+        directory_publish(state->urls, work->gone_url, NULL, NULL);
+    for (const struct lambda_gone_alias *gone = work->gone_aliases; gone != NULL; gone = gone->next)
+        directory_publish(
+            state->aliases,
+            arena_printf(op->arena, STR_FMT ":" STR_FMT, STR_ARG(work->arn), STR_ARG(gone->name)),
+            NULL, NULL);
+    for (const struct lambda_gone *gone = work->gone; gone != NULL; gone = gone->next) {
+        if (gone->version != work->row.version)
+            directory_publish(state->directory, version_key(op->arena, work->arn, gone->version),
+                              NULL, NULL);
+    }
+    async_forgotten(state->async, work->forgotten_bytes);
+    directory_publish(state->directory, version_key(op->arena, work->arn, work->row.version), NULL,
+                      then);
+}
+
 void lambda_publish(struct op *op, struct task *then)
 {
     struct lambda_state *state = op->state;
     struct lambda_work *work = op->prepared;
-    if (work->is_package_kept)
-        (void) code_store_adopt(state->code, &work->package);
-    else
+    if (work != NULL && work->is_package_kept)
+        (void) code_store_adopt(state->code, &work->package); /* publish_row finds it */
+    else if (work != NULL)
         code_package_drop(state->code, &work->package);
-    for (size_t i = 0; i < work->released_count; i++)
-        release_old(state, work->released[i]);
-    if (work->arn.ptr == NULL) { /* no function changed: a dry run, a layer */
+    for (const struct lambda_released *r = work == NULL ? NULL : work->released; r != NULL;
+         r = r->next)
+        release_old(state, r->code_sha256);
+    if (work == NULL || work->arn.ptr == NULL) { /* no function changed: a dry run, a layer */
         then->run(then);
         return;
     }
-    struct snapshot *snapshot = NULL;
-    if (!work->is_deleted)
-        snapshot = &lambda_spec_new(&work->row, work->arn, state->code)->spec.snapshot;
-    if (work->gone_url.ptr != NULL) /* before the function: loops take changes in order */
-        directory_publish(state->urls, work->gone_url, NULL, NULL);
-    if (work->is_deleted)
-        async_forgotten(state->async, work->forgotten_bytes);
-    directory_publish(state->directory, work->arn, snapshot, then);
+    if (work->is_deleted) {
+        publish_gone(op, then);
+        return;
+    }
+    struct err err;
+    if (work->are_all &&
+        lambda_db_each_version(state->db, &work->row, publish_version, op, &err) < 0)
+        log_error("lambda", "cannot tell all versions of a change", "err=\"%s\"", err.text);
+    if (work->also != NULL)
+        publish_row(op, work->also, NULL);
+    publish_row(op, &work->row, then);
 }
 
 void lambda_discard(struct op *op)

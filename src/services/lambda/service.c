@@ -12,6 +12,7 @@
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/rules.h"
 #include "services/lambda/url.h"
+#include "services/lambda/versions.h"
 
 #include <limits.h>
 
@@ -42,6 +43,14 @@ static const struct service_op ops[] = {
     {.model = &lambda_op_ListVersionsByFunction,
      .run = lambda_run_ListVersionsByFunction,
      .is_read_only = true},
+    {.model = &lambda_op_PublishVersion,
+     .run = lambda_run_PublishVersion,
+     .publish = lambda_publish},
+    {.model = &lambda_op_CreateAlias, .run = lambda_run_CreateAlias, .publish = alias_publish},
+    {.model = &lambda_op_UpdateAlias, .run = lambda_run_UpdateAlias, .publish = alias_publish},
+    {.model = &lambda_op_DeleteAlias, .run = lambda_run_DeleteAlias, .publish = alias_publish},
+    {.model = &lambda_op_GetAlias, .run = lambda_run_GetAlias, .is_read_only = true},
+    {.model = &lambda_op_ListAliases, .run = lambda_run_ListAliases, .is_read_only = true},
     {.model = &lambda_op_PutFunctionConcurrency,
      .run = lambda_run_PutFunctionConcurrency,
      .publish = lambda_publish},
@@ -115,17 +124,24 @@ static void spec_changed(void *arg, size_t loop, struct str key, struct snapshot
 }
 
 /* Found or unpacked again; where that fails, what needs it does not run. */
-static void restore_code(struct lambda_state *state, struct str sha256, const char *owner)
+static void restore_code(struct lambda_state *state, struct str sha256, struct str owner)
 {
     struct code *code;
     struct err why;
     if (code_store_restore(state->code, sha256, &code, &why) < 0)
-        log_error("lambda", "code is lost", "of=%s err=\"%s\"", owner, why.text);
+        log_error("lambda", "code is lost", "of=" STR_FMT " err=\"%s\"", STR_ARG(owner), why.text);
 }
 
 static void load_layer(void *arg, struct str code_sha256)
 {
-    restore_code(arg, code_sha256, "a layer");
+    restore_code(arg, code_sha256, STR("a layer"));
+}
+
+static struct str row_arn(struct arena *arena, struct str region, struct str account,
+                          struct str name)
+{
+    return arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
+                        STR_ARG(region), STR_ARG(account), STR_ARG(name));
 }
 
 static int load_row(void *arg, const struct lambda_row *row, struct err *err)
@@ -133,18 +149,27 @@ static int load_row(void *arg, const struct lambda_row *row, struct err *err)
     (void) err;
     struct lambda_state *state = arg;
     struct lambda_layer layers[LAYERS_MAX];
-    char arn[256];
-    int len = snprintf(arn, sizeof arn, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
-                       STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name));
-    if (len < 0 || (size_t) len >= sizeof arn)
-        return err_say(err, -EINVAL, "a function's name is too long");
-    restore_code(state, row->code_sha256, arn);
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 4096);
+    struct str arn = row_arn(&arena, row->region, row->account, row->name);
+    struct str key = version_key(&arena, arn, row->version);
+    restore_code(state, row->code_sha256, key);
     size_t layer_count = layers_parse(row->layers, layers);
     for (size_t i = 0; i < layer_count; i++)
-        restore_code(state, layers[i].code_sha256, arn);
-    struct lambda_spec *own = lambda_spec_new(row, str_from(arn), state->code);
-    directory_publish(state->directory, str_from(arn), &own->spec.snapshot, NULL);
+        restore_code(state, layers[i].code_sha256, key);
+    struct lambda_spec *own = lambda_spec_new(row, arn, state->code);
+    directory_publish(state->directory, key, &own->spec.snapshot, NULL);
     return 0;
+}
+
+static void load_alias(void *arg, const struct alias_row *row)
+{
+    struct lambda_state *state = arg;
+    AUTO_ARENA struct arena arena;
+    arena_init(&arena, 4096);
+    struct str arn = row_arn(&arena, row->region, row->account, row->name);
+    struct str key = arena_printf(&arena, STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(row->alias));
+    directory_publish(state->aliases, key, &alias_spec_new(row)->snapshot, NULL);
 }
 
 static void load_url(void *arg, const struct url_row *row)
@@ -162,6 +187,8 @@ static void lambda_close(void *state_any)
     code_store_close(state->code); /* first: what goes from here on is removed without workers */
     if (state->directory != NULL)
         directory_free(state->directory);
+    if (state->aliases != NULL)
+        directory_free(state->aliases);
     if (state->urls != NULL)
         directory_free(state->urls);
     if (state->blobs != NULL)
@@ -193,7 +220,9 @@ static int lambda_open(const struct service_env *env, void **out_state, struct d
     state->runtime = env->port;
     state->directory = directory_new(env->loops, env->loop_count);
     directory_on_change(state->directory, spec_changed, state);
+    state->aliases = directory_new(env->loops, env->loop_count);
     state->urls = directory_new(env->loops, env->loop_count);
+    state->rng = env->rng;
     state->workers = env->workers;
     int rc = open_files(state, env, err);
     if (rc == 0)
@@ -202,6 +231,8 @@ static int lambda_open(const struct service_env *env, void **out_state, struct d
         rc = lambda_db_each(state->db, load_row, state, err);
     if (rc == 0)
         rc = code_store_sweep(state->code, err);
+    if (rc == 0)
+        rc = alias_db_each(state->db, load_alias, state, err);
     if (rc == 0)
         rc = url_db_each(state->db, load_url, state, err);
     if (rc == 0)

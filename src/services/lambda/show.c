@@ -12,6 +12,7 @@
 #include "data/time.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/rules.h"
+#include "services/lambda/versions.h"
 
 static_assert(sizeof(struct lambda_EnvironmentVariables_entry) == sizeof(struct str_pair),
               "entries of maps are pairs");
@@ -40,7 +41,6 @@ int lambda_map_parse(struct arena *arena, struct str json,
     return 0;
 }
 
-/* Hex of the row -> base64 of the API. */
 struct str lambda_sha256_base64(struct arena *arena, struct str hex)
 {
     unsigned char hash[SHA256_SIZE];
@@ -86,7 +86,7 @@ static void show_constants(struct arena *arena, const struct lambda_row *row,
                            struct lambda_FunctionConfiguration *out)
 {
     out->PackageType = STR("Zip");
-    out->Version = STR("$LATEST");
+    out->Version = version_format(arena, row->version);
     out->TracingConfig = ARENA_NEW(arena, struct lambda_TracingConfigResponse);
     out->TracingConfig->Mode = row->tracing_mode;
     out->EphemeralStorage = ARENA_NEW(arena, struct lambda_EphemeralStorage);
@@ -122,15 +122,15 @@ static void show_layers(struct arena *arena, struct str text,
             .Arn = layers[i].arn, .has_CodeSize = true, .CodeSize = layers[i].code_size};
 }
 
-int lambda_show(struct op *op, const struct lambda_row *row, bool is_qualified,
+int lambda_show(struct op *op, const struct lambda_row *row, struct str qualifier,
                 enum lambda_shown shown, struct lambda_FunctionConfiguration *out)
 {
     struct arena *arena = op->arena;
     out->FunctionName = row->name;
     out->FunctionArn =
-        arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT "%s",
+        arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT "%s" STR_FMT,
                      STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name),
-                     is_qualified ? ":$LATEST" : "");
+                     qualifier.ptr != NULL ? ":" : "", STR_ARG(qualifier));
     out->Runtime = row->runtime;
     out->Role = row->role;
     out->Handler = row->handler;

@@ -77,7 +77,7 @@ static void routes(void **state)
         {"POST", "/2015-03-31/functions/a%3Ab/invocations", &lambda_op_Invoke, NULL},
         {"GET", "/2017-03-31/tags/arn", &lambda_op_ListTags, NULL},
         {"GET", "/2015-03-31/event-source-mappings", NULL, "ListEventSourceMappings"},
-        {"POST", "/2015-03-31/functions/f/versions", NULL, "PublishVersion"},
+        {"POST", "/2015-03-31/functions/f/versions", &lambda_op_PublishVersion, NULL},
         {"PATCH", "/2015-03-31/functions", NULL, NULL},
         {"GET", "/2015-03-31/functions//configuration", NULL, NULL},
         {"GET", "/2015-03-31/functions/f/configuration/x", NULL, NULL},

@@ -369,6 +369,39 @@ static void limits_throttle_with_awss_reasons(void **state)
     spec_done(&none);
 }
 
+static void versions_share_their_functions_reservation(void **state)
+{
+    (void) state;
+    struct world w;
+    world_init(&w, 6, 20, 10);
+    struct function_spec latest, one, shared;
+    spec_init(&latest, "r", 1, 2);
+    spec_init(&one, "r", 1, 2);
+    spec_init(&shared, "s", 1, -1);
+    one.version = STR("1");
+    sched_function_changed(&w.sched, latest.arn, &latest);
+    sched_function_changed(&w.sched, one.arn, &one);
+    struct invocation r[3], s[5];
+    for (size_t i = 0; i < 3; i++) {
+        r[i] = (struct invocation){.spec = i == 0 ? &latest : &one};
+        invoke(&w, &r[i]);
+    }
+    assert_int_equal(r[1].result, INVOCATION_OK);
+    assert_int_equal(r[2].throttle, THROTTLE_RESERVED_FUNCTION);
+    assert_int_equal(r[2].result, INVOCATION_THROTTLED);
+    for (size_t i = 0; i < 5; i++) {
+        s[i] = (struct invocation){.spec = &shared};
+        invoke(&w, &s[i]);
+    }
+    assert_int_equal(s[3].result, INVOCATION_OK); /* 2 of 6 are reserved, once */
+    assert_int_equal(s[4].throttle, THROTTLE_CONCURRENT);
+    assert_int_equal(s[4].result, INVOCATION_THROTTLED);
+    world_done(&w);
+    spec_done(&latest);
+    spec_done(&one);
+    spec_done(&shared);
+}
+
 static void a_full_queue_throttles(void **state)
 {
     (void) state;
@@ -688,6 +721,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_burst_freezes_in_turns),
         cmocka_unit_test(a_waiting_invocation_takes_whichever_is_free_first),
         cmocka_unit_test(limits_throttle_with_awss_reasons),
+        cmocka_unit_test(versions_share_their_functions_reservation),
         cmocka_unit_test(a_full_queue_throttles),
         cmocka_unit_test(a_full_host_evicts_the_oldest_idle_instance),
         cmocka_unit_test(a_busy_host_gives_room_when_an_instance_is_free),
