@@ -128,15 +128,21 @@ int cli_function_main(const struct cli_function_command *what, int argc, char **
     return CLI_OK;
 }
 
+struct str cli_fault_code(struct arena *arena, const struct http_response *response)
+{
+    struct str code = http_header_find(&response->head, STR("x-amzn-ErrorType"));
+    if (code.len == 0)
+        code = cli_json_member(arena, response->body, STR("__type"));
+    size_t hash = str_find(code, '#'); /* "com.amazonaws.logs#ResourceNotFoundException" */
+    code = str_skip(code, hash == code.len ? 0 : hash + 1);
+    return str_head(code, str_find(code, ':'));
+}
+
 int cli_print_fault(const char *command, const struct http_response *response)
 {
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 1 << 20);
-    struct str code = http_header_find(&response->head, STR("x-amzn-ErrorType"));
-    if (code.len == 0)
-        code = cli_json_member(&arena, response->body, STR("__type"));
-    code = str_skip(code, str_find(code, '#') == code.len ? 0 : str_find(code, '#') + 1);
-    code = str_head(code, str_find(code, ':'));
+    struct str code = cli_fault_code(&arena, response);
     struct str text = cli_json_member(&arena, response->body, STR("message"));
     if (text.ptr == NULL)
         text = cli_json_member(&arena, response->body, STR("Message"));
@@ -178,4 +184,22 @@ struct str cli_json_member(struct arena *arena, struct str json, struct str name
             return tok == JSON_NULL ? STR_NONE : tok == JSON_STRING ? text : raw;
     }
     return STR_NONE;
+}
+
+bool cli_json_each(struct arena *arena, struct str json, struct str name,
+                   void (*fn)(void *arg, struct str element), void *arg)
+{
+    struct json_reader r;
+    struct str array = cli_json_member(arena, json, name);
+    json_reader_init(&r, array.ptr == NULL ? STR("") : array, arena);
+    if (json_next(&r) != JSON_ARRAY_BEGIN)
+        return false;
+    enum json_token tok;
+    struct str raw;
+    while ((tok = json_next(&r)) != JSON_ARRAY_END) {
+        if (tok == JSON_ERROR || !json_skip(&r, tok, &raw))
+            return false;
+        fn(arg, raw);
+    }
+    return true;
 }

@@ -24,6 +24,8 @@ CHECK_RESULT int cli_call(const struct cli_common *common, const char *command,
 /* As cli_call; an answer other than 2xx is said, too, and leaves nothing to end. */
 CHECK_RESULT int cli_ask(const struct cli_common *common, const char *command,
                          const struct cli_request *request, struct http_response *out_response);
+/* "ResourceNotFoundException" of an answer that is an error; empty where it has none. */
+struct str cli_fault_code(struct arena *arena, const struct http_response *response);
 /* Prints "virga COMMAND: Code: message" of an answer that is an error; returns CLI_SERVER_ERROR. */
 int cli_print_fault(const char *command, const struct http_response *response);
 
@@ -42,3 +44,7 @@ struct str cli_function_path(struct arena *arena, const char *name, const char *
 /* Member of the JSON object `json`: its text (strings: unescaped; else as written), {NULL, 0} when
  * it is not there or null. */
 struct str cli_json_member(struct arena *arena, struct str json, struct str name);
+/* Calls fn with the raw text of each element of the array that is its member `name`. False: it has
+ * no such array. */
+CHECK_RESULT bool cli_json_each(struct arena *arena, struct str json, struct str name,
+                                void (*fn)(void *arg, struct str element), void *arg);

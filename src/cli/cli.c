@@ -6,6 +6,7 @@
 const struct cli_command cli_commands[] = {
     {"deploy", "create or update a function from a folder or a ZIP file", cli_deploy_main},
     {"invoke", "call a function and print its answer", cli_invoke_main},
+    {"logs", "print what functions logged", cli_logs_main},
     {"list", "list the functions", cli_list_main},
     {"describe", "show a function", cli_describe_main},
     {"delete", "delete a function", cli_delete_main},

@@ -29,6 +29,7 @@ extern const char cli_exit_codes[]; /* what they mean, for help */
 
 int cli_deploy_main(int argc, char **argv);
 int cli_invoke_main(int argc, char **argv);
+int cli_logs_main(int argc, char **argv);
 int cli_list_main(int argc, char **argv);
 int cli_delete_main(int argc, char **argv);
 int cli_describe_main(int argc, char **argv);

@@ -4,25 +4,6 @@
 #include "data/json.h"
 #include "data/uri.h"
 
-/* Calls fn with the raw text of each element of the array `name`. */
-static bool each_of(struct arena *arena, struct str json, struct str name,
-                    void (*fn)(void *arg, struct str element), void *arg)
-{
-    struct json_reader r;
-    struct str array = cli_json_member(arena, json, name);
-    json_reader_init(&r, array.ptr == NULL ? STR("") : array, arena);
-    if (json_next(&r) != JSON_ARRAY_BEGIN)
-        return false;
-    enum json_token tok;
-    struct str raw;
-    while ((tok = json_next(&r)) != JSON_ARRAY_END) {
-        if (tok == JSON_ERROR || !json_skip(&r, tok, &raw))
-            return false;
-        fn(arg, raw);
-    }
-    return true;
-}
-
 struct listing {
     bool is_json, is_names;
     size_t count;
@@ -75,7 +56,7 @@ static int list_page(const struct cli_common *common, struct arena *arena, struc
     int rc = cli_ask(common, "list", &request, &response);
     if (rc != CLI_OK)
         return rc;
-    if (!each_of(arena, response.body, STR("Functions"), print_function, listing)) {
+    if (!cli_json_each(arena, response.body, STR("Functions"), print_function, listing)) {
         (void) fprintf(stderr, "virga list: the answer is not understood\n");
         rc = CLI_SERVER_ERROR;
     } else {
