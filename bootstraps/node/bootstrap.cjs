@@ -30,12 +30,14 @@ const { stringify } = JSON; // for errors; a result is the user's, and so is the
 const exit = process.exit.bind(process);
 
 const INVOKE = 2;
+const RESTORE = 4;
 const READY = 16;
 const INIT_ERROR = 17;
 const RESPONSE = 18;
 const ERROR = 19;
 const BOOTED = 20;
 const LAST = 24;
+const SNAPSHOT = 25;
 
 const HEADER_SIZE = 12;
 const BUFFER_SIZE = 64 * 1024;
@@ -311,12 +313,14 @@ class Runtime {
   async start() {
     this.listen();
     this.channel.send(BOOTED, 0);
+    const watch = isTemplate() ? new (require('./snapshot.cjs').Watch)() : null;
     let loaded;
     try {
       /* Code that awaits what can never come would end the process without a word. */
       this.onEmptyLoop = () => this.failInit(errors.nodeJsExit());
       loaded = await loadHandler(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
       this.checkCallback(loaded);
+      if (watch !== null && !this.isEnding) await this.takeSnapshot(watch);
     } catch (error) {
       return this.failInit(error);
     }
@@ -325,6 +329,23 @@ class Runtime {
     this.isReady = true;
     this.channel.send(READY, 0);
     return this.serve(loaded);
+  }
+
+  /* Ends the template; returns in its copies, once they know who they are. */
+  async takeSnapshot(watch) {
+    const { take, adopt } = require('./snapshot.cjs');
+    const copy = await take(watch, this.channel.fd);
+    if (typeof copy === 'string') {
+      this.channel.send(SNAPSHOT, 0, copy);
+      process.reallyExit(0); // without what user code wants to do at an exit
+    }
+    const frame = this.channel.receive();
+    if (frame.type !== RESTORE) exit(1);
+    try {
+      await adopt(watch, copy, frame.payload);
+    } catch (error) {
+      throw errors.wrap('Runtime.AfterRestoreError', error);
+    }
   }
 
   /* A third parameter means callbacks: going, and gone from nodejs24 on. */
@@ -482,6 +503,13 @@ function hasPendingWork() {
   if (count === 0) return false;
   const handles = process._getActiveHandles();
   return count > handles.filter((handle) => handle._isStdio).length;
+}
+
+/* Was this process started to be copied? Hides it from user code. */
+function isTemplate() {
+  const found = process.argv[2] === '--template';
+  if (found) process.argv.splice(2, 1);
+  return found;
 }
 
 /* "AWS_Lambda_nodejs22.x" → 22 */

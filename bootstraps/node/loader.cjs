@@ -34,10 +34,31 @@ function streamifyResponse(handler, options) {
   return handler;
 }
 
+/* Functions to be called around a snapshot, with AWS's names for Python in the spelling of JavaScript.
+ * Where no snapshot is taken or restored, registering has no effect. Those before a snapshot run in
+ * reverse order, and all are awaited. */
+const hooks = { beforeSnapshot: [], afterRestore: [] };
+
+function registerBeforeSnapshot(hook, ...args) {
+  hooks.beforeSnapshot.push({ hook, args });
+  return hook;
+}
+
+function registerAfterRestore(hook, ...args) {
+  hooks.afterRestore.push({ hook, args });
+  return hook;
+}
+
 function setGlobals() {
   const off = process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA;
   if (off !== '1' && off !== 'true')
-    globalThis.awslambda = { ...globalThis.awslambda, streamifyResponse, HttpResponseStream };
+    globalThis.awslambda = {
+      ...globalThis.awslambda,
+      streamifyResponse,
+      HttpResponseStream,
+      registerBeforeSnapshot,
+      registerAfterRestore,
+    };
 }
 
 /* ---------------------------------------------------------------- modules */
@@ -134,4 +155,4 @@ async function loadHandler(root, fullName = '') {
   };
 }
 
-module.exports = { loadHandler };
+module.exports = { loadHandler, hooks };

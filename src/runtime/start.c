@@ -249,7 +249,7 @@ int start_block(struct buf *out, const struct function_spec *spec, const char *l
 int start_template(struct buf *out, const struct function_spec *spec, bool has_services,
                    struct err *err)
 {
-    assert(spec->kind == RUNTIME_PYTHON);
+    assert(spec->kind != RUNTIME_PROVIDED);
     const char *kind = spec->is_runtime_alone ? "--boot" : "--template";
     int rc = put_block(out, spec, "template", has_services, kind, err);
     if (rc == 0)

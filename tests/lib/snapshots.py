@@ -1,0 +1,69 @@
+"""What the tests of functions with snapshots share: a server that takes them, calls, and waits."""
+import base64
+import contextlib
+import json
+import threading
+import unittest
+import urllib.request
+
+import server
+
+
+class SnapshotTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = server.Server("--snapshots", "on")
+        cls.client = cls.server.client()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.server.stop()
+        cls.server.remove()
+
+    def counts(self):
+        with urllib.request.urlopen(self.server.endpoint + "/_virga/health") as answer:
+            return json.load(answer)["snapshots"]
+
+    def call(self, name, event=None, client=None):
+        """(payload, error or None, the log's tail)."""
+        answer = (client or self.client).invoke(
+            FunctionName=name, Payload=json.dumps(event or {}), LogType="Tail")
+        tail = base64.b64decode(answer["LogResult"]).decode()
+        return json.load(answer["Payload"]), answer.get("FunctionError"), tail
+
+    def burst(self, name, number, event):
+        """So many calls at a time, each answer with its log."""
+        answers, failures = [], []
+
+        def run():
+            try:
+                with contextlib.closing(self.server.client()) as client:
+                    answers.append(self.call(name, event, client))
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=run) for _ in range(number)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        return answers
+
+    def wait_for_snapshot(self, name):
+        server.wait_until(lambda: f'msg="snapshot taken" fn={name} ' in self.server.log_text(),
+                          "a snapshot", 60)
+
+    def wait_for_refusal(self, name):
+        """The reason in the log that the function has no snapshot."""
+        found = []
+
+        def look():
+            lines = [line for line in self.server.log_text().splitlines()
+                     if 'msg="no snapshot"' in line and f"fn={name} " in line]
+            found[:] = lines
+            return lines
+
+        server.wait_until(look, "a reason")
+        return found[0]
