@@ -42,6 +42,8 @@ build() {
         cat "$out/setup.log"
         return 1
     }
+    # Configured before there was a JDK: the Java runtime is not in it.
+    grep -q virga.jar "$dir/build.ninja" || meson setup --reconfigure "$dir" >"$out/setup.log" 2>&1
     ninja -C "$dir" --quiet
 }
 

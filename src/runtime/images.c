@@ -171,7 +171,7 @@ static bool can_copy(const struct home *home)
 
 static bool has_snapshots(const struct home *home, const struct function_spec *spec)
 {
-    return can_copy(home) && home->runtime->config.has_snapshots && spec->kind != RUNTIME_PROVIDED &&
+    return can_copy(home) && home->runtime->config.has_snapshots && start_can_be_copied(spec) &&
            !is_switched_off(spec);
 }
 

@@ -19,6 +19,8 @@ struct spawner;
 enum runtime_kind {
     RUNTIME_PYTHON,
     RUNTIME_NODE,
+    RUNTIME_RUBY,
+    RUNTIME_JAVA,
     RUNTIME_PROVIDED, /* the code's own program, called bootstrap */
 };
 

@@ -199,6 +199,8 @@ void ending_record(struct instance *inst, enum invocation_result result, bool is
 /* start.c */
 void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms);
 const char *start_program(const struct function_spec *spec);
+/* Is its language one whose processes can become snapshots? */
+bool start_can_be_copied(const struct function_spec *spec);
 CHECK_RESULT int start_block(struct buf *out, const struct function_spec *spec,
                              const char *log_stream, bool has_services, struct err *err);
 /* Of a template, which initialises and is written down instead of serving. */

@@ -15,8 +15,7 @@
 #include "restorer/restorer.h"
 
 #include <errno.h>
-
-enum { OWN_VARIABLES_MAX = 32 };
+#include <stdarg.h>
 
 /* "2026/11/20/[$LATEST]0123456789abcdef0123456789abcdef" */
 void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms)
@@ -71,6 +70,8 @@ static const struct {
     {"LD_LIBRARY_PATH", "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:"
                         "/opt/lib"},
     {"TZ", ":UTC"},
+    {"AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"},
+    {"AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"}, /* nobody listens; the SDKs send and forget */
 };
 
 static bool is_reserved(struct str name)
@@ -87,6 +88,14 @@ static bool is_given(const struct function_spec *spec, const char *name)
         if (str_eq(spec->env[i].name, str_from(name)))
             return true;
     return false;
+}
+
+/* A variable that the function may set itself. */
+static void set_default(struct environment *env, const struct function_spec *spec, const char *name,
+                        struct str value)
+{
+    if (!is_given(spec, name))
+        set(env, name, value);
 }
 
 static void put_reserved(struct environment *env, const struct function_spec *spec,
@@ -133,66 +142,175 @@ static void put_own(struct environment *env, const struct function_spec *spec)
     }
 }
 
-/* -S: without site, which costs a third of the start; the bootstrap does its part. -s: no user
- * folder. -B: /var/task is read-only. */
-static const char *const python_argv[] = {"/usr/bin/python3", "-S", "-s", "-B",
-                                          "/var/runtime/bootstrap.py"};
-enum { PYTHON_ARGC = ARRAY_LEN(python_argv) };
+/* ---- what differs by the kind of runtime ---- */
 
-enum { ARGV_MAX = 8, NODE_HEAP_SIZE = 40 };
+enum { ARGUMENTS_MAX = 12, ARGUMENT_TEXT_MAX = 256 };
 
-static bool sizes_heap_itself(const struct function_spec *spec)
+struct arguments {
+    const char *items[ARGUMENTS_MAX];
+    size_t count;
+    char text[ARGUMENT_TEXT_MAX]; /* of items that are made up */
+    size_t text_len;
+};
+
+static void argument(struct arguments *args, const char *item)
+{
+    assert(args->count < ARGUMENTS_MAX);
+    args->items[args->count++] = item;
+}
+
+PRINTF_LIKE(2, 3) static void argument_of(struct arguments *args, const char *format, ...)
+{
+    char *at = args->text + args->text_len;
+    size_t room = sizeof args->text - args->text_len;
+    va_list values;
+    va_start(values, format);
+    int n = vsnprintf(at, room, format, values);
+    va_end(values);
+    assert(n >= 0 && (size_t) n < room);
+    args->text_len += (size_t) n + 1;
+    argument(args, at);
+}
+
+/* Does a variable of the function's own, which its interpreter reads options from, say this? */
+static bool is_said(const struct function_spec *spec, const char *variable, const char *option)
 {
     for (size_t i = 0; i < spec->env_count; i++)
-        if (str_eq(spec->env[i].name, STR("NODE_OPTIONS")) &&
-            str_find_str(spec->env[i].value, STR("max-old-space-size")) < spec->env[i].value.len)
+        if (str_eq(spec->env[i].name, str_from(variable)) &&
+            str_find_str(spec->env[i].value, str_from(option)) < spec->env[i].value.len)
             return true;
     return false;
+}
+
+/* -S: without site, which costs a third of the start; the bootstrap does its part. -s: no user
+ * folder. -B: /var/task is read-only. */
+static void python_arguments(struct arguments *args, const struct function_spec *spec)
+{
+    (void) spec;
+    argument(args, "-S");
+    argument(args, "-s");
+    argument(args, "-B");
+    argument(args, "/var/runtime/bootstrap.py");
 }
 
 /* Inside the sandbox node does not see its cgroup and would size its heap by the host's memory: the
  * kernel would end the function where a collection would have helped. 90 % and headers of 80 kB are
  * what AWS's own start scripts give; an argument would overrule the user's NODE_OPTIONS. */
-static size_t node_argv(const char *argv[ARGV_MAX], char heap[NODE_HEAP_SIZE],
-                        const struct function_spec *spec)
+static void node_arguments(struct arguments *args, const struct function_spec *spec)
 {
-    size_t count = 0;
-    argv[count++] = "/usr/bin/node";
-    argv[count++] = "--max-http-header-size=81920";
-    (void) snprintf(heap, NODE_HEAP_SIZE, "--max-old-space-size=%u", spec->memory_mb * 9 / 10);
-    if (!sizes_heap_itself(spec))
-        argv[count++] = heap;
-    argv[count++] = "/var/runtime/bootstrap.cjs";
-    assert(count <= ARGV_MAX);
-    return count;
+    argument(args, "--max-http-header-size=81920");
+    if (!is_said(spec, "NODE_OPTIONS", "max-old-space-size"))
+        argument_of(args, "--max-old-space-size=%u", spec->memory_mb * 9 / 10);
+    argument(args, "/var/runtime/bootstrap.cjs");
 }
 
-/* What differs by the kind of runtime, and may be overridden. */
-static void put_platform(struct environment *env, const struct function_spec *spec,
-                         bool has_services)
+/* Without RubyGems, which costs four times the rest of a start; the bootstrap loads it when there
+ * are gems. -E: no locale of the host's is to decide how files are read. */
+static void ruby_arguments(struct arguments *args, const struct function_spec *spec)
 {
-    for (size_t i = 0; i < ARRAY_LEN(overridable); i++)
-        if (!is_given(spec, overridable[i].name))
-            set(env, overridable[i].name, str_from(overridable[i].value));
-    if (spec->kind == RUNTIME_PYTHON && !is_given(spec, "PYTHONPATH"))
-        set(env, "PYTHONPATH", STR("/var/runtime"));
-    if (spec->kind == RUNTIME_PROVIDED && !is_given(spec, "VIRGA_RUNTIME_FD"))
-        set(env, "VIRGA_RUNTIME_FD", STR("3"));
-    char url[40];
-    (void) snprintf(url, sizeof url, "http://127.0.0.1:%d", SANDBOX_PORT_SERVICES);
-    if (has_services && !is_given(spec, "AWS_ENDPOINT_URL"))
-        set(env, "AWS_ENDPOINT_URL", str_from(url));
+    (void) spec;
+    argument(args, "--disable-gems");
+    argument(args, "-EUTF-8");
+    argument(args, "/var/runtime/bootstrap.rb");
+}
+
+/* What AWS's start script gives a virtual machine: 85 % of the memory for the heap, 10 for classes,
+ * 5 for compiled code; the collector without threads and the quick compiler, which start soonest.
+ * An argument would overrule the user's JAVA_TOOL_OPTIONS. Without performance counters, which
+ * would be a file in /tmp; the locale of the names is not there, so UTF-8 is said. */
+static void java_arguments(struct arguments *args, const struct function_spec *spec)
+{
+    static const char options[] = "JAVA_TOOL_OPTIONS";
+    unsigned kb = spec->memory_mb * 1024;
+    if (!is_said(spec, options, "-Xmx") && !is_said(spec, options, "MaxHeapSize") &&
+        !is_said(spec, options, "MaxRAM"))
+        argument_of(args, "-XX:MaxHeapSize=%uk", kb / 100 * 85);
+    if (!is_said(spec, options, "MaxMetaspaceSize"))
+        argument_of(args, "-XX:MaxMetaspaceSize=%uk", kb / 10);
+    if (!is_said(spec, options, "ReservedCodeCacheSize"))
+        argument_of(args, "-XX:ReservedCodeCacheSize=%uk", kb / 20);
+    if (!is_said(spec, options, "GC"))
+        argument(args, "-XX:+UseSerialGC");
+    if (!is_said(spec, options, "Tiered"))
+        argument(args, "-XX:TieredStopAtLevel=1");
+    argument(args, "-XX:-UsePerfData");
+    argument(args, "-Dfile.encoding=UTF-8");
+    argument(args, "-Dsun.jnu.encoding=UTF-8");
+    argument(args, "-jar");
+    argument(args, "/var/runtime/virga.jar");
+}
+
+static void no_arguments(struct arguments *args, const struct function_spec *spec)
+{
+    (void) args;
+    (void) spec;
+}
+
+static void python_variables(struct environment *env, const struct function_spec *spec)
+{
+    set_default(env, spec, "PYTHONPATH", STR("/var/runtime"));
+}
+
+/* "ruby3.3" -> 3.3.0, which is how gems name the version of Ruby that they are built for. */
+static void ruby_variables(struct environment *env, const struct function_spec *spec)
+{
+    char path[128];
+    struct str version = str_skip(spec->runtime_id, str_find(spec->runtime_id, 'y') + 1);
+    (void) snprintf(path, sizeof path,
+                    "/var/task/vendor/bundle/ruby/" STR_FMT ".0:/opt/ruby/gems/" STR_FMT ".0",
+                    STR_ARG(version), STR_ARG(version));
+    set_default(env, spec, "GEM_PATH", str_from(path));
+    set_default(env, spec, "RUBYLIB", STR("/var/task:/var/runtime/lib:/opt/ruby/lib"));
+}
+
+static void provided_variables(struct environment *env, const struct function_spec *spec)
+{
+    set_default(env, spec, "VIRGA_RUNTIME_FD", STR("3"));
+}
+
+static void no_variables(struct environment *env, const struct function_spec *spec)
+{
+    (void) env;
+    (void) spec;
+}
+
+static const struct {
+    const char *program; /* NULL: the function's bootstrap */
+    void (*arguments)(struct arguments *args, const struct function_spec *spec);
+    void (*variables)(struct environment *env, const struct function_spec *spec);
+    bool can_be_copied; /* its bootstrap can write itself down as a snapshot */
+} kinds[] = {
+    [RUNTIME_PYTHON] = {"/usr/bin/python3", python_arguments, python_variables, true},
+    [RUNTIME_NODE] = {"/usr/bin/node", node_arguments, no_variables, true},
+    [RUNTIME_RUBY] = {"/usr/bin/ruby", ruby_arguments, ruby_variables},
+    [RUNTIME_JAVA] = {"/usr/bin/java", java_arguments, no_variables},
+    [RUNTIME_PROVIDED] = {NULL, no_arguments, provided_variables},
+};
+
+bool start_can_be_copied(const struct function_spec *spec)
+{
+    return kinds[spec->kind].can_be_copied;
 }
 
 /* A layer's bootstrap serves where the code has none. */
 const char *start_program(const struct function_spec *spec)
 {
-    switch (spec->kind) {
-    case RUNTIME_PYTHON: return python_argv[0];
-    case RUNTIME_NODE: return "/usr/bin/node";
-    case RUNTIME_PROVIDED: break;
-    }
+    if (kinds[spec->kind].program != NULL)
+        return kinds[spec->kind].program;
     return spec->has_bootstrap ? "/var/task/bootstrap" : "/opt/bootstrap";
+}
+
+/* What may be overridden. */
+static void put_platform(struct environment *env, const struct function_spec *spec,
+                         bool has_services)
+{
+    for (size_t i = 0; i < ARRAY_LEN(overridable); i++)
+        set_default(env, spec, overridable[i].name, str_from(overridable[i].value));
+    kinds[spec->kind].variables(env, spec);
+    char url[40];
+    (void) snprintf(url, sizeof url, "http://127.0.0.1:%d", SANDBOX_PORT_SERVICES);
+    if (has_services)
+        set_default(env, spec, "AWS_ENDPOINT_URL", str_from(url));
 }
 
 static int put_environment(struct environment *env, const struct function_spec *spec,
@@ -221,21 +339,12 @@ static int put_block(struct buf *out, const struct function_spec *spec, const ch
     const char *at = env.text.ptr;
     for (size_t i = 0; i < env.count; i++, at += strlen(at) + 1)
         envp[i] = at;
-    char heap[NODE_HEAP_SIZE];
-    const char *argv[ARGV_MAX];
-    size_t argc = 0;
-    switch (spec->kind) {
-    case RUNTIME_PYTHON:
-        memcpy(argv, python_argv, sizeof python_argv);
-        argc = PYTHON_ARGC;
-        break;
-    case RUNTIME_NODE: argc = node_argv(argv, heap, spec); break;
-    case RUNTIME_PROVIDED: argv[argc++] = start_program(spec); break;
-    }
+    struct arguments args = {.count = 0};
+    argument(&args, start_program(spec));
+    kinds[spec->kind].arguments(&args, spec);
     if (last_argument != NULL)
-        argv[argc++] = last_argument;
-    assert(argc <= ARGV_MAX);
-    rc = sandbox_start_block(out, argv, argc, envp, env.count, err);
+        argument(&args, last_argument);
+    rc = sandbox_start_block(out, args.items, args.count, envp, env.count, err);
     buf_done(&env.text);
     return rc;
 }
@@ -249,7 +358,7 @@ int start_block(struct buf *out, const struct function_spec *spec, const char *l
 int start_template(struct buf *out, const struct function_spec *spec, bool has_services,
                    struct err *err)
 {
-    assert(spec->kind != RUNTIME_PROVIDED);
+    assert(start_can_be_copied(spec));
     const char *kind = spec->is_runtime_alone ? "--boot" : "--template";
     int rc = put_block(out, spec, "template", has_services, kind, err);
     if (rc == 0)

@@ -30,6 +30,7 @@
 #include "base/buf.h"
 #include "sandbox/tmp.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -180,6 +181,24 @@ static int template_copy(int tree, const char *name, struct err *err)
     return tree_file(tree, name, buf_str(&bytes), 0644, err);
 }
 
+/* Debian's Java keeps its configuration in /etc/java-17-openjdk and the like. */
+static int template_java(int tree, struct err *err)
+{
+    DIR *etc = opendir("/etc");
+    if (etc == NULL)
+        return err_set(err, -errno, "open /etc");
+    int rc = 0;
+    for (struct dirent *entry; rc == 0 && (entry = readdir(etc)) != NULL;) {
+        char host[16 + NAME_MAX];
+        if (entry->d_type != DT_DIR || !str_starts(str_from(entry->d_name), STR("java-")))
+            continue;
+        (void) snprintf(host, sizeof host, "/etc/%s", entry->d_name);
+        rc = tree_bind(tree, host, host + 1, err);
+    }
+    (void) closedir(etc);
+    return rc;
+}
+
 static int template_etc(int tree, const struct root_config *config, struct err *err)
 {
     static const struct {
@@ -207,6 +226,7 @@ static int template_etc(int tree, const struct root_config *config, struct err *
         if (faccessat(AT_FDCWD, host, F_OK, 0) == 0)
             rc = tree_bind(tree, host, binds[i], err);
     }
+    rc = rc < 0 ? rc : template_java(tree, err);
     rc = rc < 0 ? rc : tree_link(tree, "/usr/share/zoneinfo/UTC", "etc/localtime", err);
     return rc < 0 ? rc : template_users(tree, config, err);
 }

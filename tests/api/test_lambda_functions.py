@@ -267,8 +267,15 @@ def bad_creations():
     yield 400, bad, "The runtime parameter of nodejs14.x is no longer supported for creating or " \
         "updating AWS Lambda functions. We recommend you use the new runtime (nodejs22.x) while " \
         "creating or updating functions.", {"Runtime": "nodejs14.x"}
-    yield 400, bad, "Virga does not run java21 functions yet: python3.8, nodejs16.x and later " \
-        "and provided* are available, the other runtimes arrive later.", {"Runtime": "java21"}
+    yield 400, bad, "The runtime parameter of go1.x is no longer supported for creating or " \
+        "updating AWS Lambda functions. We recommend you use the new runtime (provided.al2023) while " \
+        "creating or updating functions.", {"Runtime": "go1.x"}
+    yield 400, bad, "The runtime parameter of ruby2.7 is no longer supported for creating or " \
+        "updating AWS Lambda functions. We recommend you use the new runtime (ruby3.4) while " \
+        "creating or updating functions.", {"Runtime": "ruby2.7"}
+    yield 400, bad, "Virga does not run dotnet8 functions. Publish the function self-contained for linux " \
+        "with the Runtime API client (Amazon.Lambda.RuntimeSupport), call its program bootstrap, and " \
+        "use the runtime provided.al2023.", {"Runtime": "dotnet8"}
     yield 400, invalid, one + "'r1' at 'role' failed to satisfy constraint: Member must satisfy " \
         r"regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?" \
         r"[a-zA-Z_0-9+=,.@\-_/]+", {"Role": "r1"}

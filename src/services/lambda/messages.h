@@ -169,10 +169,12 @@
     LAMBDA_BAD_VALUE, "The runtime parameter of " STR_FMT " is no longer supported for creating "  \
                       "or updating AWS Lambda functions. We recommend you use the new runtime "    \
                       "(%s) while creating or updating functions."
-/* ours */
-#define MSG_RUNTIME_LATER                                                                          \
-    LAMBDA_BAD_VALUE, "Virga does not run " STR_FMT " functions yet: python3.8, nodejs16.x and "   \
-                      "later and provided* are available, the other runtimes arrive later."
+/* ours: what remains of AWS's list is .NET */
+#define MSG_RUNTIME_NONE                                                                           \
+    LAMBDA_BAD_VALUE, "Virga does not run " STR_FMT " functions. Publish the function "            \
+                      "self-contained for linux with the Runtime API client "                      \
+                      "(Amazon.Lambda.RuntimeSupport), call its program bootstrap, and use the "   \
+                      "runtime provided.al2023."
 /* observed */
 #define MSG_TIMEOUT                                                                                \
     &aws_error_validation, "1 validation error detected: Value '%d' at 'timeout' failed to "       \

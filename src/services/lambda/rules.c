@@ -145,17 +145,20 @@ int lambda_check_latest(struct op *op, const struct lambda_target *target)
     return 0;
 }
 
-/* The languages that run here; AWS withdrew the versions below `oldest`, or no Debian has them. */
+/* The languages that run here; AWS withdrew the versions below `oldest`, or no Debian has them.
+ * Versions are hundreds and units: "python3.12" is 312, "nodejs22.x" 2200. */
 static const struct language {
-    const char *prefix; /* before the number that counts: "python3.12", "nodejs22.x" */
     const char *family;
-    uint64_t oldest;
+    unsigned oldest;
     const char *newest;
     enum runtime_kind kind;
 } languages[] = {
-    {"python3.", "python", 8, "python3.12", RUNTIME_PYTHON},
-    {"nodejs", "nodejs", 16, "nodejs22.x", RUNTIME_NODE},
-    {"provided", "provided", 0, "provided.al2023", RUNTIME_PROVIDED}, /* no number counts */
+    {"python", 308, "python3.12", RUNTIME_PYTHON},
+    {"nodejs", 1600, "nodejs22.x", RUNTIME_NODE},
+    {"ruby", 302, "ruby3.4", RUNTIME_RUBY},
+    {"java", 800, "java25", RUNTIME_JAVA},
+    {"go", 100000, "provided.al2023", 0},
+    {"provided", 0, "provided.al2023", RUNTIME_PROVIDED},
 };
 
 static const struct language *language_of(struct str runtime)
@@ -166,16 +169,18 @@ static const struct language *language_of(struct str runtime)
     return NULL;
 }
 
-/* "python3.11" -> 11, "nodejs20.x" -> 20; 0: older than numbers are. */
-static uint64_t language_version(const struct language *language, struct str runtime)
+/* 0: older than numbers are ("nodejs"), or of no language. */
+static unsigned language_version(const struct language *language, struct str runtime)
 {
-    uint64_t version;
-    struct str prefix = str_from(language->prefix);
-    if (!str_starts(runtime, prefix))
-        return 0;
-    struct str digits = str_skip(runtime, prefix.len);
-    digits = str_head(digits, str_find(digits, '.'));
-    return parse_u64(digits, 99, &version) < 0 ? 0 : version;
+    struct str rest = str_skip(runtime, strlen(language->family)), number;
+    unsigned version = 0;
+    for (int unit = 100; unit > 0 && str_split(&rest, '.', &number); unit /= 100) {
+        uint64_t n;
+        if (parse_u64(number, 99, &n) < 0)
+            break; /* "x", "al2" */
+        version += (unsigned) n * (unsigned) unit;
+    }
+    return version;
 }
 
 enum runtime_kind lambda_runtime_kind(struct str runtime)
@@ -204,7 +209,7 @@ int lambda_check_runtime(struct op *op, struct str runtime)
         return svc_fail(op, MSG_RUNTIME, STR_ARG(runtime), STR_ARG(runtime_names(op->arena)));
     const struct language *language = language_of(runtime);
     if (language == NULL)
-        return svc_fail(op, MSG_RUNTIME_LATER, STR_ARG(runtime));
+        return svc_fail(op, MSG_RUNTIME_NONE, STR_ARG(runtime));
     if (language_version(language, runtime) < language->oldest)
         return svc_fail(op, MSG_RUNTIME_OLD, STR_ARG(runtime), language->newest);
     return 0;

@@ -133,9 +133,10 @@ static void what_is_not_there_is_named(void **state)
 static void runtimes(void **state)
 {
     (void) state;
-    static const char *const good[] = {"python3.8",    "python3.9",      "python3.12", "python3.13",
-                                       "nodejs16.x",   "nodejs20.x",     "nodejs24.x", "provided",
-                                       "provided.al2", "provided.al2023"};
+    static const char *const good[] = {
+        "python3.8",  "python3.9", "python3.12",   "python3.13",      "nodejs16.x", "nodejs20.x",
+        "nodejs24.x", "provided",  "provided.al2", "provided.al2023", "ruby3.2",    "ruby3.4",
+        "ruby4.0",    "java8.al2", "java11",       "java25"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct op op = op_make();
         assert_ok(lambda_check_runtime(&op, str_from(good[i])));
@@ -162,11 +163,21 @@ static void runtimes(void **state)
                     op.fault.message.len);
     }
     op = op_make();
-    expect_fault(&op, lambda_check_runtime(&op, STR("ruby3.4")), "InvalidParameterValueException",
-                 "Virga does not run ruby3.4 functions yet: python3.8, nodejs16.x and later and "
-                 "provided* are available, the other runtimes arrive later.");
+    expect_fault(&op, lambda_check_runtime(&op, STR("go1.x")), "InvalidParameterValueException",
+                 "The runtime parameter of go1.x is no longer supported for creating or updating "
+                 "AWS Lambda functions. We recommend you use the new runtime (provided.al2023) "
+                 "while creating or updating functions.");
+    static const char *const dotnet[] = {"dotnetcore3.1", "dotnet6", "dotnet8", "dotnet10"};
+    for (size_t i = 0; i < ARRAY_LEN(dotnet); i++) {
+        op = op_make();
+        assert_int_equal(lambda_check_runtime(&op, str_from(dotnet[i])), OP_FAILED);
+        assert_true(str_starts(op.fault.message, STR("Virga does not run dotnet")));
+        assert_true(str_ends(op.fault.message, STR("use the runtime provided.al2023.")));
+    }
     assert_int_equal(lambda_runtime_kind(STR("python3.9")), RUNTIME_PYTHON);
     assert_int_equal(lambda_runtime_kind(STR("nodejs22.x")), RUNTIME_NODE);
+    assert_int_equal(lambda_runtime_kind(STR("ruby3.3")), RUNTIME_RUBY);
+    assert_int_equal(lambda_runtime_kind(STR("java8.al2")), RUNTIME_JAVA);
     assert_int_equal(lambda_runtime_kind(STR("provided.al2023")), RUNTIME_PROVIDED);
 }
 
