@@ -178,7 +178,7 @@ enum snap_result snap_take(int fd, int kept_fd, unsigned threads_max, char reaso
     struct snap_state state;
     memset(&state, 0, sizeof state);
     struct snap snap = {.fd = fd, .reason = reason, .state = &state};
-    int rc = snap_threads_stop(&state, threads_max, reason);
+    int rc = snap_threads_stop(threads_max, reason);
     if (rc == 0)
         rc = take(&snap, kept_fd);
     if (rc != SNAP_RESTORED)

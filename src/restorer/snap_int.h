@@ -81,8 +81,6 @@ struct snap_thread {
  * the copy finds it in its own memory. */
 struct snap_state {
     struct snap_thread main; /* the thread that takes the snapshot */
-    uint32_t thread_count;
-    struct snap_thread threads[SNAP_THREADS_MAX]; /* the others */
     uint64_t gs_base;
     struct kernel_sigaction signals[SNAP_SIGNALS + 1];
     uint64_t signal_mask;
@@ -113,13 +111,12 @@ void snap_thread_state_load(const struct snap_thread *thread);
 
 /* ---- snap_threads.c ---- */
 
-/* Stops all other threads and fills threads of the zeroed state, which must stay where it is until
- * snap_threads_release. SNAP_REFUSED and the reason when there are more than threads_max in all, or
- * one of them does not come to rest; release is due in any case. */
-int snap_threads_stop(struct snap_state *state, unsigned threads_max, char reason[SNAP_REASON_MAX]);
+/* Stops all other threads. SNAP_REFUSED and the reason when there are more than threads_max in all,
+ * or one of them does not come to rest; release is due in any case. */
+int snap_threads_stop(unsigned threads_max, char reason[SNAP_REASON_MAX]);
 void snap_threads_release(void);
 /* In a copy: they go on. All signals must be blocked. */
-void snap_threads_start(const struct snap_state *state);
+void snap_threads_start(void);
 
 /* ---- snap_files.c ---- */
 

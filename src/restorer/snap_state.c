@@ -186,6 +186,6 @@ void snap_state_load(struct snap_state *s)
      * their own masks where they go on. */
     uint64_t all = UINT64_MAX;
     must(sys4(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long) &all, 0, KERNEL_SIGSET));
-    snap_threads_start(s);
+    snap_threads_start();
     signals_load(s);
 }

@@ -2,8 +2,8 @@
  *
  *     template   tell ──signal──> handler notes its thread ──> waits in thread_point
  *                all stopped ──> image ──> released ──> handlers return
- *     copy       clone, once for each, on the stack it was stopped on ──> thread_resume ──> the
- *                kernel's state put back ──> handler returns
+ *     copy       clone, on the stack it was stopped on ──> snap_thread_resume ──> the next one is
+ *                cloned ──> the kernel's state put back ──> handler returns
  *
  * A signal handler is what makes this short: the kernel has laid the thread's registers, floating
  * point state and signal mask on its own stack, which is in the image, and takes them from there
@@ -41,11 +41,13 @@ enum {
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |            \
      CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
-/* Found by the handlers. Words are shared between threads by the atomic builtins alone. */
+/* Not on the stack of the calling thread: in a copy the others come to life while it goes on. Words
+ * are shared between threads by the atomic builtins alone. */
 static struct {
-    struct snap_state *state;
+    uint32_t count; /* of threads */
     uint32_t entered, stopped;
     uint32_t is_released;
+    struct snap_thread threads[SNAP_THREADS_MAX];
 } park;
 
 static void futex(uint32_t *word, long operation, long value)
@@ -64,10 +66,32 @@ void snap_thread_wait(struct snap_thread *thread)
         futex(&park.is_released, FUTEX_WAIT, 0);
 }
 
-/* In a copy, on the stack of the stopped thread; the thread pointer is there. */
+/* The new thread has the given stack and thread pointer from its first instruction on, and goes to
+ * where the old one was stopped. */
+static void start(const struct snap_thread *thread)
+{
+    long result;
+    register long ctid __asm__("r10") = (long) thread->tid_address;
+    register long tls __asm__("r8") = (long) thread->fs_base;
+    __asm__ volatile("syscall\n"
+                     "test %%rax, %%rax\n"
+                     "jz snap_thread_resume\n"
+                     : "=a"(result)
+                     : "a"(__NR_clone), "D"(CLONE_FLAGS), "S"(thread->sp), "d"(thread->tid_address),
+                       "r"(ctid), "r"(tls)
+                     : "rcx", "r11", "memory");
+    if (result < 0)
+        sys_exit(SNAP_EXIT_STATE);
+}
+
+/* In a copy, on the stack of the stopped thread; the thread pointer is there. Each starts the next
+ * one, so that the main thread goes on while they come to life on another CPU. */
 void snap_thread_load(struct snap_thread *thread) __attribute__((used, visibility("hidden")));
 void snap_thread_load(struct snap_thread *thread)
 {
+    const struct snap_thread *next = thread + 1;
+    if (next < park.threads + park.count)
+        start(next);
     snap_thread_state_load(thread);
 }
 
@@ -106,9 +130,9 @@ static void on_signal(int number, void *info, void *context)
 {
     (void) number, (void) info, (void) context;
     uint32_t index = __atomic_fetch_add(&park.entered, 1, __ATOMIC_SEQ_CST);
-    if (index >= park.state->thread_count)
+    if (index >= park.count)
         return; /* sent by somebody else */
-    struct snap_thread *thread = &park.state->threads[index];
+    struct snap_thread *thread = &park.threads[index];
     thread->missing = snap_thread_state_save(thread);
     snap_thread_point(thread);
 }
@@ -204,7 +228,7 @@ static int stop_all(const struct others *others)
     return told == others->count && tries < TRIES ? 0 : SNAP_REFUSED;
 }
 
-int snap_threads_stop(struct snap_state *state, unsigned threads_max, char reason[SNAP_REASON_MAX])
+int snap_threads_stop(unsigned threads_max, char reason[SNAP_REASON_MAX])
 {
     static struct others others, after;
     if (list_others(&others) < 0)
@@ -212,9 +236,8 @@ int snap_threads_stop(struct snap_state *state, unsigned threads_max, char reaso
     if (others.count + 1 > threads_max)
         return refuse(reason, threads_max == 1 ? "more than one thread runs"
                                                : "more threads run than the runtime's own");
-    state->thread_count = others.count;
     memset(&park, 0, sizeof park);
-    park.state = state;
+    park.count = others.count;
     if (others.count == 0)
         return 0;
     if (wait_for_rest(&others) < 0)
@@ -223,9 +246,9 @@ int snap_threads_stop(struct snap_state *state, unsigned threads_max, char reaso
         return refuse(reason, "a thread cannot be stopped");
     if (list_others(&after) < 0 || after.count != others.count)
         return refuse(reason, "a thread was started meanwhile");
-    for (uint32_t i = 0; i < state->thread_count; i++)
-        if (state->threads[i].missing != NULL)
-            return refuse(reason, state->threads[i].missing);
+    for (uint32_t i = 0; i < park.count; i++)
+        if (park.threads[i].missing != NULL)
+            return refuse(reason, park.threads[i].missing);
     return 0;
 }
 
@@ -235,26 +258,8 @@ void snap_threads_release(void)
     futex(&park.is_released, FUTEX_WAKE, SNAP_THREADS_MAX);
 }
 
-/* The new thread has the given stack and thread pointer from its first instruction on, and goes to
- * where the old one was stopped. */
-static long start(const struct snap_thread *thread)
+void snap_threads_start(void)
 {
-    long result;
-    register long ctid __asm__("r10") = (long) thread->tid_address;
-    register long tls __asm__("r8") = (long) thread->fs_base;
-    __asm__ volatile("syscall\n"
-                     "test %%rax, %%rax\n"
-                     "jz snap_thread_resume\n"
-                     : "=a"(result)
-                     : "a"(__NR_clone), "D"(CLONE_FLAGS), "S"(thread->sp), "d"(thread->tid_address),
-                       "r"(ctid), "r"(tls)
-                     : "rcx", "r11", "memory");
-    return result;
-}
-
-void snap_threads_start(const struct snap_state *state)
-{
-    for (uint32_t i = 0; i < state->thread_count; i++)
-        if (start(&state->threads[i]) < 0)
-            sys_exit(SNAP_EXIT_STATE);
+    if (park.count > 0)
+        start(&park.threads[0]);
 }
