@@ -361,6 +361,8 @@ static int gateway_make(struct serve *serve, struct err *err)
         .in_flight_max = IN_FLIGHT_MAX,
         .health = services_health,
         .health_arg = serve->services,
+        .status = services_status,
+        .status_arg = serve->services,
     };
     return gateway_new(&config, &serve->gateway, err);
 }

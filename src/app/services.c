@@ -173,6 +173,11 @@ void services_health(void *arg, struct json_writer *w)
     json_object_end(w);
 }
 
+struct runtime *services_runtime(const struct services *services)
+{
+    return services->runtime;
+}
+
 /* --- draining: instances first, then what they printed goes to the disk --- */
 
 static void log_arrived(struct task *task)

@@ -28,8 +28,13 @@ struct services_config {
 CHECK_RESULT int services_open(const struct services_config *config, struct services **out_services,
                                struct err *err);
 const struct registry *services_registry(const struct services *services);
+struct runtime *services_runtime(const struct services *services);
 /* Writes members of the health object: counts of instances. thread: any loop. */
 void services_health(void *services, struct json_writer *w);
+/* Answers /_virga/status: the health object's counts, and the figures of each function. thread:
+ * loop number `loop`. */
+struct gateway_status;
+void services_status(void *services, size_t loop, struct gateway_status *status);
 /* Ends all instances of functions: running ones may finish within timeout_ms; what they printed is
  * on disk when done runs on loop 0.
  * thread: any. */

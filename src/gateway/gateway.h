@@ -11,6 +11,13 @@ struct gateway;
 struct loop;
 struct tls_identity;
 
+/* A question for /_virga/status: whoever answers it writes a JSON object into `out` and calls done
+ * on the loop that asked. */
+struct gateway_status {
+    struct buf out;
+    void (*done)(struct gateway_status *status);
+};
+
 struct gateway_config {
     const struct registry *registry; /* borrowed, complete */
     struct loop *const *loops;       /* borrowed */
@@ -27,6 +34,9 @@ struct gateway_config {
     /* Writes further members into the health object; loop thread. NULL: none. */
     void (*health)(void *arg, struct json_writer *w);
     void *health_arg;
+    /* Answers it, later; thread: loop number `loop`. NULL: there is no such path. */
+    void (*status)(void *arg, size_t loop, struct gateway_status *status);
+    void *status_arg;
 };
 
 /* Main thread, before the loops run. errors: those of the servers. */

@@ -65,8 +65,10 @@ void requests_free(struct gateway_loop *home);    /* the spare ones */
 /* A UUID of version 4 as text. */
 void request_id_make(struct gateway_loop *home, char out_id[REQUEST_ID_SIZE]);
 
-/* True: x asked for something of our own (health) and has been answered (own.c). */
-bool own_answer(struct gateway_loop *home, struct exchange *x);
+/* True: x asks for something of our own. It has been answered, or will be by own_on_body: its user
+ * is then NULL (own.c). */
+bool own_take(struct gateway_door *door, struct exchange *x);
+void own_on_body(struct gateway_door *door, struct exchange *x);
 
 /* A request for a service's front, recognised by host or path (front.c). */
 struct front_found {

@@ -593,7 +593,7 @@ void request_on_head(void *arg, struct exchange *x)
     bool is_public = door->caller.account.ptr == NULL;
     struct front_found front;
     bool is_front = front_find(home->gateway->config.registry, exchange_head(x), &front);
-    if ((is_public && answer_crosssite(home, x, is_front)) || (!is_front && own_answer(home, x)))
+    if ((is_public && answer_crosssite(home, x, is_front)) || (!is_front && own_take(door, x)))
         return;
     if (is_front) {
         front_on_head(door, x, &front);
@@ -651,8 +651,11 @@ static void request_go(struct request *request)
 
 void request_on_body(void *arg, struct exchange *x)
 {
-    (void) arg;
     struct request *request = exchange_user(x);
+    if (request == NULL) {
+        own_on_body(arg, x);
+        return;
+    }
     request->has_body = true;
     if (request->is_upload) {
         intake_finish(&request->intake);

@@ -60,6 +60,7 @@ static void run_finish(struct task *task)
 void home_done(struct home *home, struct invocation *inv)
 {
     home_publish_counts(home);
+    figures_count(home, inv);
     struct loop *origin = home->runtime->config.loops[inv->origin];
     if (origin == home->loop) {
         finish(inv);
@@ -79,6 +80,7 @@ static struct home *home_of(const struct runtime *runtime, const struct function
 
 static void begin(struct home *home, struct invocation *inv)
 {
+    figures_begin(home, inv->spec);
     sched_invoke(&home->sched, inv);
     home_publish_counts(home);
 }
@@ -143,6 +145,8 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
     struct function_spec *counted = (struct function_spec *) (uintptr_t) spec_or_null;
     sched_function_changed(&home->sched, arn, counted);
     images_changed(home, arn, spec_or_null);
+    if (spec_or_null == NULL)
+        figures_forget(home, arn);
     if (spec_or_null != NULL)
         images_wish_boot(home, spec_or_null);
     home_publish_counts(home);
@@ -271,6 +275,7 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
                           .scratch = mem_new(SCRATCH_SIZE),
                           .log_scratch = mem_new(SCRATCH_SIZE)};
     map_init(&home->instances);
+    map_init(&home->figures);
     map_init(&home->images);
     const struct sched_config sched = {.exec = home->exec,
                                        .effects = &instance_effects,
@@ -310,6 +315,7 @@ void runtime_free(struct runtime *runtime)
         assert(home->template == NULL);
         sched_done(&home->sched);
         images_done(home);
+        figures_done(home);
         map_done(&home->instances);
         free(home->scratch);
         free(home->log_scratch);

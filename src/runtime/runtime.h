@@ -175,3 +175,28 @@ struct runtime_counts {
     unsigned booted_early;             /* copies of a booted language */
 };
 struct runtime_counts runtime_counts(const struct runtime *runtime);
+
+/* What one function version does, and did since the server started or it was created. */
+struct function_figures {
+    const struct function_spec *spec; /* borrowed during the call */
+    unsigned instances, starting, idle, busy, queued;
+    uint64_t calls, errors, throttles, cold_starts;
+    uint64_t memory_peak_bytes; /* of the instance that ended a call last */
+    /* Of the last 10 to 20 seconds. */
+    double calls_per_s;
+    int64_t p50_us, p99_us; /* of the time that calls ran; 0: there were none */
+};
+
+/* A question for the figures of all functions: each is called for every one, on the loops that the
+ * functions belong to, one after the other; then done, on the loop that asked. */
+struct figures_ask {
+    void (*each)(void *arg, const struct function_figures *figures);
+    void (*done)(void *arg);
+    void *arg;
+    /* The runtime's own. */
+    struct runtime *runtime;
+    size_t origin, next;
+    struct task task;
+};
+/* thread: loop number `loop`. ask: the caller's, borrowed until done. */
+void runtime_ask_figures(struct runtime *runtime, size_t loop, struct figures_ask *ask);

@@ -13,6 +13,7 @@
  *   start.c     what it is started with: arguments and environment
  *   images.c    which functions have a snapshot, and whether to use it
  *   template.c  the instance that a snapshot is taken of
+ *   figures.c   what each function does and did
  *   broker.c    the spawner's socket, on loop 0 */
 #include "base/assert.h"
 #include "net/loop.h"
@@ -42,6 +43,7 @@ struct home {
     struct task drain_task, done_task;
     struct timer drain_timer;
     struct runtime_counts counts; /* atomic: a copy for other threads */
+    struct map figures;           /* "arn:version" -> struct figure, owned */
     struct map images;            /* "arn:version" -> struct image, owned */
     uint64_t image_bytes;         /* of all images */
     struct template *template;    /* owned until it is gone; NULL: none is being made */
@@ -249,6 +251,12 @@ void broker_spawn(struct home *home, uint64_t id, struct function_spec *spec);
 void broker_kill(struct home *home, uint64_t id);
 /* Init is over: the CPU that the function's memory size stands for, if it had more. */
 void broker_limit(struct home *home, uint64_t id, const struct function_spec *spec);
+
+/* figures.c */
+void figures_begin(struct home *home, struct function_spec *spec);   /* a call begins */
+void figures_count(struct home *home, const struct invocation *inv); /* results are set */
+void figures_forget(struct home *home, struct str arn);
+void figures_done(struct home *home);
 
 /* runtime.c */
 void home_event(struct home *home, const struct sandbox_event *event); /* from the broker */

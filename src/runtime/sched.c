@@ -664,6 +664,20 @@ void sched_done(struct sched *sched)
     map_done(&sched->accounts);
 }
 
+struct sched_counts sched_counts(const struct sched *sched, const struct function_spec *spec)
+{
+    struct key_text text;
+    const struct sched_function *function = map_find(&sched->functions, key_of(spec, &text));
+    if (function == NULL)
+        return (struct sched_counts){0};
+    return (struct sched_counts){
+        .instances = function->slots,
+        .starting = function->starting,
+        .idle = (unsigned) function->idle.len,
+        .queued = (unsigned) function->waiting.len,
+        .busy = (unsigned) (function->in_flight - (int64_t) function->waiting.len)};
+}
+
 void sched_check(const struct sched *sched)
 {
     size_t at = 0, slots = 0, starting = 0, waiting = 0, idle = 0;

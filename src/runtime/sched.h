@@ -134,5 +134,12 @@ void sched_drain(struct sched *sched);
  * invocations of busy ones. */
 void sched_refuse(struct sched *sched);
 
+/* What runs and waits of one function version; zeros for one that is not known here. */
+struct sched_counts {
+    unsigned instances; /* stopping ones too */
+    unsigned starting, idle, busy, queued;
+};
+struct sched_counts sched_counts(const struct sched *sched, const struct function_spec *spec);
+
 /* Asserts the relations of all counters and lists; for tests. */
 void sched_check(const struct sched *sched);
