@@ -3,6 +3,7 @@
  * than it was told is worse than one that does not start. */
 #include "app/config.h"
 
+#include "app/place.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 
@@ -140,8 +141,7 @@ static int check(const struct words *words, struct serve_config *config, struct 
 int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
 {
     struct words words = {0};
-    struct serve_config config = {
-        .host = "127.0.0.1", .port = 4566, .data_dir = "/var/lib/virga", .log_level = LOG_INFO};
+    struct serve_config config = {.host = "127.0.0.1", .port = 4566, .log_level = LOG_INFO};
     const struct cli_option options[] = {
         {"--dev", OPTION_FLAG, &config.is_dev, NULL,
          "accept any credentials; a 12-digit access key is the account"},
@@ -150,7 +150,7 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
         {"--listen", OPTION_TEXT, &words.listen, "ADDR:PORT",
          "127.0.0.1:4566 by default; port 0 lets the system choose"},
         {"--data", OPTION_TEXT, &words.data, "DIR",
-         "where everything is kept; /var/lib/virga by default"},
+         "where everything is kept; " PLACE_DEFAULT_TEXT " by default"},
         {"--async-retry", OPTION_TEXT, &words.async_retry, "MS",
          "with --dev: wait that long, not a minute, after an asynchronous call\n"
          "has failed; the other waits shrink alike"},

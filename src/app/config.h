@@ -11,7 +11,7 @@ struct serve_config {
     bool has_snapshots;     /* start functions from snapshots of their initialised processes */
     char host[HOST_SIZE];   /* numeric address */
     uint16_t port;          /* 0: the system chooses */
-    const char *data_dir;   /* borrowed from argv */
+    const char *data_dir;   /* borrowed from argv; NULL: place_default */
     unsigned loops;         /* 0: by the number of CPUs */
     int64_t async_retry_ms; /* 0: AWS's */
     enum log_level log_level;

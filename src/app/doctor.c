@@ -2,13 +2,16 @@
  * asked. It lives in app/ because its checks are the sandbox's, which cli/ may not see. */
 #include "app/doctor.h"
 
+#include "app/place.h"
 #include "app/serve.h"
 #include "base/buf.h"
 #include "cli/options.h"
 #include "data/json.h"
+#include "os/userns.h"
 #include "sandbox/probe.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { OUTPUT_MAX = 64 * 1024 };
 
@@ -64,12 +67,13 @@ static void print_json(const struct probe *probe)
 
 int doctor_main(int argc, char **argv)
 {
-    struct probe_config config = {.data_dir = "/var/lib/virga",
+    char home[PATH_MAX];
+    struct probe_config config = {.data_dir = place_default(home),
                                   .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
                                   .pool_size = POOL_SIZE};
     const struct cli_option options[] = {
         {"--data", OPTION_TEXT, &config.data_dir, "DIR",
-         "where the server would keep everything; /var/lib/virga by default"},
+         "where the server would keep everything; " PLACE_DEFAULT_TEXT " by default"},
     };
     const struct cli_syntax syntax = {
         .command = "doctor",
@@ -84,6 +88,9 @@ int doctor_main(int argc, char **argv)
     int rc = cli_parse(&syntax, argc, argv, &common, NULL);
     if (rc != CLI_PARSED)
         return rc;
+    struct err err;
+    if (geteuid() != 0 && userns_enter(&err) < 0)
+        (void) fprintf(stderr, "virga doctor: rootless mode: %s\n", err.text);
     struct probe probe;
     probe_run(&config, &probe);
     if (common.is_json)

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "os/file.h"
 #include "os/privilege.h"
+#include "os/userns.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -39,6 +40,30 @@ static int own_dir(const char *path, uid_t uid, struct err *err)
         return err_set(err, -ENOTDIR, "'%s'", path);
     if ((st.st_uid != uid || st.st_gid != uid) && lchown(path, uid, uid) < 0)
         return err_set(err, -errno, "give '%s' to uid %u", path, uid);
+    return 0;
+}
+
+const char *place_default(char out_path[PATH_MAX])
+{
+    const char *home = getenv("HOME"), *data = getenv("XDG_DATA_HOME"); /* XDG base directories */
+    int len = -1;
+    if (geteuid() != 0 && data != NULL && data[0] == '/')
+        len = snprintf(out_path, PATH_MAX, "%s/virga", data);
+    else if (geteuid() != 0 && home != NULL && home[0] == '/')
+        len = snprintf(out_path, PATH_MAX, "%s/.local/share/virga", home);
+    return len < 0 || len >= PATH_MAX ? "/var/lib/virga" : out_path;
+}
+
+int place_instance_uids(unsigned count, uid_t *out_first, struct err *err)
+{
+    uint64_t ids = userns_id_count();
+    if (ids >= (uint64_t) PLACE_INSTANCE_UID_BASE + count)
+        *out_first = PLACE_INSTANCE_UID_BASE;
+    else if (ids > PLACE_UID && PLACE_INSTANCE_UID_BASE_LOW + count <= PLACE_UID)
+        *out_first = PLACE_INSTANCE_UID_BASE_LOW;
+    else
+        return err_say(err, -EPERM, "this user namespace has %llu ids, %d are needed",
+                       (unsigned long long) ids, USERNS_IDS);
     return 0;
 }
 

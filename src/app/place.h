@@ -12,7 +12,8 @@
 #include <limits.h>
 #include <sys/types.h>
 
-#define PLACE_DATA "/run/virga/data"
+#define PLACE_DATA         "/run/virga/data"
+#define PLACE_DEFAULT_TEXT "/var/lib/virga (root) or ~/.local/share/virga"
 
 enum {
     /* Who the main process becomes. Out of the range of ordinary users (from 1000) and of what
@@ -21,12 +22,20 @@ enum {
     /* Instances: one uid each, from here on. systemd's table of uid ranges calls 1879048192 to
      * 2147483646 unused (systemd.io/UIDS-GIDS). */
     PLACE_INSTANCE_UID_BASE = 1900000000,
+    /* The same where only a container's 65,536 ids exist. */
+    PLACE_INSTANCE_UID_BASE_LOW = 10000,
 };
 
 struct place {
     char root[PATH_MAX], data[PATH_MAX], sandbox[PATH_MAX]; /* absolute */
     int lock_fd;
 };
+
+/* The data directory of who asks for no other: root's, or below the user's home. */
+const char *place_default(char out_path[PATH_MAX]);
+
+/* The first uid for instances among the ids that exist here. -EPERM: too few exist. */
+CHECK_RESULT int place_instance_uids(unsigned count, uid_t *out_first, struct err *err);
 
 /* Makes and locks the directories. Root, before any thread. -EWOULDBLOCK: another server runs in
  * this directory. */

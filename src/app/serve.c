@@ -33,6 +33,7 @@
 #include "os/privilege.h"
 #include "os/random.h"
 #include "os/thread.h"
+#include "os/userns.h"
 #include "restorer/files.h"
 #include "sandbox/sandbox.h"
 
@@ -226,14 +227,18 @@ static int spawner_launch(struct serve *serve, struct err *err)
         const struct restorer_file *file = &restorer_files[i];
         spawner_add_runtime_file(file->name, file->bytes, *file->size, file->is_executable);
     }
+    uid_t first_uid;
+    int rc = place_instance_uids(INSTANCES_MAX + TEMPLATES_MAX, &first_uid, err);
+    if (rc < 0)
+        return rc;
     const struct spawner_config config = {
         .state_dir = serve->place.sandbox,
         .main_uid = PLACE_UID,
-        .uid_base = PLACE_INSTANCE_UID_BASE,
+        .uid_base = first_uid,
         .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
         .pool_size = POOL_SIZE,
     };
-    int rc = spawner_start(&config, &serve->spawner, err);
+    rc = spawner_start(&config, &serve->spawner, err);
     return rc < 0 ? err_wrap(err, "start the spawner") : 0;
 }
 
@@ -266,19 +271,21 @@ static int tls_self_made(struct serve *serve, struct err *err)
     return tls_identity_self_made(PLACE_DATA "/tls", clock_utc_ms(serve->clock), &serve->tls, err);
 }
 
-/* What needs root or a single thread. */
+/* What needs root, the host's or that of a user namespace of our own, or a single thread. */
 static int start_privileged(struct serve *serve, struct err *err)
 {
-    if (geteuid() != 0)
-        return err_say(err, -EPERM,
-                       "must be started by root: it builds sandboxes, and then "
-                       "becomes an unprivileged user itself");
     unsigned long files;
-    int rc = files_limit_raise(&files, err);
+    char home[PATH_MAX];
+    const char *data = serve->config.data_dir;
+    if (data == NULL)
+        data = place_default(home); /* before we are root of anything */
+    int rc = geteuid() == 0 ? 0 : userns_enter(err);
+    if (rc >= 0)
+        rc = files_limit_raise(&files, err);
     if (rc >= 0)
         rc = tls_given(serve, err);
     if (rc >= 0)
-        rc = place_open(serve->config.data_dir, &serve->place, err);
+        rc = place_open(data, &serve->place, err);
     if (rc >= 0)
         rc = place_mount(&serve->place, err);
     if (rc >= 0)

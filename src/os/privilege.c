@@ -50,19 +50,35 @@ static int parent_of(const char *path, char out_parent[PATH_MAX], struct err *er
     return 0;
 }
 
+/* The directory to mount on. Root of a user namespace may not make it where it belongs to the
+ * host's root: then a tmpfs of our own hides the one above. */
+static int point_make(const char *path, struct err *err)
+{
+    int rc = dir_make(path, 0755, err);
+    if (rc != -EACCES && rc != -EPERM)
+        return rc;
+    char above[PATH_MAX];
+    rc = parent_of(path, above, err);
+    if (rc < 0)
+        return rc;
+    if (mount("virga", above, "tmpfs", MS_NODEV | MS_NOEXEC | MS_NOSUID, "mode=755,size=64k") < 0)
+        return err_set(err, -errno, "mount a tmpfs at %s", above);
+    return dir_make(path, 0755, err);
+}
+
 int mount_private(const char *from, const char *to, struct err *err)
 {
     char parent[PATH_MAX];
     int rc = parent_of(to, parent, err);
     if (rc < 0)
         return rc;
-    rc = dir_make(parent, 0755, err);
-    if (rc < 0)
-        return rc;
     if (unshare(CLONE_NEWNS) < 0)
         return err_set(err, -errno, "make a mount namespace");
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
         return err_set(err, -errno, "detach the mount namespace");
+    rc = point_make(parent, err);
+    if (rc < 0)
+        return rc;
     if (mount("virga", parent, "tmpfs", MS_NODEV | MS_NOEXEC | MS_NOSUID, "mode=755,size=64k") < 0)
         return err_set(err, -errno, "mount a tmpfs at %s", parent);
     if (mkdir(to, 0755) < 0)

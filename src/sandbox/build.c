@@ -14,9 +14,9 @@
  * should be: all of that is inherited from the spawner. Between clone and exec no heap, no stdio,
  * no lock is used.
  *
- * No user namespace: these namespaces belong to the host's, in which the tenant's uid has no
- * capability and can get none. A rootless mode would add CLONE_NEWUSER to the flags and its map
- * before the child goes on. */
+ * No user namespace of its own: these namespaces belong to the spawner's, which is the host's or,
+ * in rootless mode, the one that the whole server entered at its start (os/userns.h). In either the
+ * tenant's uid has no capability and can get none. */
 #include "sandbox/build.h"
 
 #include "base/assert.h"

@@ -33,10 +33,21 @@ enum { LISTEN_BACKLOG = 128 };
 
 const struct netns netns_none = {-1, {-1, -1}};
 
-int netns_home(struct err *err)
+static int own_namespace(struct err *err)
 {
     int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     return fd < 0 ? err_set(err, -errno, "open own network namespace") : fd;
+}
+
+int netns_home(struct err *err)
+{
+    AUTO_CLOSE int fd = own_namespace(err);
+    if (fd < 0 || setns(fd, CLONE_NEWNET) == 0)
+        return take_fd(&fd);
+    /* Rootless: the host's namespace lets nobody back in who stepped out; so one of our own. */
+    if (unshare(CLONE_NEWNET) < 0)
+        return err_set(err, -errno, "make a network namespace");
+    return own_namespace(err);
 }
 
 int netns_loopback_up(void)
@@ -75,7 +86,7 @@ static int furnish(struct netns *netns, struct err *err)
         if (netns->listeners[i] < 0)
             return netns->listeners[i];
     }
-    netns->fd = netns_home(err);
+    netns->fd = own_namespace(err);
     return netns->fd < 0 ? netns->fd : 0;
 }
 

@@ -93,7 +93,8 @@ static void check_privilege(struct probe *probe)
     const char *advice = geteuid() == 0
                              ? "this root lacks CAP_SYS_ADMIN, as in an unprivileged container: "
                                "give the container that capability (docker run --privileged)"
-                             : "run Virga as root: it keeps root in one small process only";
+                             : "run Virga as root, or see what rootless mode needs: "
+                               "docs/rootless.md";
     add(probe, "privilege", can && geteuid() == 0 ? PROBE_GOOD : PROBE_MISSING, advice,
         "uid %u, CAP_SYS_ADMIN %s", (unsigned) geteuid(), can ? "yes" : "no");
 }
@@ -145,8 +146,11 @@ static void check_cgroup_part(struct probe *probe, const struct cgroup_tree *tre
         base = tree->parts[CGROUP_UNIFIED].base;
     bool can = access(base, W_OK) == 0;
     add(probe, name, can ? PROBE_GOOD : PROBE_MISSING,
-        "this cgroup must be writable: run as root, and in a container mount cgroups writable "
-        "(docker run --privileged --cgroupns=private)",
+        "this cgroup must be writable: run as root, or as a user below a delegated one "
+        "(systemd-run "
+        "--user --scope -p Delegate=yes virga serve); in a container mount cgroups writable "
+        "(docker "
+        "run --privileged --cgroupns=private)",
         "version %d at %.120s", is_v2 ? 2 : 1, base);
 }
 

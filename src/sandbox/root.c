@@ -13,10 +13,8 @@
  *
  * The part that is the same for all is a tree of mounts in the spawner's private mount namespace
  * ("template"); a child gets a copy with CLONE_NEWNS, adds what is its own, turns into it with
- * pivot_root(".", ".") and detaches the old root. The mount namespace belongs to the host's user
- * namespace, in which the tenant has no capability. In a rootless mode (later) the copy would be
- * owned by a less privileged user namespace and would first have to be bound onto itself, because
- * mounts that come from above are locked.
+ * pivot_root(".", ".") and detaches the old root. The mount namespace belongs to the
+ * spawner's user namespace, in which the tenant has no capability.
  *
  * Directories of code and layers come from main as descriptors. A mount can be cloned only inside
  * the mount namespace it belongs to, and those descriptors belong to main's; so the path that
@@ -117,6 +115,30 @@ static int template_system(int tree, struct err *err)
     return rc;
 }
 
+/* In a user namespace nobody may make device nodes: the host's is shown instead. */
+static int device_bind(int tree, const char *path, struct err *err)
+{
+    char host[24];
+    (void) snprintf(host, sizeof host, "/%s", path);
+    AUTO_CLOSE int source = open_tree(AT_FDCWD, host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                              .propagation = MS_PRIVATE};
+    if (source < 0 || mount_setattr(source, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+        return err_set(err, -errno, "take %s", host);
+    int rc = tree_file(tree, path, STR(""), 0666, err);
+    if (rc == 0 && move_mount(source, "", tree, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        rc = err_set(err, -errno, "show %s", host);
+    return rc;
+}
+
+static int device_make(int tree, const char *path, unsigned minor, struct err *err)
+{
+    if (mknodat(tree, path, S_IFCHR | 0666, makedev(1, minor)) < 0)
+        return errno == EPERM ? device_bind(tree, path, err)
+                              : err_set(err, -errno, "make %s", path);
+    return fchmodat(tree, path, 0666, 0) < 0 ? err_set(err, -errno, "chmod %s", path) : 0;
+}
+
 static int template_devices(int tree, struct err *err)
 {
     static const struct {
@@ -126,9 +148,7 @@ static int template_devices(int tree, struct err *err)
         {"dev/null", 3}, {"dev/zero", 5}, {"dev/full", 7}, {"dev/random", 8}, {"dev/urandom", 9}};
     int rc = tree_mkdir(tree, "dev", err);
     for (size_t i = 0; i < ARRAY_LEN(nodes) && rc == 0; i++)
-        if (mknodat(tree, nodes[i].path, S_IFCHR | 0666, makedev(1, nodes[i].minor)) < 0 ||
-            fchmodat(tree, nodes[i].path, 0666, 0) < 0)
-            rc = err_set(err, -errno, "make %s", nodes[i].path);
+        rc = device_make(tree, nodes[i].path, nodes[i].minor, err);
     static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
                                            {"/proc/self/fd/0", "dev/stdin"},
                                            {"/proc/self/fd/1", "dev/stdout"},

@@ -35,6 +35,7 @@ CLIENT_ENVIRONMENT = {
 
 class Server:
     """options: further arguments of `virga serve`. data: a folder to keep between servers."""
+    command = [VIRGA]
 
     def __init__(self, *options, data=None, dev=True):
         self.folder = None if data else tempfile.mkdtemp(prefix="virga-test-")
@@ -48,7 +49,7 @@ class Server:
     def start(self):
         self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
         self.process = subprocess.Popen(
-            [VIRGA, "serve", "--listen", "127.0.0.1:0", "--data", self.data] + self.options,
+            self.command + ["serve", "--listen", "127.0.0.1:0", "--data", self.data] + self.options,
             stdout=subprocess.PIPE, stderr=self.log, bufsize=0)  # select must see what readline left
         self.banner = []
         deadline = time.monotonic() + START_SECONDS

@@ -1,0 +1,81 @@
+"""virga serve as an ordinary user: a user namespace by newuidmap, a delegated control group."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from server import ROOT, VIRGA, Server, python_function
+
+ROOTLESS = f"{ROOT}/tests/lib/rootless.py"
+FUNCTION = """
+import os, subprocess
+def handler(event, context):
+    if event.get("fill"):
+        return len(bytearray(event["fill"] << 20))
+    if event.get("spin"):
+        while True:
+            pass
+    with open("/tmp/mine", "w") as file:
+        file.write("x")
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return {"uid": os.getuid(), "caps": status["CapEff"].strip() + status["CapBnd"].strip(),
+            "root_uid": os.stat("/").st_uid, "node": subprocess.getoutput("echo ok")}
+"""
+
+
+class RootlessServer(Server):
+    command = [sys.executable, ROOTLESS, "--copy", VIRGA, VIRGA]
+
+
+class Rootless(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="virga-rootless-data-")
+        os.chown(self.folder, 4711, 4711)
+        self.addCleanup(shutil.rmtree, self.folder)
+        os.chmod(self.folder, 0o700)  # nobody but the user may look inside
+
+    def call(self, server, **event):
+        answer = server.client().invoke(FunctionName="f", Payload=json.dumps(event))
+        return json.loads(answer["Payload"].read())
+
+    def test_functions_run_and_are_limited(self):
+        with RootlessServer(data=f"{self.folder}/data") as server:
+            python_function(server.client(), "f", FUNCTION, MemorySize=128, Timeout=3)
+            first = self.call(server)
+            self.assertGreaterEqual(first["uid"], 10000)
+            self.assertEqual((int(first["caps"], 16), first["node"]), (0, "ok"))
+            self.assertIn("OutOfMemory", json.dumps(self.call(server, fill=500)))
+            self.assertIn("Timedout", json.dumps(self.call(server, spin=True)))
+            self.assertEqual(self.call(server)["node"], "ok")
+        with RootlessServer(data=f"{self.folder}/data") as server:  # what was kept is there again
+            self.assertEqual(self.call(server)["node"], "ok")
+
+    def refused(self, *arguments):
+        done = subprocess.run([sys.executable, ROOTLESS, *arguments, "serve", "--data", f"{self.folder}/data"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr
+
+    def test_what_is_missing_is_named(self):
+        self.assertIn("cgroup", self.refused("--bare", "--copy", VIRGA, VIRGA))
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            program = shutil.copy(VIRGA, folder)
+            done = subprocess.run([program, "serve", "--data", f"{self.folder}/data"], capture_output=True,
+                                  text=True, timeout=60, check=False, user=65533, group=65533, extra_groups=[])
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("/etc/subuid", done.stderr)
+
+    def test_the_doctor_says_that_it_works(self):
+        done = subprocess.run([sys.executable, ROOTLESS, "--copy", VIRGA, VIRGA, "doctor", "--json"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        found = json.loads(done.stdout)
+        missing = [check for check in found["checks"] if check["status"] == "missing"]
+        self.assertEqual((missing, done.returncode), ([], 1))  # /tmp in memory is less than intended
+
+
+if __name__ == "__main__":
+    unittest.main()
