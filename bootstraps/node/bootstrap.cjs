@@ -45,6 +45,7 @@ const BUFFER_SIZE = 64 * 1024;
 const SMALL_TEXT = Math.floor((BUFFER_SIZE - HEADER_SIZE) / 3);
 /* A pause after which sockets and timers of the user may have something to tell. */
 const LONG_PAUSE_MS = 10;
+const REHEARSALS = 4;
 
 /* ---------------------------------------------------------------- the socket */
 
@@ -334,7 +335,7 @@ class Runtime {
   /* Ends the template; returns in its copies, once they know who they are. */
   async takeSnapshot(watch) {
     const { take, adopt } = require('./snapshot.cjs');
-    const copy = await take(watch, this.channel.fd);
+    const copy = await take(watch, this.channel.fd, rehearse);
     if (typeof copy === 'string') {
       this.channel.send(SNAPSHOT, 0, copy);
       process.reallyExit(0); // without what user code wants to do at an exit
@@ -365,23 +366,28 @@ class Runtime {
   /* The life of the process. One function awaits everything, so that each invocation starts in this
    * function's asynchronous context, and not in what AsyncLocalStorage holds of the one before. */
   async serve(loaded) {
-    for (;;) {
+    while (!this.isEnding) {
       const before = Date.now();
       const frame = hasPendingWork() ? await this.channel.receiveLater() : this.channel.receive();
       if (frame.type !== INVOKE) exit(0);
-      const invoke = splitInvoke(frame.payload);
-      const current = { seq: frame.seq, answer: null };
-      this.current = current;
-      logs.setRequestId(invoke.requestId);
-      /* The process was probably frozen: let sockets that were closed meanwhile say so first. */
-      if (Date.now() - before > LONG_PAUSE_MS) await nextTurn();
-      current.answer = await this.run(loaded, invoke);
-      this.onEmptyLoop = null;
-      await nextTurn();
-      if (this.isEnding) return;
-      this.channel.send(current.answer.type, current.seq, current.answer.payload);
-      this.current = null;
+      await this.answer(loaded, frame, Date.now() - before);
     }
+  }
+
+  /* waitedMs: how long the invocation was waited for. */
+  async answer(loaded, frame, waitedMs) {
+    const invoke = splitInvoke(frame.payload);
+    const current = { seq: frame.seq, answer: null };
+    this.current = current;
+    logs.setRequestId(invoke.requestId);
+    /* The process was probably frozen: let sockets that were closed meanwhile say so first. */
+    if (waitedMs > LONG_PAUSE_MS) await nextTurn();
+    current.answer = await this.run(loaded, invoke);
+    this.onEmptyLoop = null;
+    await nextTurn();
+    if (this.isEnding) return;
+    this.channel.send(current.answer.type, current.seq, current.answer.payload);
+    this.current = null;
   }
 
   async run(loaded, invoke) {
@@ -503,6 +509,24 @@ function hasPendingWork() {
   if (count === 0) return false;
   const handles = process._getActiveHandles();
   return count > handles.filter((handle) => handle._isStdio).length;
+}
+
+/* Invocations of nothing, in a template: what has run here is not compiled anew in each copy, at the
+ * expense of the first caller. */
+async function rehearse() {
+  const channel = new Channel(fs.openSync('/dev/null', 'r+'));
+  const runtime = new Runtime(channel);
+  const loaded = { handler: async (event) => event, isStreaming: false, isAsync: true };
+  const payload = Buffer.alloc(8 + 5 * 2 + 2); // deadline, five empty texts, an event
+  payload.write('{}', payload.length - 2);
+  for (let i = 0; i < REHEARSALS; i++) {
+    channel.end = makeHeader(INVOKE, i, payload.length).copy(channel.input);
+    channel.end += payload.copy(channel.input, channel.end);
+    channel.start = 0;
+    await runtime.answer(loaded, channel.receive(), 0);
+  }
+  fs.closeSync(channel.fd);
+  logs.setRequestId(undefined);
 }
 
 /* Was this process started to be copied? Hides it from user code. */

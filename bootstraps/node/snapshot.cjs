@@ -185,12 +185,15 @@ function collectGarbage() {
   gc();
 }
 
-/* Resolves in each copy, to what it is; in the template to the reason why there is no image, or "". */
-async function take(watch, controlFd) {
+/* Resolves in each copy, to what it is; in the template to the reason why there is no image, or "".
+ * rehearse: lets the runtime do what it will do in a copy. */
+async function take(watch, controlFd, rehearse) {
   try {
     const why = await prepare(watch);
     if (why !== null) return why;
     const snapshotter = require('./virga_snap.node');
+    become(watch, { pid: snapshotter.pid(), seed: crypto.randomBytes(16).buffer }, Buffer.from(`${STREAM}=template\0`));
+    await rehearse();
     collectGarbage();
     await nextTurn(); // what was closed closes
     const pool = Number(process.env.UV_THREADPOOL_SIZE) || POOL_SIZE;
@@ -200,20 +203,23 @@ async function take(watch, controlFd) {
   }
 }
 
-/* What a copy does first. copy: of take(). payload: the environment's values of this instance,
- * NAME=value and a NUL each. Rejects with what a hook throws. */
-async function adopt(watch, copy, payload) {
-  Object.defineProperty(process, 'pid', {
-    ...Object.getOwnPropertyDescriptor(process, 'pid'),
-    value: copy.pid,
-  });
-  for (const item of payload.toString('utf8').split('\0').slice(0, -1)) {
+/* Gives the process its number, its environment (NAME=value and a NUL each) and its randomness. */
+function become(watch, { pid, seed: bytes }, environment) {
+  const descriptor = Object.getOwnPropertyDescriptor(process, 'pid');
+  Object.defineProperty(process, 'pid', { ...descriptor, value: pid });
+  for (const item of environment.toString('utf8').split('\0').slice(0, -1)) {
     const at = item.indexOf('=');
     process.env[item.slice(0, at)] = item.slice(at + 1);
   }
-  seed(copy.seed);
+  seed(bytes);
   /* All of them are drawn again on the way round. */
   for (let i = 0; watch.hasUuids && i < UUIDS_AHEAD; i++) crypto.randomUUID();
+}
+
+/* What a copy does first. copy: of take(). environment: what is this instance's own. Rejects with
+ * what a hook throws. */
+async function adopt(watch, copy, environment) {
+  become(watch, copy, environment);
   await nextTurn(); // the loop's clock stands where the template's stood
   for (const { hook, args } of hooks.afterRestore) await hook(...args);
 }
