@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
-enum { LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
+enum { STREAM_LIMIT_MAX_MB = 1024 * 1024, LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
 
 static int set_listen(struct serve_config *config, struct str value, struct err *err)
 {
@@ -64,6 +64,16 @@ static int set_async_retry(struct serve_config *config, struct str value, struct
     return 0;
 }
 
+static int set_stream_limit(struct serve_config *config, struct str value, struct err *err)
+{
+    uint64_t mb;
+    if (parse_u64(value, STREAM_LIMIT_MAX_MB, &mb) < 0 || mb == 0)
+        return err_say(err, -EINVAL, "--stream-limit wants a number of MB from 1 to %d",
+                       STREAM_LIMIT_MAX_MB);
+    config->stream_bytes_max = mb * 1024 * 1024;
+    return 0;
+}
+
 static int set_log_level(struct serve_config *config, struct str value, struct err *err)
 {
     static const char *const names[] = {
@@ -109,7 +119,7 @@ static int set_lists(struct serve_config *config, const struct option_list *host
 
 /* The words of the line; NULL: not given. */
 struct words {
-    const char *listen, *data, *loops, *log_level, *async_retry, *snapshots;
+    const char *listen, *data, *loops, *log_level, *async_retry, *snapshots, *stream_limit;
     struct option_list hosts, origins;
 };
 
@@ -125,6 +135,7 @@ static int check(const struct words *words, struct serve_config *config, struct 
         {words->log_level, set_log_level},
         {words->async_retry, set_async_retry},
         {words->snapshots, set_snapshots},
+        {words->stream_limit, set_stream_limit},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int rc = rows[i].word == NULL ? 0 : rows[i].set(config, str_from(rows[i].word), err);
@@ -155,6 +166,8 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
          "with --dev: wait that long, not a minute, after an asynchronous call\n"
          "has failed; the other waits shrink alike"},
         {"--loops", OPTION_TEXT, &words.loops, "N", "event loops; one up to four CPUs by default"},
+        {"--stream-limit", OPTION_TEXT, &words.stream_limit, "MB",
+         "size of a streamed answer; AWS's 200 by default"},
         {"--snapshots", OPTION_TEXT, &words.snapshots, "on|off",
          "start Python functions from snapshots; off by default"},
         {"--log-level", OPTION_TEXT, &words.log_level, "error|warn|info|debug", "info by default"},

@@ -340,6 +340,7 @@ static int services_make(struct serve *serve, struct err *err)
         .spawner = serve->spawner,
         .instances_max = INSTANCES_MAX,
         .retry_unit_ms = serve->config.async_retry_ms,
+        .stream_bytes_max = serve->config.stream_bytes_max,
         .has_snapshots = serve->config.has_snapshots,
         .doors = doors_to(&serve->gateway),
     };

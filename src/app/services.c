@@ -121,6 +121,7 @@ int services_open(const struct services_config *config, struct services **out_se
         .instances_max = config->instances_max,
         .queue_max = QUEUE_MAX,
         .keep_alive_ms = KEEP_ALIVE_MS,
+        .stream_bytes_max = config->stream_bytes_max,
         .log_sink = log_put,
         .log_has_room = log_has_room,
         .log_arg = services,

@@ -19,7 +19,8 @@ struct services_config {
     size_t loop_count;
     struct spawner *spawner;
     unsigned instances_max;
-    int64_t retry_unit_ms; /* of asynchronous work; 0: AWS's */
+    int64_t retry_unit_ms;     /* of asynchronous work; 0: AWS's */
+    uint64_t stream_bytes_max; /* of a streamed answer; 0: AWS's */
     bool has_snapshots;
     struct runtime_doors doors; /* of functions to the gateway; used once the loops run */
 };

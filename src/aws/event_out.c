@@ -194,7 +194,9 @@ int aws_event_encode_head(struct encode *e, const void *output)
     const struct aws_shape *shape = e->op->output;
     bool is_rest = e->protocol == AWS_REST_JSON || e->protocol == AWS_REST_XML;
     int rc = is_rest ? aws_rest_encode(e, shape, output) : 0;
-    if (rc < 0 || !aws_answer_header(e->answer, STR("Content-Type"), event_stream_type))
+    /* An output may say itself what its events carry, as that of Lambda's does. */
+    if (rc < 0 || (!aws_answer_has(e->answer, STR("Content-Type")) &&
+                   !aws_answer_header(e->answer, STR("Content-Type"), event_stream_type)))
         return -E2BIG;
     if (is_rest)
         return 0;

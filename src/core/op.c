@@ -52,6 +52,22 @@ void op_finish(struct op *op, int rc)
     op->finish(op, rc);
 }
 
+void op_begin(struct op *op, int64_t content_length)
+{
+    assert(content_length >= -1);
+    op->stream->begin(op, content_length);
+}
+
+bool op_write(struct op *op, struct str bytes)
+{
+    return op->stream->write(op, bytes);
+}
+
+bool op_event(struct op *op, const void *event)
+{
+    return op->stream->event(op, event);
+}
+
 static const struct aws_error *error_find(const struct aws_operation *model, int status)
 {
     for (uint32_t i = 0; model != NULL && i < model->error_count; i++) {

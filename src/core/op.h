@@ -32,7 +32,7 @@ struct op {
     struct rng *rng; /* draws for ids happen in prepare or before the first statement */
     struct db *db;   /* the open transaction, in run only */
     void *state;     /* the service's own, from service.open */
-    void *prepared;  /* what prepare left for run; in the arena or freed by discard */
+    void *prepared;  /* what prepare left for run, in the arena or freed by discard; start's own */
     size_t loop;     /* number of the loop that received it */
     struct exec *loop_exec;
     struct aws_fault fault; /* set through svc_fail */
@@ -42,6 +42,10 @@ struct op {
     const void *in;
     void *out;
     void (*finish)(struct op *op, int rc); /* the gateway's; see op_finish */
+    const struct op_stream *stream;        /* the gateway's; see op_begin */
+    /* Of streamed answers; set by start, called on the loop, not to end the op from inside. */
+    void (*on_drained)(struct op *op); /* what op_write wanted to wait for; NULL: never waits */
+    void (*on_gone)(struct op *op);    /* is_gone was set just now. NULL: nothing to do */
 };
 
 enum { OP_FAILED = -1 }; /* the fault says what */
@@ -64,6 +68,32 @@ const struct aws_error *op_error_too_large(const struct aws_operation *model);
 /* Ends an op that `start` took; on its loop's thread; rc 0 or OP_FAILED. */
 void op_finish(struct op *op, int rc);
 
+/* An answer that grows, for ops that `start` took; all on their loop's thread:
+ *
+ *     op_begin    the head, of what `out` holds by now                    once
+ *     op_write    bytes: of a front, or of an output whose payload streams   any number of
+ *     op_event    an event: of an output with an event stream                either
+ *     op_finish   0: the answer is whole. OP_FAILED: the client is told the fault as an event, or,
+ *                 where bytes have no place for it, by an answer that breaks off
+ *
+ * The op stays its owner's until op_finish, also when the client has left (is_gone; what is written
+ * then goes nowhere). A failure before op_begin is an answer like any other. */
+
+/* content_length: what will be written, -1 not known, as with events. */
+void op_begin(struct op *op, int64_t content_length);
+/* False: much is unsent, wait for on_drained. The bytes are taken all the same, but who never waits
+ * loses the client at a megabyte. */
+bool op_write(struct op *op, struct str bytes);
+/* The C struct of the output's union, with one member set; at most EVENT_BYTES_MAX as a message. As
+ * op_write. */
+bool op_event(struct op *op, const void *event);
+
+struct op_stream {
+    void (*begin)(struct op *op, int64_t content_length);
+    bool (*write)(struct op *op, struct str bytes);
+    bool (*event)(struct op *op, const void *event);
+};
+
 struct service_op {
     const struct aws_operation *model;
     /* Worker thread, before the transaction: files, hashing, unpacking. NULL: none. */
@@ -81,7 +111,8 @@ struct service_op {
     /* Actor, after the commit: publish what changed; calls `then` (exactly once, any thread) when
      * the answer may go out. NULL: at once. */
     void (*publish)(struct op *op, struct task *then);
-    /* Loop: data plane; ends with op_finish. Either run or start is set. */
+    /* Loop: data plane; ends with op_finish, answers at once or by a stream (op_begin). Either run
+     * or start is set. */
     void (*start)(struct op *op, const void *in, void *out);
     bool is_read_only;
     size_t body_max; /* greatest request body in bytes; 0: the gateway's default (1 MiB) */

@@ -7,7 +7,8 @@
  *              publish, until every loop has the change                        published_run
  *     loop     encode, answer, release                                         answer_run
  *
- *     data plane: after decoding, start on the loop; op_finish ends it         started_finish
+ *     data plane: after decoding, start on the loop; op_finish ends it         started_finish,
+ *     perhaps after a streamed answer                                          stream.c
  *
  * Ownership. The request (op, arena, decoded input) has one owner at a time and travels through
  * the stations as a message or a task; its one task struct is posted again from each. The exchange
@@ -134,7 +135,7 @@ static void header_add(struct aws_http_answer *answer, struct str name, struct s
         answer->headers[answer->header_count++] = (struct http_header){name, value};
 }
 
-static void log_access(const struct request *request, int status, size_t answer_bytes)
+void request_log(const struct request *request, int status, size_t answer_bytes)
 {
     if (!log_is_on(LOG_DEBUG))
         return;
@@ -150,38 +151,30 @@ static void log_access(const struct request *request, int status, size_t answer_
               request->id);
 }
 
-static void front_answer(struct request *request)
+static struct aws_http_answer *front_compose(struct request *request, struct aws_http_answer *room)
 {
     struct op *op = &request->op;
-    struct aws_http_answer *answer = op->out;
-    struct aws_http_answer failed;
-    if (request->rc != 0) {
-        front_put_fault(&op->fault, &request->arena, &failed);
-        answer = &failed;
-    }
+    struct aws_http_answer *answer = request->rc == 0 ? op->out : room;
+    if (request->rc != 0)
+        front_put_fault(&op->fault, &request->arena, answer);
     header_add(answer, STR("x-amzn-RequestId"), op->request_id);
     /* Under our own address, a function's page must not be of our origin: it could drive us. */
     if (request->front.is_path_form)
         header_add(answer, STR("Content-Security-Policy"),
                    STR("sandbox allow-scripts allow-forms"));
-    log_access(request, answer->status, answer->body.len);
-    exchange_answer(request->x, answer->status, answer->headers, answer->header_count,
-                    answer->body);
-    request_release(request);
+    return answer;
 }
 
-void request_answer(struct request *request)
+struct aws_http_answer *request_compose(struct request *request, struct aws_http_answer *room)
 {
-    if (request->front.installed != NULL) {
-        front_answer(request);
-        return;
-    }
+    if (request->front.installed != NULL)
+        return front_compose(request, room);
     struct op *op = &request->op;
     const struct aws_service *model = request->installed->model;
-    struct aws_http_answer answer = {0};
+    *room = (struct aws_http_answer){0};
     if (request->rc == 0) {
         int rc = aws_encode(model, request->protocol, request->operation, op->out, op->request_id,
-                            &request->arena, &answer);
+                            &request->arena, room);
         if (rc < 0) {
             struct err err;
             (void) err_set(&err, rc, "encode the answer");
@@ -190,18 +183,26 @@ void request_answer(struct request *request)
     }
     if (request->rc != 0) {
         assert(op->fault.error != NULL);
-        answer = (struct aws_http_answer){0};
+        *room = (struct aws_http_answer){0};
         op->fault.resource = request->head->path;
         aws_encode_fault(model, request->protocol, request->operation, &op->fault, op->request_id,
-                         &request->arena, &answer);
+                         &request->arena, room);
         if (op->fault.error->status == 429 || op->fault.error == &aws_error_throttling)
-            header_add(&answer, STR("Retry-After"), STR("1"));
+            header_add(room, STR("Retry-After"), STR("1"));
     }
     if (!model->is_s3) /* it has its own name for it */
-        header_add(&answer, STR("x-amzn-RequestId"), op->request_id);
-    trace("answer", (uintptr_t) request, (uint64_t) answer.status);
-    log_access(request, answer.status, answer.body.len);
-    exchange_answer(request->x, answer.status, answer.headers, answer.header_count, answer.body);
+        header_add(room, STR("x-amzn-RequestId"), op->request_id);
+    trace("answer", (uintptr_t) request, (uint64_t) room->status);
+    return room;
+}
+
+void request_answer(struct request *request)
+{
+    struct aws_http_answer room;
+    const struct aws_http_answer *answer = request_compose(request, &room);
+    request_log(request, answer->status, answer->body.len);
+    exchange_answer(request->x, answer->status, answer->headers, answer->header_count,
+                    answer->body);
     request_release(request);
 }
 
@@ -288,6 +289,10 @@ static int request_post(struct request *request)
 static void started_finish(struct op *op, int rc)
 {
     struct request *request = CONTAINER_OF(op, struct request, op);
+    if (request->is_begun) {
+        stream_finish(request, rc);
+        return;
+    }
     request->rc = rc;
     request_answer(request);
 }
@@ -296,12 +301,19 @@ static void request_start(struct request *request)
 {
     struct op *op = &request->op;
     op->finish = started_finish;
+    op->stream = &request_stream;
     op->def->start(op, request->in, op->out);
 }
 
 static void start_run(struct task *task)
 {
-    request_start(request_of(task));
+    struct request *request = request_of(task);
+    if (request->x != NULL) {
+        request_start(request);
+        return;
+    }
+    request_discard(request); /* Its client left in the middle of an upload. */
+    request_release(request);
 }
 
 /* --- decoding, on loop or worker --- */
@@ -400,10 +412,14 @@ void request_work_run(struct task *task)
 static void request_gone(void *user)
 {
     struct request *request = user;
-    if (request->has_body)
-        request->op.is_gone = true; /* Whoever works on it will answer into the void. */
-    else
+    struct op *op = &request->op;
+    if (!request->has_body) {
         request_release(request); /* The exchange ended with its connection. */
+        return;
+    }
+    op->is_gone = true; /* Whoever works on it will answer into the void. */
+    if (op->on_gone != NULL)
+        op->on_gone(op);
 }
 
 /* Nobody here takes it: say so in words that the client can read. */

@@ -1,6 +1,6 @@
 #pragma once
 /* One request under way, for the files that see to a part of its life: request.c has the stations,
- * upload.c the bodies that come in pieces. */
+ * upload.c the bodies that come in pieces, stream.c the answers that do. */
 #include "core/front.h"
 #include "gateway/gateway_int.h"
 #include "gateway/intake.h"
@@ -33,6 +33,8 @@ struct request {
     bool is_decoded;
     bool was_discardable; /* take or prepare has left something: discard on failure */
     bool is_upload;       /* its operation takes the payload in pieces */
+    bool is_begun;        /* a streamed answer */
+    bool is_refused;      /* its head could not be made: what follows is dropped */
     int64_t started_us;
     char id[REQUEST_ID_SIZE];
 };
@@ -42,6 +44,10 @@ static inline struct request *request_of(struct task *task)
     return CONTAINER_OF(task, struct request, task);
 }
 
+/* Loop: the whole answer, of what the operation left or of its fault, as rc says; in room, or the
+ * operation's own. May turn rc into a failure. */
+struct aws_http_answer *request_compose(struct request *request, struct aws_http_answer *room);
+void request_log(const struct request *request, int status, size_t answer_bytes);
 /* Loop: answers with what the operation left, or with its fault; the request is gone then. */
 void request_answer(struct request *request);
 void request_release(struct request *request); /* without an answer; loop */
@@ -63,3 +69,7 @@ void upload_begin(struct request *request);
 /* Worker: all of it has been taken; is it what was signed? OP_FAILED with the fault. */
 CHECK_RESULT int upload_end(struct request *request);
 void upload_done(struct request *request);
+
+/* stream.c. Loop. */
+extern const struct op_stream request_stream;
+void stream_finish(struct request *request, int rc); /* op_finish of an answer that was begun */

@@ -20,8 +20,10 @@
  * invocation is kept for the next `next`. While one runs, `next` gives it out again, so that a
  * client whose connection broke in the middle can go on. The last of several waiting ones counts.
  *
- * A streamed answer (Lambda-Runtime-Function-Response-Mode: streaming) is gathered like any other:
- * who calls through Invoke gets it in one piece. Error trailers behind it make it an error.
+ * A streamed answer (Lambda-Runtime-Function-Response-Mode: streaming) goes on to who called as it
+ * comes, if he wants that; while he has enough, the body is not read. Else it is gathered like any
+ * other. Error trailers behind it make it an error. What has gone out cannot be taken back, so a
+ * connection that breaks in the middle of it ends the invocation.
  *
  * Sources: Lambda developer guide, "Using the Lambda runtime API" and its OpenAPI file; statuses,
  * error types and texts as in aws-lambda-runtime-interface-emulator. */
@@ -44,7 +46,8 @@ enum {
     HEAD_TIMEOUT_MS = 60 * 1000,
 };
 
-#define ERROR_TYPE STR("lambda-runtime-function-error-type")
+#define RESPONSE_MODE STR("lambda-runtime-function-response-mode")
+#define ERROR_TYPE    STR("lambda-runtime-function-error-type")
 
 enum api_state {
     API_STARTED,
@@ -70,6 +73,7 @@ struct api {
     struct exchange *taking;  /* whose body goes to `body`; ANSWERING, or init/error in STARTED */
     enum api_call { CALL_NEXT, CALL_RESPONSE, CALL_ERROR, CALL_INIT_ERROR, CALL_NONE } call;
     struct buf body, trailers;
+    bool is_streaming; /* ANSWERING: the body goes to the invocation's sink */
 };
 
 /* ---- answers ---- */
@@ -104,11 +108,11 @@ static void refuse_state(struct api *api, struct exchange *x, const char *to)
     refuse(x, 403, "InvalidStateTransition", message);
 }
 
-static void refuse_size(struct exchange *x)
+static void refuse_size(struct exchange *x, uint64_t size_max)
 {
     char message[80];
-    (void) snprintf(message, sizeof message, "Exceeded maximum allowed payload size (%d bytes).",
-                    ANSWER_SIZE_MAX);
+    (void) snprintf(message, sizeof message,
+                    "Exceeded maximum allowed payload size (%" PRIu64 " bytes).", size_max);
     refuse(x, 413, "RequestEntityTooLarge", message);
 }
 
@@ -183,32 +187,62 @@ static void end_oversize(struct api *api)
     enum api_call call = api->call;
     buf_reset(&api->body);
     exchange_set_user(x, NULL, NULL);
-    refuse_size(x);
+    refuse_size(x, api->is_streaming ? stream_size_max(api->inst->home->runtime) : ANSWER_SIZE_MAX);
     if (call == CALL_INIT_ERROR) {
         api->state = API_INIT_ERROR;
         api->body.is_over = true;
         instance_init_failed(api->inst, &api->body);
     } else {
         api->state = API_SENT;
-        instance_answered(api->inst, INVOCATION_FUNCTION_ERROR, &api->body, true);
+        if (instance_is_running(api->inst))
+            instance_answered(api->inst, INVOCATION_FUNCTION_ERROR, &api->body, true);
     }
 }
 
 static void on_chunk(void *user, struct str bytes)
 {
     struct api *api = user;
-    buf_put(&api->body, bytes);
-    if (buf_is_over(&api->body))
+    bool is_over;
+    if (api->is_streaming && instance_is_running(api->inst)) {
+        stream_write(api->inst, bytes);
+        is_over = api->inst->slot.invocation->stream.is_over;
+    } else {
+        buf_put(&api->body, bytes);
+        is_over = buf_is_over(&api->body);
+    }
+    if (is_over)
         end_oversize(api);
 }
 
-/* The client left, or broke a rule of HTTP, in the middle of a body: it may try again. */
+void api_pause(struct api *api)
+{
+    if (api->taking != NULL)
+        exchange_pause(api->taking);
+}
+
+void api_resume(struct api *api)
+{
+    if (api->taking != NULL)
+        exchange_resume(api->taking);
+}
+
+/* The client left, or broke a rule of HTTP, in the middle of a body: it may try again, unless a
+ * part of it has gone out. */
 static void on_gone(void *user)
 {
     struct api *api = user;
+    struct instance *inst = api->inst;
     api->taking = NULL;
-    if (api->state == API_ANSWERING)
-        api->state = API_RUNNING;
+    if (api->state != API_ANSWERING)
+        return;
+    api->state = API_RUNNING;
+    if (!api->is_streaming || !instance_is_running(inst))
+        return;
+    api->state = API_SENT;
+    buf_reset(&api->body);
+    report_error(&api->body, &verdict_truncated, inst->slot.invocation->request_id,
+                 "The connection of the response broke off");
+    instance_answered(inst, INVOCATION_FUNCTION_ERROR, &api->body, false);
 }
 
 /* Never nothing: who called gets an object in any case. */
@@ -237,6 +271,22 @@ static void take_error_trailer(struct api *api, struct str trailers)
         buf_added(&api->body, len);
 }
 
+static struct str media_type(const struct http_head *head)
+{
+    struct str type = http_header_find(head, STR("content-type"));
+    return type.len > 0 ? type : STR("application/octet-stream");
+}
+
+/* Who asked for a stream is told the media type, also of an answer in one piece. */
+static void note_type(struct api *api, struct exchange *x)
+{
+    struct invocation *inv = api->inst->slot.invocation;
+    if (inv != NULL && inv->sink != NULL && !inv->is_streamed)
+        stream_note_type(inv, media_type(exchange_head(x)));
+    if (inv != NULL && inv->is_streamed)
+        inv->stream.is_whole = true;
+}
+
 /* The whole body is there. */
 static void on_taken(struct api *api, struct exchange *x)
 {
@@ -254,10 +304,12 @@ static void on_taken(struct api *api, struct exchange *x)
     api->taking = NULL;
     exchange_set_user(x, NULL, NULL);
     api->state = call == CALL_INIT_ERROR ? API_INIT_ERROR : API_SENT;
+    if (call == CALL_RESPONSE)
+        note_type(api, x);
     accept(x);
     if (call == CALL_INIT_ERROR)
         instance_init_failed(api->inst, &api->body);
-    else
+    else if (instance_is_running(api->inst)) /* and was not killed meanwhile */
         instance_answered(api->inst,
                           call == CALL_RESPONSE ? INVOCATION_OK : INVOCATION_FUNCTION_ERROR,
                           &api->body, false);
@@ -277,7 +329,12 @@ static void take_body(struct api *api, struct exchange *x, enum api_call call)
     buf_reset(&api->trailers);
     exchange_keep_trailers(x, &api->trailers);
     const struct http_head *head = exchange_head(x);
-    if (head->content_length > (int64_t) api->body.limit)
+    const struct invocation *inv = api->inst->slot.invocation;
+    api->is_streaming = call == CALL_RESPONSE && inv->sink != NULL &&
+                        str_eq(http_header_find(head, RESPONSE_MODE), STR("streaming"));
+    if (api->is_streaming)
+        stream_begin(api->inst, media_type(head));
+    else if (head->content_length > (int64_t) api->body.limit)
         end_oversize(api);
 }
 
@@ -292,7 +349,7 @@ static bool is_post(const struct http_head *head)
 static int check_mode(struct exchange *x)
 {
     const struct http_head *head = exchange_head(x);
-    struct str mode = http_header_find(head, STR("lambda-runtime-function-response-mode"));
+    struct str mode = http_header_find(head, RESPONSE_MODE);
     if (mode.ptr != NULL && !str_eq(mode, STR("streaming")) && !str_eq(mode, STR("buffered"))) {
         refuse(x, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
         return -EINVAL;

@@ -116,9 +116,29 @@ static bool read_some(struct instance *inst)
 
 void channel_read(struct instance *inst)
 {
-    for (int i = 0; i < READS_PER_TURN && inst->control_fd >= 0; i++)
+    for (int i = 0; i < READS_PER_TURN && inst->control_fd >= 0 && !inst->is_paused; i++)
         if (!read_some(inst))
             return;
+}
+
+void channel_read_rest(struct instance *inst)
+{
+    do {
+        inst->is_paused = false;
+        channel_read(inst);
+    } while (inst->is_paused);
+}
+
+void channel_pause(struct instance *inst)
+{
+    if (inst->control_watch != NULL)
+        watch_set(inst->control_watch, 0);
+}
+
+void channel_resume(struct instance *inst)
+{
+    if (inst->control_watch != NULL)
+        watch_set(inst->control_watch, WATCH_READ);
 }
 
 static void on_control(void *arg, int events)

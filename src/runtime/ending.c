@@ -11,6 +11,10 @@ void ending_conclude(struct instance *inst, struct invocation *inv, const struct
     if (inv->memory_peak_bytes == 0)
         inv->memory_peak_bytes = channel_memory_peak(inst);
     inv->answer = buf_str(&inv->output);
+    inv->content_type =
+        inv->stream.type.len > 0 ? buf_str(&inv->stream.type) : STR("application/json");
+    if (inv->is_streamed)
+        stream_leave(inst, inv);
     if (!report_is_wanted(inst, inv))
         return;
     report_end(inst, inv, verdict);
@@ -60,7 +64,8 @@ void ending_by_exit(struct instance *inst, struct invocation *inv,
     else
         report_exit_text(message, sizeof message, is_oom ? &killed : event);
     inv->memory_peak_bytes = event->memory_peak_bytes;
-    report_error(&inv->output, verdict, inv->request_id, message);
+    bool is_cut = inv->is_streamed && !inv->stream.is_whole;
+    report_error(&inv->output, is_cut ? &verdict_truncated : verdict, inv->request_id, message);
     if (report_is_wanted(inst, inv))
         report_exit(inst, inv, verdict, message);
     ending_conclude(inst, inv, verdict);
@@ -76,7 +81,8 @@ void ending_record(struct instance *inst, enum invocation_result result, bool is
     inv->output = inst->answer;
     buf_init(&inst->answer, ANSWER_SIZE_MAX);
     if (is_oversize)
-        report_oversize(&inv->output);
+        report_oversize(&inv->output,
+                        inv->is_streamed ? stream_size_max(inv->runtime) : ANSWER_SIZE_MAX);
     inst->event = STR_NONE;
     ending_conclude(inst, inv, &verdict_none);
     if (inv->is_cold && inst->copied_from != COPIED_FROM_SNAPSHOT && inv->result == INVOCATION_OK)

@@ -102,7 +102,7 @@ static void note_cold_start(struct instance *inst, struct invocation *inv)
         inv->queue_us = 0; /* the instance was started for another one */
 }
 
-static bool speaks_http(const struct instance *inst)
+bool instance_speaks_http(const struct instance *inst)
 {
     return inst->api != NULL && !inst->is_framed;
 }
@@ -141,7 +141,7 @@ static void send(void *arg, struct slot *slot, struct invocation *inv)
     set_timer(inst, allowed_us);
     if (report_is_wanted(inst, inv))
         report_start(inst, inv);
-    if (speaks_http(inst))
+    if (instance_speaks_http(inst))
         api_send(inst->api);
     else
         send_frame(inst, inv);
@@ -226,8 +226,8 @@ static void answered(struct instance *inst, enum invocation_result result, bool 
 
 /* ---- streamed answers, see frame.h ----
  *
- * Who calls through Invoke gets them in one piece like any other: they are gathered here, and the
- * content type has no reader. */
+ * Who has a sink gets the pieces as they come. Who has none gets the answer in one piece like any
+ * other: it is gathered here, and the content type has no reader. */
 
 static void stream_clear(struct instance *inst)
 {
@@ -236,10 +236,19 @@ static void stream_clear(struct instance *inst)
     inst->stream = STREAM_NONE;
 }
 
+static void take_chunk(struct instance *inst)
+{
+    if (inst->slot.invocation->is_streamed)
+        stream_write(inst, buf_str(&inst->answer));
+    else
+        buf_put(&inst->streamed, buf_str(&inst->answer));
+}
+
 /* The RESPONSE after a stream: what was gathered takes its place. */
 static void stream_answered(struct instance *inst)
 {
-    bool is_oversize = buf_is_over(&inst->streamed);
+    const struct invocation *inv = inst->slot.invocation;
+    bool is_oversize = buf_is_over(&inst->streamed) || inv->stream.is_over;
     buf_done(&inst->answer);
     inst->answer = inst->streamed;
     inst->streamed = (struct buf){.ptr = NULL};
@@ -251,6 +260,7 @@ static void stream_answered(struct instance *inst)
 static bool answer_frame(struct instance *inst, const struct frame *frame, bool is_oversize)
 {
     enum frame_type type = frame->type;
+    struct invocation *inv = inst->slot.invocation;
     if (type == FRAME_RESPONSE && inst->stream == STREAM_NONE) {
         answered(inst, INVOCATION_OK, is_oversize);
     } else if (type == FRAME_RESPONSE && inst->stream == STREAM_WHOLE && frame->size == 0) {
@@ -260,10 +270,13 @@ static bool answer_frame(struct instance *inst, const struct frame *frame, bool 
         answered(inst, INVOCATION_FUNCTION_ERROR, is_oversize);
     } else if (type == FRAME_STREAM_HEAD && inst->stream == STREAM_NONE) {
         inst->stream = STREAM_OPEN;
+        if (inv->sink != NULL)
+            stream_begin(inst, buf_str(&inst->answer));
     } else if (type == FRAME_STREAM_CHUNK && inst->stream == STREAM_OPEN) {
-        buf_put(&inst->streamed, buf_str(&inst->answer));
+        take_chunk(inst);
     } else if (type == FRAME_STREAM_END && inst->stream == STREAM_OPEN) {
         inst->stream = STREAM_WHOLE;
+        inv->stream.is_whole = true;
     } else if (type == FRAME_LAST) {
         inst->is_last = true;
     } else {
@@ -288,6 +301,11 @@ void instance_answered(struct instance *inst, enum invocation_result result, str
     ending_record(inst, result, is_oversize);
     inst->is_replied = true;
     set_timer(inst, FINISH_GRACE_US);
+}
+
+bool instance_is_running(const struct instance *inst)
+{
+    return inst->slot.state == SLOT_BUSY && !inst->is_replied;
 }
 
 static void finish_later(struct instance *inst)
@@ -346,7 +364,7 @@ static void init_failed(struct instance *inst, bool is_oversize)
         return;
     ending_begin_unsent(inst, inv);
     if (is_oversize)
-        report_oversize(&inv->output);
+        report_oversize(&inv->output, ANSWER_SIZE_MAX);
     else
         buf_put(&inv->output, buf_str(&inst->answer));
     ending_conclude(inst, inv, &verdict_none);
@@ -512,7 +530,7 @@ void instance_lost(struct instance *inst)
         restore_failed(inst, "the copy ended");
         return;
     }
-    if (speaks_http(inst)) { /* It has no use for this socket and may close it. */
+    if (instance_speaks_http(inst)) { /* It has no use for this socket and may close it. */
         channel_deafen(inst);
         return;
     }
@@ -523,7 +541,7 @@ void instance_lost(struct instance *inst)
 void instance_frame(struct instance *inst, const struct frame *frame, bool is_oversize)
 {
     enum slot_state state = inst->slot.state;
-    bool is_answer = state == SLOT_BUSY && !speaks_http(inst) && frame->seq == inst->seq &&
+    bool is_answer = state == SLOT_BUSY && !instance_speaks_http(inst) && frame->seq == inst->seq &&
                      channel_is_sent(inst);
     bool is_starting = state == SLOT_INITIALISING && channel_is_sent(inst);
     inst->is_framed |= is_starting;
@@ -599,7 +617,7 @@ static void end_held(struct instance *inst, const struct sandbox_event *event)
 void instance_gone(struct instance *inst, const struct sandbox_event *event)
 {
     if (inst->control_fd >= 0 && inst->control_watch != NULL)
-        channel_read(inst); /* an answer may have come just before the end */
+        channel_read_rest(inst); /* an answer may have come just before the end */
     if (inst->slot.state != SLOT_STOPPING) {
         inst->is_killed = true; /* nothing is left to be killed */
         bool is_starting =

@@ -17,6 +17,7 @@
 #include "data/time.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 
 const struct verdict verdict_none = {NULL, NULL};
@@ -24,6 +25,7 @@ const struct verdict verdict_timeout = {"Sandbox.Timedout", "timeout"};
 const struct verdict verdict_exit = {"Runtime.ExitError", "error"};
 const struct verdict verdict_out_of_memory = {"Runtime.OutOfMemory", "error"};
 const struct verdict verdict_entrypoint = {"Runtime.InvalidEntrypoint", "error"};
+const struct verdict verdict_truncated = {"Runtime.TruncatedResponse", NULL};
 
 /* ---- error objects ---- */
 
@@ -43,13 +45,13 @@ void report_error(struct buf *out, const struct verdict *verdict, struct str req
     json_object_end(&w);
 }
 
-void report_oversize(struct buf *out)
+void report_oversize(struct buf *out, uint64_t size_max)
 {
     buf_reset(out); /* it says that it was too small */
     buf_printf(out,
                "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size "
-               "(%d bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}",
-               ANSWER_SIZE_MAX);
+               "(%" PRIu64 " bytes).\",\"errorType\":\"Function.ResponseSizeTooLarge\"}",
+               size_max);
 }
 
 /* Names as Go's syscall package has them, since Lambda's supervisor prints those. */

@@ -47,7 +47,9 @@ struct runtime_counts runtime_counts(const struct runtime *runtime)
 static void finish(struct invocation *inv)
 {
     struct buf output = inv->output, tail = inv->tail; /* done may free the invocation */
+    struct invocation_stream stream = inv->stream;
     inv->done(inv);
+    stream_done(&stream);
     buf_done(&output);
     buf_done(&tail);
 }
@@ -60,6 +62,8 @@ static void run_finish(struct task *task)
 void home_done(struct home *home, struct invocation *inv)
 {
     home_publish_counts(home);
+    if (stream_holds(inv))
+        return; /* it comes back */
     figures_count(home, inv);
     struct loop *origin = home->runtime->config.loops[inv->origin];
     if (origin == home->loop) {
@@ -110,6 +114,7 @@ static void reset(struct invocation *inv)
                                .cognito_identity = given.cognito_identity,
                                .payload = given.payload,
                                .wants_log_tail = given.wants_log_tail,
+                               .sink = given.sink,
                                .done = given.done};
 }
 

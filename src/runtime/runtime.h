@@ -73,6 +73,30 @@ enum throttle_reason {
     THROTTLE_CONCURRENT,        /* ConcurrentInvocationLimitExceeded (account) */
 };
 
+struct invocation;
+
+/* Where an answer goes that the function streams, bit by bit; one that it gives in one piece comes
+ * with done. Called on the loop that the invocation was started from, never after done. */
+struct invocation_sink {
+    void (*begin)(struct invocation *inv, struct str content_type);
+    /* False: enough, until runtime_resume. The bytes are taken in any case. */
+    bool (*write)(struct invocation *inv, struct str bytes);
+};
+
+/* The runtime's own, see stream.c. */
+struct invocation_stream {
+    struct instance *inst; /* borrowed; NULL: it has nothing more to say */
+    struct home *home;
+    uint64_t bytes;              /* so far */
+    bool is_whole;               /* the function has ended it */
+    bool is_over;                /* too long: the rest is thrown away */
+    struct buf type;             /* the media type */
+    struct buf gathered, parcel; /* the latter is the caller's loop's while it is away */
+    struct task task;            /* the parcel's, to and fro */
+    bool is_away, is_ended;      /* the parcel; the invocation, which waits for it */
+    bool is_told, is_waiting;    /* the caller's loop: begin was called; write said enough */
+};
+
 /* One call. The caller fills the first part, owns the memory and gets it back in done. */
 struct invocation {
     struct list_node node;      /* the function's queue */
@@ -80,14 +104,18 @@ struct invocation {
     struct str request_id, invoked_arn, trace_id, client_context, cognito_identity;
     struct str payload;
     bool wants_log_tail;
+    const struct invocation_sink *sink;   /* NULL: the answer comes in one piece */
     void (*done)(struct invocation *inv); /* on the loop it was started from */
 
     /* Results, valid from done on; views until done returns. */
     enum invocation_result result;
     enum throttle_reason throttle;
-    struct str answer;   /* JSON payload or error object */
-    struct str log_tail; /* last 4 KB of START..REPORT, when wanted */
-    struct err error;    /* INVOCATION_REFUSED */
+    struct str answer; /* JSON payload or error object */
+    bool is_streamed;  /* the sink has the answer; INVOCATION_FUNCTION_ERROR: up to where it broke
+                        * off, and `answer` says why */
+    struct str content_type; /* of a payload in one piece; with a sink only */
+    struct str log_tail;     /* last 4 KB of START..REPORT, when wanted */
+    struct err error;        /* INVOCATION_REFUSED */
     bool is_cold;
     /* Phases; 0 when not gone through: a cold start has boot and init, or restore. */
     int64_t queue_us, sandbox_us, boot_us, init_us, restore_us, run_us;
@@ -104,6 +132,7 @@ struct invocation {
     struct task task;   /* on its way to the home, and back */
     struct buf output;  /* holds answer */
     struct buf tail;    /* holds log_tail */
+    struct invocation_stream stream;
 };
 
 /* Where an event belongs. Views during the call. */
@@ -133,6 +162,7 @@ struct runtime_config {
     unsigned queue_max;           /* waiting invocations per home */
     int64_t keep_alive_ms;        /* idle time before an instance is removed */
     int64_t init_limit_ms;        /* 0: AWS's 10 s */
+    uint64_t stream_bytes_max;    /* of a streamed answer. 0: AWS's 200 MB */
     struct runtime_doors doors;   /* open NULL: functions see no services */
 
     /* Images of processes that have booted, and, with has_snapshots, of functions that have
@@ -161,6 +191,9 @@ void runtime_free(struct runtime *runtime); /* after the loops stopped */
 /* Starts a call from loop number `loop` (its thread). Ends in inv->done, always, also when the
  * instance dies, the time is over or the runtime drains. */
 void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv);
+
+/* After the sink has said enough: it takes more. Else nothing happens. thread: the sink's. */
+void runtime_resume(struct invocation *inv);
 
 /* A function changed or went away: idle instances of older revisions are removed, busy ones finish.
  * Called on every loop after the new specification is visible there. */

@@ -4,6 +4,7 @@
  *   runtime.c   homes, the public interface, from and to other loops
  *   sched.c     who runs what (pure)
  *   instance.c  one instance: its life, timers and verdicts
+ *   stream.c    streamed answers, on their way to who called
  *   ending.c    how an invocation ends
  *   api.c       the Runtime API of one instance, over HTTP
  *   channel.c   its frames, out and in
@@ -78,8 +79,9 @@ struct instance {
     struct frame_reader reader;
     struct buf answer;
     uint32_t seq;        /* of the last INVOKE */
-    struct buf streamed; /* the body of a streamed answer so far */
+    struct buf streamed; /* the body so far of a streamed answer that is wanted in one piece */
     enum stream_state { STREAM_NONE, STREAM_OPEN, STREAM_WHOLE } stream;
+    bool is_paused; /* not read: who called has enough for now */
 
     /* Out: the START block or the head of an INVOKE, then the event. */
     struct buf out;
@@ -117,6 +119,9 @@ void instance_frame(struct instance *inst, const struct frame *frame, bool is_ov
 void instance_lost(struct instance *inst);     /* end of stream */
 void instance_violated(struct instance *inst); /* bytes that are no frame */
 
+bool instance_speaks_http(const struct instance *inst);
+/* Its invocation runs and has no answer yet, but perhaps a part of one. */
+bool instance_is_running(const struct instance *inst);
 /* From the Runtime API: a program that asks for work has finished what it had. */
 void instance_asked(struct instance *inst);
 /* The answer of the running invocation; takes body's memory. */
@@ -130,6 +135,9 @@ CHECK_RESULT int api_new(struct instance *inst, int listen_fd, struct api **out_
 void api_free(struct api *api);            /* cuts its connections */
 /* There is an invocation on the instance: given out now or as soon as the program asks. */
 void api_send(struct api *api);
+/* The body of an answer is not read any more, or again. */
+void api_pause(struct api *api);
+void api_resume(struct api *api);
 
 /* channel.c */
 CHECK_RESULT int channel_open(struct instance *inst, struct err *err);
@@ -139,6 +147,10 @@ void channel_close(struct instance *inst);
 void channel_send(struct instance *inst); /* out, then event; goes on by itself */
 bool channel_is_sent(const struct instance *inst);
 void channel_read(struct instance *inst);
+void channel_read_rest(struct instance *inst); /* all that an ended instance has left */
+/* Frames are not read any more, or again. */
+void channel_pause(struct instance *inst);
+void channel_resume(struct instance *inst);
 uint64_t channel_memory_peak(const struct instance *inst);
 
 /* output.c */
@@ -157,10 +169,10 @@ struct verdict {
     const char *status; /* "error", "timeout" for the REPORT line; NULL: none */
 };
 extern const struct verdict verdict_none, verdict_timeout, verdict_exit, verdict_out_of_memory,
-    verdict_entrypoint;
+    verdict_entrypoint, verdict_truncated;
 void report_error(struct buf *out, const struct verdict *verdict, struct str request_id,
                   const char *message);
-void report_oversize(struct buf *out);
+void report_oversize(struct buf *out, uint64_t size_max);
 void report_exit_text(char *out, size_t size, const struct sandbox_event *event);
 bool report_is_wanted(const struct instance *inst, const struct invocation *inv);
 void report_init_start(struct instance *inst);
@@ -197,6 +209,17 @@ void ending_by_exit(struct instance *inst, struct invocation *inv,
 void ending_conclude(struct instance *inst, struct invocation *inv, const struct verdict *verdict);
 /* The running invocation was answered: all of the above. */
 void ending_record(struct instance *inst, enum invocation_result result, bool is_oversize);
+
+/* stream.c: for an invocation with a sink */
+void stream_begin(struct instance *inst, struct str type);
+/* The media type of an answer in one piece, if it is not JSON's. */
+void stream_note_type(struct invocation *inv, struct str type);
+void stream_write(struct instance *inst, struct str bytes);       /* may pause the instance */
+void stream_leave(struct instance *inst, struct invocation *inv); /* the answer is complete */
+/* True: the end of the invocation has to wait, and home_done will be called again. */
+bool stream_holds(struct invocation *inv);
+void stream_done(struct invocation_stream *stream);
+uint64_t stream_size_max(const struct runtime *runtime);
 
 /* start.c */
 void start_log_stream(char *out, size_t size, const struct function_spec *spec, int64_t utc_ms);

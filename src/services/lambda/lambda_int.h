@@ -188,4 +188,18 @@ int lambda_run_ListFunctionUrlConfigs(struct op *op, const void *in, void *out);
 /* Invoke with InvocationType Event, once the function is known to be there. */
 void lambda_start_event(struct op *op, const struct lambda_target *target,
                         struct str client_context);
+/* What both ways to invoke a function have in common. */
+struct lambda_call_request {
+    struct str function_name, qualifier, client_context, tenant_id, log_type, payload;
+};
+/* Finds the function and checks the request; *out is then ready but for sink and done. Nothing is
+ * held before lambda_call_run, which takes a reference of the specification, done's to give back.
+ */
+CHECK_RESULT int lambda_call_check(struct op *op, const struct lambda_call_request *in,
+                                   struct lambda_target *out_target, struct invocation *out);
+void lambda_call_run(struct op *op, struct invocation *inv);
+/* The fault of an invocation that was throttled or refused. */
+CHECK_RESULT int lambda_call_fail(struct op *op, const struct invocation *inv);
+CHECK_RESULT int lambda_log_tail(struct op *op, struct str tail, struct str *out_base64);
 void lambda_start_Invoke(struct op *op, const void *in, void *out);
+void lambda_start_InvokeWithResponseStream(struct op *op, const void *in, void *out);

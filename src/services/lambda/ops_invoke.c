@@ -32,25 +32,29 @@ static int answer_throttled(struct op *op, enum throttle_reason reason)
     return rc;
 }
 
-static int answer_log_tail(struct op *op, struct str tail, struct lambda_InvocationResponse *out)
+int lambda_call_fail(struct op *op, const struct invocation *inv)
+{
+    return inv->result == INVOCATION_THROTTLED ? answer_throttled(op, inv->throttle)
+                                               : svc_fail_internal(op, &inv->error);
+}
+
+int lambda_log_tail(struct op *op, struct str tail, struct str *out_base64)
 {
     size_t len = base64_encoded_len(tail.len);
     struct buf text;
     buf_init(&text, len + 1);
     base64_encode(&text, tail);
-    out->LogResult = arena_str(op->arena, buf_str(&text));
+    *out_base64 = arena_str(op->arena, buf_str(&text));
     buf_done(&text);
-    return out->LogResult.ptr == NULL
-               ? svc_fail(op, &aws_error_request_too_large, "The answer is too large.")
-               : 0;
+    return out_base64->ptr == NULL ? lambda_fail_too_large(op) : 0;
 }
 
 static int answer(struct op *op, const struct invocation *inv)
 {
     struct lambda_InvocationResponse *out = op->out;
     switch (inv->result) {
-    case INVOCATION_THROTTLED: return answer_throttled(op, inv->throttle);
-    case INVOCATION_REFUSED: return svc_fail_internal(op, &inv->error);
+    case INVOCATION_THROTTLED:
+    case INVOCATION_REFUSED: return lambda_call_fail(op, inv);
     case INVOCATION_FUNCTION_ERROR: out->FunctionError = STR("Unhandled"); break;
     case INVOCATION_OK: break;
     }
@@ -58,7 +62,7 @@ static int answer(struct op *op, const struct invocation *inv)
     out->StatusCode = 200;
     out->ExecutedVersion = inv->spec->version;
     out->Payload = inv->answer;
-    return inv->wants_log_tail ? answer_log_tail(op, inv->log_tail, out) : 0;
+    return inv->wants_log_tail ? lambda_log_tail(op, inv->log_tail, &out->LogResult) : 0;
 }
 
 static void invocation_done(struct invocation *inv)
@@ -70,22 +74,12 @@ static void invocation_done(struct invocation *inv)
     snapshot_unref(spec);
 }
 
-/* Members that we would not act upon, and the two ways that need nothing but a look. */
-static int check(struct op *op, const struct lambda_InvocationRequest *in)
-{
-    if (in->DurableExecutionName.ptr != NULL)
-        return svc_fail(op, MSG_UNSUPPORTED, "DurableExecutionName");
-    if (in->TenantId.ptr != NULL)
-        return svc_fail(op, MSG_UNSUPPORTED, "TenantId");
-    return lambda_check_payload(op, in->Payload);
-}
-
 /* The function on this loop. */
-static int find(struct op *op, const struct lambda_InvocationRequest *in,
+static int find(struct op *op, const struct lambda_call_request *in,
                 struct lambda_target *out_target, struct lambda_spec **out_spec)
 {
     struct lambda_state *state = op->state;
-    int rc = lambda_resolve(op, in->FunctionName, in->Qualifier, out_target);
+    int rc = lambda_resolve(op, in->function_name, in->qualifier, out_target);
     if (rc < 0)
         return rc;
     struct lambda_spec *own = version_find(state, op->loop, out_target->arn, out_target->qualifier);
@@ -97,39 +91,67 @@ static int find(struct op *op, const struct lambda_InvocationRequest *in,
     return 0;
 }
 
+int lambda_call_check(struct op *op, const struct lambda_call_request *in,
+                      struct lambda_target *out_target, struct invocation *out)
+{
+    struct lambda_spec *own = NULL;
+    struct str client_context;
+    int rc = find(op, in, out_target, &own);
+    if (rc == 0 && in->tenant_id.ptr != NULL)
+        rc = svc_fail(op, MSG_UNSUPPORTED, "TenantId");
+    if (rc == 0)
+        rc = lambda_check_payload(op, in->payload);
+    if (rc == 0)
+        rc = lambda_check_client_context(op, in->client_context, &client_context);
+    if (rc < 0)
+        return rc;
+    *out = (struct invocation){
+        .spec = &own->spec,
+        .request_id = op->request_id,
+        .invoked_arn = lambda_invoked_arn(op, out_target),
+        .client_context = client_context,
+        .payload = in->payload.len == 0 ? STR("{}") : in->payload,
+        .wants_log_tail = str_eq(in->log_type, STR("Tail")),
+    };
+    return 0;
+}
+
+void lambda_call_run(struct op *op, struct invocation *inv)
+{
+    struct lambda_state *state = op->state;
+    (void) snapshot_ref(&inv->spec->snapshot);
+    runtime_invoke(state->runtime, op->loop, inv);
+}
+
 void lambda_start_Invoke(struct op *op, const void *in_any, void *out_any)
 {
     const struct lambda_InvocationRequest *in = in_any;
     struct lambda_InvocationResponse *out = out_any;
-    struct lambda_state *state = op->state;
+    const struct lambda_call_request request = {
+        .function_name = in->FunctionName,
+        .qualifier = in->Qualifier,
+        .client_context = in->ClientContext,
+        .tenant_id = in->TenantId,
+        .log_type = in->LogType,
+        .payload = in->Payload,
+    };
+    struct call *call = ARENA_NEW(op->arena, struct call);
     struct lambda_target target;
-    struct str client_context;
-    struct lambda_spec *own = NULL;
-    if (find(op, in, &target, &own) < 0 || check(op, in) < 0 ||
-        lambda_check_client_context(op, in->ClientContext, &client_context) < 0) {
-        op_finish(op, OP_FAILED);
-        return;
-    }
-    if (str_eq(in->InvocationType, STR("DryRun"))) {
-        out->has_StatusCode = true;
+    int rc = lambda_call_check(op, &request, &target, &call->inv);
+    if (rc == 0 && in->DurableExecutionName.ptr != NULL)
+        rc = svc_fail(op, MSG_UNSUPPORTED, "DurableExecutionName");
+    bool is_dry = str_eq(in->InvocationType, STR("DryRun"));
+    if (rc < 0 || is_dry) {
+        out->has_StatusCode = is_dry;
         out->StatusCode = 204;
-        op_finish(op, 0);
+        op_finish(op, rc);
         return;
     }
     if (str_eq(in->InvocationType, STR("Event"))) {
-        lambda_start_event(op, &target, client_context);
+        lambda_start_event(op, &target, call->inv.client_context);
         return;
     }
-    struct call *call = ARENA_NEW(op->arena, struct call);
     call->op = op;
-    struct invocation *inv = &call->inv;
-    (void) snapshot_ref(&own->spec.snapshot);
-    inv->spec = &own->spec;
-    inv->request_id = op->request_id;
-    inv->invoked_arn = lambda_invoked_arn(op, &target);
-    inv->client_context = client_context;
-    inv->payload = in->Payload.len == 0 ? STR("{}") : in->Payload;
-    inv->wants_log_tail = str_eq(in->LogType, STR("Tail"));
-    inv->done = invocation_done;
-    runtime_invoke(state->runtime, op->loop, inv);
+    call->inv.done = invocation_done;
+    lambda_call_run(op, &call->inv);
 }

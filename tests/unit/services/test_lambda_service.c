@@ -20,10 +20,13 @@ struct place {
     void *state;
     struct db *db;
     struct arena arena;
-    struct op op;                 /* of the last call */
-    bool is_published;            /* of the last call */
-    unsigned changes;             /* seen by the runtime */
-    unsigned calls;               /* of functions */
+    struct op op;      /* of the last call */
+    bool is_published; /* of the last call */
+    unsigned changes;  /* seen by the runtime */
+    unsigned calls;    /* of functions */
+    struct buf events; /* of a streamed answer, as text */
+    unsigned patience; /* events before the client wants to be waited for */
+    unsigned resumed;
     struct message *messages[64]; /* to the actor */
     size_t message_count;
     struct clock_virtual clock;
@@ -74,7 +77,27 @@ void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv
             inv->result = INVOCATION_FUNCTION_ERROR;
         inv->answer = inv->spec->handler;
     }
+    static char big[150 * 1024];
+    if (str_eq(inv->payload, STR("\"big\"")))
+        inv->answer = str_of(big, sizeof big);
+    inv->content_type = STR("application/json");
+    if (str_eq(inv->payload, STR("\"stream\""))) {
+        inv->is_streamed = true;
+        inv->sink->begin(inv, STR("text/plain"));
+        if (!inv->sink->write(inv, STR("one")))
+            here->op.on_drained(&here->op);
+        (void) inv->sink->write(inv, STR("two"));
+        here->op.on_gone(&here->op);
+        inv->result = INVOCATION_FUNCTION_ERROR;
+        inv->answer = STR("{\"errorMessage\":\"no\",\"errorType\":\"Mid.Stream\"}");
+    }
     inv->done(inv);
+}
+
+void runtime_resume(struct invocation *inv)
+{
+    assert_true(inv->is_streamed);
+    here->resumed++;
 }
 
 void runtime_function_changed(struct runtime *runtime, size_t loop, struct str arn,
@@ -122,6 +145,32 @@ static void published(struct task *task)
     here->is_published = true;
 }
 
+static void stream_begin(struct op *op, int64_t content_length)
+{
+    const struct lambda_InvokeWithResponseStreamResponse *out = op->out;
+    assert_int_equal(content_length, -1);
+    buf_printf(&here->events, "%d " STR_FMT " " STR_FMT "\n", out->StatusCode,
+               STR_ARG(out->ExecutedVersion), STR_ARG(out->ResponseStreamContentType));
+}
+
+static bool stream_event(struct op *op, const void *event_any)
+{
+    const struct lambda_InvokeWithResponseStreamResponseEvent *event = event_any;
+    (void) op;
+    if (event->PayloadChunk != NULL)
+        buf_printf(&here->events, "chunk %zu\n", event->PayloadChunk->Payload.len);
+    if (event->InvokeComplete != NULL)
+        buf_printf(&here->events, "complete '" STR_FMT "' '" STR_FMT "' '" STR_FMT "'\n",
+                   STR_ARG(event->InvokeComplete->ErrorCode),
+                   STR_ARG(event->InvokeComplete->ErrorDetails),
+                   STR_ARG(event->InvokeComplete->LogResult));
+    if (here->patience > 0)
+        here->patience--;
+    return here->patience > 0;
+}
+
+static const struct op_stream stream = {.begin = stream_begin, .event = stream_event};
+
 static void finished(struct op *op, int rc)
 {
     (void) op;
@@ -158,6 +207,7 @@ static int call(const struct aws_operation *model, const void *in, void *out)
         .in = in,
         .out = out,
         .finish = finished,
+        .stream = &stream,
     };
     struct op *op = &here->op;
     if (def->start != NULL) {
@@ -271,6 +321,18 @@ static int invoke(const char *name, const char *payload, struct lambda_Invocatio
     return call(&lambda_op_Invoke, &in, out);
 }
 
+/* Some of what has come so far. */
+static int invoke_stream(const char *payload, unsigned patience)
+{
+    const struct lambda_InvokeWithResponseStreamRequest in = {
+        .FunctionName = STR("fn"), .Payload = str_from(payload), .LogType = STR("Tail")};
+    static struct lambda_InvokeWithResponseStreamResponse out;
+    out = (struct lambda_InvokeWithResponseStreamResponse){0};
+    buf_reset(&here->events);
+    here->patience = patience;
+    return call(&lambda_op_InvokeWithResponseStream, &in, &out);
+}
+
 static int delete (const char *name)
 {
     const struct lambda_DeleteFunctionRequest in = {.FunctionName = str_from(name)};
@@ -289,6 +351,11 @@ static unsigned entries_in(const char *sub)
         count += e->d_name[0] != '.';
     (void) closedir(dir);
     return count;
+}
+
+static void expect_events(const char *text)
+{
+    assert_str(buf_str(&here->events), text);
 }
 
 static void expect_fault(int rc, const char *code)
@@ -550,17 +617,59 @@ static void lists_have_pages(void **state)
     expect_fault(call(&lambda_op_ListFunctions, &in, &out), "InvalidParameterValueException");
 }
 
+/* Answers in one piece leave in chunks, as the client takes them; the last event has what Invoke
+ * says in headers. */
+static void answers_are_streamed(void **state)
+{
+    (void) state;
+    const char *log = "U1RBUlQKRU5ECg==";
+    char expected[300];
+    struct lambda_FunctionConfiguration made;
+    assert_ok(create("fn", package("v1"), &made));
+    buf_init(&here->events, 4096);
+
+    assert_ok(invoke_stream("{\"a\": 1}", 100));
+    (void) snprintf(expected, sizeof expected,
+                    "200 $LATEST application/json\nchunk 8\ncomplete '' '' '%s'\n", log);
+    expect_events(expected);
+
+    assert_int_equal(invoke_stream("\"big\"", 2), OP_FAILED); /* not finished, that is */
+    expect_events("200 $LATEST application/json\nchunk 65536\nchunk 65536\n");
+    here->patience = 3;
+    here->op.on_drained(&here->op);
+    assert_true(here->is_published);
+    assert_true(str_ends(buf_str(&here->events), STR("complete '' '' 'U1RBUlQKRU5ECg=='\n")));
+
+    assert_int_equal(invoke_stream("\"big\"", 1), OP_FAILED);
+    here->op.is_gone = true;
+    here->patience = 100; /* whoever has left wants nothing to be waited for */
+    here->op.on_gone(&here->op);
+    assert_true(here->is_published);
+
+    assert_ok(invoke_stream("\"fail\"", 100));
+    (void) snprintf(expected, sizeof expected,
+                    "200 $LATEST application/json\ncomplete 'Unhandled' '\"fail\"' '%s'\n", log);
+    expect_events(expected);
+    expect_fault(invoke_stream("\"throttle\"", 100), "TooManyRequestsException");
+    expect_events("");
+
+    assert_ok(invoke_stream("\"stream\"", 1));
+    (void) snprintf(expected, sizeof expected,
+                    "200 $LATEST text/plain\nchunk 3\nchunk 3\ncomplete 'Mid.Stream' '%s' '%s'\n",
+                    "{\"errorMessage\":\"no\",\"errorType\":\"Mid.Stream\"}", log);
+    expect_events(expected);
+    assert_int_equal(here->resumed, 2);
+    buf_done(&here->events);
+}
+
 int main(void)
 {
 #define WITH_SERVICE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        WITH_SERVICE(a_function_lives),
-        WITH_SERVICE(calls_meet_the_newest_configuration),
-        WITH_SERVICE(invocation_types),
-        WITH_SERVICE(events_are_retried),
-        WITH_SERVICE(events_survive_a_restart),
-        WITH_SERVICE(code_is_shared_and_removed),
-        WITH_SERVICE(everything_survives_a_restart),
+        WITH_SERVICE(a_function_lives),           WITH_SERVICE(calls_meet_the_newest_configuration),
+        WITH_SERVICE(invocation_types),           WITH_SERVICE(answers_are_streamed),
+        WITH_SERVICE(events_are_retried),         WITH_SERVICE(events_survive_a_restart),
+        WITH_SERVICE(code_is_shared_and_removed), WITH_SERVICE(everything_survives_a_restart),
         WITH_SERVICE(lists_have_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,336 @@
+"""Streamed answers against the real server: InvokeWithResponseStream for every kind of runtime, with
+the bytes as they come, slow and leaving clients, and functions that fail in the middle."""
+import base64
+import json
+import os
+import unittest
+
+from server import ROLE, Server, python_function, wait_until, zip_of
+from streams import Answer, Events
+
+APP = r"""
+const fs = require('fs');
+const pause = (ms) => new Promise((ok) => setTimeout(ok, ms));
+exports.three = awslambda.streamifyResponse(async (event, stream, context) => {
+  stream.setContentType('text/event-stream');
+  for (const word of ['one', 'two', 'three']) {
+    stream.write(word + ' ');
+    await pause(event);
+  }
+  console.log('all written');
+  stream.end(context.awsRequestId);
+});
+// Waits until the caller has taken what there is: a file appears when he says so, by the next call.
+exports.steps = awslambda.streamifyResponse(async (event, stream) => {
+  stream.write('begun');
+  await pause(60000);
+});
+exports.fails = awslambda.streamifyResponse(async (event, stream) => {
+  if (event === 'before') throw new RangeError('before');
+  stream.write('part');
+  await pause(50);
+  if (event === 'exit') process.exit(3);
+  if (event === 'kill') process.kill(process.pid, 'SIGKILL');
+  throw new RangeError('in the middle');
+});
+exports.big = awslambda.streamifyResponse(async (size, stream) => {
+  const piece = Buffer.alloc(64 * 1024, 'x');
+  for (let left = size; left > 0; left -= piece.length) {
+    if (!stream.write(left < piece.length ? piece.subarray(0, left) : piece))
+      await new Promise((ok) => stream.once('drain', ok));
+    fs.writeFileSync('/tmp/written', String(size - left));
+  }
+  stream.end();
+});
+exports.written = async () => fs.readFileSync('/tmp/written', 'utf8');
+exports.plain = async (event) => event;
+exports.empty = awslambda.streamifyResponse(async (event, stream) => stream.end());
+"""
+
+# A Runtime API client that streams; `step` is run for each invocation.
+CLIENT = '''#!/usr/bin/python3
+import base64, http.client, json, os, socket, time
+API, ROOT = os.environ["AWS_LAMBDA_RUNTIME_API"], "/2018-06-01/runtime/"
+connection = http.client.HTTPConnection(API)
+def begin(mode="streaming", kind="text/plain"):
+    connection.putrequest("POST", ROOT + "invocation/%s/response" % id)
+    for line in ("Lambda-Runtime-Function-Response-Mode: " + mode, "Transfer-Encoding: chunked",
+                 "Content-Type: " + kind, "Trailer: Lambda-Runtime-Function-Error-Type"):
+        connection.putheader(*line.split(": "))
+    connection.endheaders()
+def write(piece):
+    connection.send(b"%x\\r\\n%s\\r\\n" % (len(piece), piece))
+def end(trailers=b""):
+    connection.send(b"0\\r\\n" + trailers + b"\\r\\n")
+    return connection.getresponse().read()
+while True:
+    connection.request("GET", ROOT + "invocation/next")
+    answer = connection.getresponse()
+    id, event = answer.headers["Lambda-Runtime-Aws-Request-Id"], json.loads(answer.read())
+    step()
+'''
+STREAMS = '''
+def step():
+    if event == "buffered":
+        begin("buffered", "application/x-mine")
+        write(b"in one ")
+        write(b"piece")
+        return end()
+    begin()
+    write(b"one ")
+    if event == "wait":
+        time.sleep(60)
+    if event == "cut":
+        connection.close()
+        return
+    if event == "exit":
+        os._exit(4)
+    if event == "fail":
+        error = json.dumps({"errorType": "Mid", "errorMessage": "stream"}).encode()
+        end(b"Lambda-Runtime-Function-Error-Type: Mid\\r\\nLambda-Runtime-Function-Error-Body: "
+            + base64.b64encode(error) + b"\\r\\n")
+    elif isinstance(event, int):
+        for _ in range(event // 65536):
+            write(b"x" * 65536)
+        end()
+    else:
+        write(b"two")
+        end()
+'''
+TAIL = [("X-Amz-Log-Type", "Tail")]
+
+
+class Streaming(unittest.TestCase):
+    options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(*cls.options)
+        cls.client = cls.server.client()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.server.remove()
+
+    def node(self, handler, **options):
+        name = f"{self.id().rsplit('.', 1)[1]}-{handler}"[:64]
+        self.client.create_function(
+            FunctionName=name, Runtime="nodejs20.x", Role=ROLE, Handler=f"app.{handler}",
+            Code={"ZipFile": zip_of({"app.js": APP})},
+            **{"MemorySize": 1024, "Timeout": 20, **options})
+        return name
+
+    def custom(self, step=STREAMS, **options):
+        name = self.id().rsplit(".", 1)[1]
+        head, loop = CLIENT.split("while True:")
+        self.client.create_function(
+            FunctionName=name, Runtime="provided.al2023", Role=ROLE, Handler="h",
+            Code={"ZipFile": zip_of({"bootstrap": head + step + "while True:" + loop})},
+            **{"MemorySize": 1024, "Timeout": 20, **options})
+        return name
+
+    def events(self, name, event=None, **options):
+        answer = Events(self.server.port, name, event, **options)
+        self.addCleanup(answer.close)
+        return answer
+
+    def error(self, name, event, **options):
+        """(body, ErrorCode, ErrorDetails)."""
+        body, complete = self.events(name, event, **options).all()
+        return body, complete.get("ErrorCode"), complete.get("ErrorDetails")
+
+    # --- every kind of runtime ---
+
+    def test_node(self):
+        name = self.node("three")
+        for pause in (0, 30):
+            answer = self.events(name, pause, headers=TAIL)
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.header("X-Amz-Executed-Version"), "$LATEST")
+            self.assertEqual(answer.header("Content-Type"), "text/event-stream")
+            self.assertIsNone(answer.header("Content-Length"))
+            body, complete = answer.all()
+            self.assertEqual(body.decode(), "one two three " + answer.header("x-amzn-RequestId"))
+            log = base64.b64decode(complete.pop("LogResult")).decode()
+            self.assertIn("all written", log)
+            self.assertIn("REPORT RequestId: " + answer.header("x-amzn-RequestId"), log)
+            self.assertEqual(complete, {})
+        self.assertEqual(self.events(self.node("empty")).all(), (b"", {}))
+
+    def test_the_first_byte_does_not_wait(self):
+        """The function waits for a minute behind its first word: who waited with it would fail."""
+        for name in (self.node("steps"), self.custom()):
+            answer = self.events(name, "wait")
+            self.assertIn(next(iter(answer))[1], (b"begun", b"one "))
+            answer.close()
+            self.client.delete_function(FunctionName=name)
+
+    def test_python_in_one_piece(self):
+        python_function(self.client, "one-piece", """
+def handler(event, context):
+    if event == "fail":
+        raise ValueError("no")
+    return "x" * event if isinstance(event, int) else [event, context.client_context.custom["k"]]
+""")
+        context = base64.b64encode(json.dumps({"custom": {"k": "v"}}).encode()).decode()
+        answer = self.events("one-piece", {"a": 1}, headers=[("X-Amz-Client-Context", context)])
+        self.assertEqual(answer.header("Content-Type"), "application/json")
+        self.assertEqual(answer.all(), (b'[{"a": 1}, "v"]', {}))
+        self.assertEqual(len(self.events("one-piece", 6000000).all()[0]), 6000002)
+        body, code, details = self.error("one-piece", "fail")
+        self.assertEqual((body, code), (b"", "Unhandled"))
+        self.assertEqual(json.loads(details)["errorType"], "ValueError")
+        body, code, details = self.error("one-piece", 6300000)
+        self.assertEqual((body, code), (b"", "Unhandled"))
+        self.assertEqual(json.loads(details)["errorType"], "Function.ResponseSizeTooLarge")
+
+    def test_custom_runtime(self):
+        name = self.custom()
+        for _ in range(2):
+            answer = self.events(name, "go")
+            self.assertEqual(answer.header("Content-Type"), "text/plain")
+            self.assertEqual(answer.all(), (b"one two", {}))
+        answer = self.events(name, "buffered")
+        self.assertEqual(answer.header("Content-Type"), "application/x-mine")
+        self.assertEqual(answer.all(), (b"in one piece", {}))
+        self.assertEqual(self.client.invoke(FunctionName=name, Payload=b'"go"')["Payload"].read(),
+                         b"one two")
+
+    # --- failures ---
+
+    def test_node_fails(self):
+        name = self.node("fails")
+        for event, body, code in (("before", b"", "Unhandled"), ("middle", b"part", "RangeError"),
+                                  ("exit", b"part", "Runtime.TruncatedResponse"),
+                                  ("kill", b"part", "Runtime.TruncatedResponse"),
+                                  ("middle", b"part", "RangeError")):
+            got, found, details = self.error(name, event)
+            self.assertEqual((got, found), (body, code), details)
+            if code != "Runtime.TruncatedResponse":
+                self.assertEqual(json.loads(details)["errorType"], "RangeError")
+            else:
+                self.assertIn("Runtime exited", json.loads(details)["errorMessage"])
+
+    def test_custom_runtime_fails(self):
+        name = self.custom()
+        body, code, details = self.error(name, "fail")
+        self.assertEqual((body, code), (b"one ", "Mid"))
+        self.assertEqual(json.loads(details), {"errorType": "Mid", "errorMessage": "stream"})
+        for event in ("cut", "exit"):
+            self.assertEqual(self.error(name, event)[:2], (b"one ", "Runtime.TruncatedResponse"))
+        self.assertEqual(self.events(name, "go").all(), (b"one two", {}))
+
+    def test_timeout_in_the_middle(self):
+        for name, event in ((self.node("steps", Timeout=1), 0), (self.custom(Timeout=1), "wait")):
+            for _ in range(2):
+                body, code, details = self.error(name, event)
+                self.assertEqual(code, "Sandbox.Timedout")
+                self.assertIn("Task timed out after 1.00 seconds", details)
+                self.assertIn(body, (b"begun", b"one "))
+
+    def test_requests_that_are_refused(self):
+        name = self.node("three")
+
+        def refused(code, status, *arguments, **options):
+            answer = self.events(*arguments, **options)
+            self.assertEqual((answer.header("x-amzn-ErrorType"), answer.status), (code, status))
+            return json.loads(answer.read())
+        refused("ResourceNotFoundException", 404, "nobody")
+        refused("InvalidRequestContentException", 400, name, payload=b"{")
+        refused("ValidationException", 400, name, headers=[("X-Amz-Invocation-Type", "Event")])
+        refused("InvalidRequestContentException", 400, name, headers=[("X-Amz-Client-Context", "?")])
+        refused("InvalidParameterValueException", 400, name, headers=[("X-Amz-Tenant-Id", "t")])
+        self.client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+        self.assertEqual(refused("TooManyRequestsException", 429, name)["Reason"],
+                         "ReservedFunctionConcurrentInvocationLimitExceeded")
+        dry = self.events(name, headers=[("X-Amz-Invocation-Type", "DryRun")])
+        self.assertEqual(dry.status, 204)
+
+    # --- clients that are slow, or leave ---
+
+    def test_a_slow_client_slows_the_function(self):
+        size = 12 << 20
+        for name in (self.node("big"), self.custom()):
+            answer = self.events(name, size, buffer=65536)
+            self.assertGreater(len(next(iter(answer))[1]), 0)
+            # The function is held up: memory of the server stays bounded while nobody reads.
+            before = self.memory()
+            self.settle()
+            self.assertLess(self.memory() - before, 4 << 20)
+            rest = answer.all()
+            self.assertEqual(rest[1], {})
+
+    def memory(self):
+        with open(f"/proc/{self.server.process.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def settle(self):
+        """Until the server uses no more CPU time, that is: until everybody waits for us."""
+        def used():
+            with open(f"/proc/{self.server.process.pid}/stat", encoding="ascii") as file:
+                return file.read().rsplit(")", 1)[1].split()[11:13]
+        seen = [None]
+
+        def is_still():
+            before, seen[0] = seen[0], used()
+            return before == seen[0]
+        wait_until(is_still, "the server is at rest")
+
+    def test_a_client_that_leaves(self):
+        """The function goes on to its end, as on AWS, whether it was held up or not."""
+        name = self.node("big")
+        for buffer in (4096, None):
+            answer = self.events(name, 20 << 20, buffer=buffer)
+            self.assertGreater(len(next(iter(answer))[1]), 0)
+            answer.close()
+            body, complete = self.events(name, 1 << 20).all()
+            self.assertEqual((len(body), complete), (1 << 20, {}))
+        logs = self.client_logs()
+        wait_until(lambda: len(logs.filter_log_events(
+            logGroupName="/aws/lambda/" + name, filterPattern="REPORT")["events"]) == 4,
+            "all four calls end")
+
+    def client_logs(self):
+        return self.server.client("logs")
+
+    def test_a_leaving_client_of_one_piece(self):
+        python_function(self.client, "one-big", "def handler(e, c): return 'x' * 5000000")
+        for _ in range(3):
+            answer = self.events("one-big", buffer=4096)
+            next(iter(answer))
+            answer.close()
+        self.assertEqual(len(self.events("one-big").all()[0]), 5000002)
+
+    def test_many_at_a_time(self):
+        name = self.node("three")
+        answers = [self.events(name, 20) for _ in range(8)]
+        for answer in answers:
+            self.assertTrue(answer.all()[0].startswith(b"one two three "))
+
+
+class OnSeveralLoops(Streaming):
+    """The function's home is another loop than the connection's, more often than not."""
+    options = ("--loops", "3")
+
+
+class TheLimit(unittest.TestCase):
+    def test_too_much(self):
+        with Server("--stream-limit", "1") as server:
+            client = server.client()
+            for name, runtime, files in (
+                    ("node", "nodejs20.x", {"app.js": APP}),
+                    ("custom", "provided.al2023",
+                     {"bootstrap": CLIENT.replace("while True:", STREAMS + "while True:", 1)})):
+                client.create_function(FunctionName=name, Runtime=runtime, Role=ROLE,
+                                       Handler="app.big", MemorySize=512, Timeout=20,
+                                       Code={"ZipFile": zip_of(files)})
+                self.assertGreater(len(Events(server.port, name, 900000).all()[0]), 800000)
+                body, complete = Events(server.port, name, 3 << 20).all()
+                self.assertLessEqual(len(body), 1 << 20)
+                self.assertEqual(complete["ErrorCode"], "Function.ResponseSizeTooLarge")
+                self.assertIn("(1048576 bytes)", complete["ErrorDetails"])
+
+
+if __name__ == "__main__":
+    unittest.main()
