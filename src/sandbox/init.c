@@ -23,9 +23,9 @@
  * Companions (sandbox_start_companion) are started before the program, each by a block of its own;
  * between the blocks this process reaps. The first of all programs that ends is the end of the
  * sandbox: when it is the only one, at once; else the program is sent SIGTERM (unless it was the
- * one) and the sandbox ends with the last. SIGTERM from the spawner begins the same: a signal of
- * the host comes from process 0, which nobody inside can pretend to be (the kernel writes sender
- * and code, kill(2) and rt_sigqueueinfo(2)). SIGTERM and SIGCHLD are blocked and read from a
+ * one) and the sandbox ends with the last. WIRE_SIGNAL_END from the spawner begins the same: a
+ * signal of the host comes from process 0, which nobody inside can pretend to be (the kernel writes
+ * sender and code, kill(2) and rt_sigqueueinfo(2)). It and SIGCHLD are blocked and read from a
  * signalfd.
  *
  * START block: sandbox/sandbox.h. Bytes come from main, which is trusted here: the worst a wrong
@@ -58,8 +58,8 @@ static char *pointers[START_STRINGS_MAX + 2];
 static long programs[PROGRAMS_MAX];
 static uint32_t companions, living;
 static int is_ending, has_output; /* has_output: START_FD_EXTRA is the companions' output */
-static const uint64_t watched = UINT64_C(1) << (INIT_SIGTERM - 1) | UINT64_C(1)
-                                                                        << (INIT_SIGCHLD - 1);
+static const uint64_t watched = UINT64_C(1) << (WIRE_SIGNAL_END - 1) | UINT64_C(1)
+                                                                           << (INIT_SIGCHLD - 1);
 
 static void say(uint32_t kind, int value, uint32_t which)
 {
@@ -222,7 +222,7 @@ static void take_signals(int fd)
     int has_child = 0;
     while (sys3(__NR_read, fd, (long) &info, sizeof info) == sizeof info) {
         has_child |= info.ssi_signo == INIT_SIGCHLD;
-        if (info.ssi_signo == INIT_SIGTERM && info.ssi_code == 0 && info.ssi_pid == 0 &&
+        if (info.ssi_signo == WIRE_SIGNAL_END && info.ssi_code == 0 && info.ssi_pid == 0 &&
             companions > 0)
             begin_ending();
     }

@@ -532,7 +532,8 @@ static void terminate_request(struct spawner_process *sp, uint64_t id)
 {
     struct slot *slot = slot_find(sp, id);
     if (slot != NULL && slot->state == SLOT_LIVE)
-        (void) syscall(SYS_pidfd_send_signal, slot->pidfd, SIGTERM, NULL, 0); /* As above. */
+        (void) syscall(SYS_pidfd_send_signal, slot->pidfd, WIRE_SIGNAL_END, NULL,
+                       0); /* As above. */
 }
 
 static void socket_request(struct spawner_process *sp, uint64_t id)

@@ -19,6 +19,10 @@ struct err;
 
 enum { WIRE_MAGIC = 0x56524741, WIRE_LAYERS_MAX = 5, WIRE_FDS_MAX = 1 + WIRE_LAYERS_MAX };
 
+/* What the spawner sends virga-init to end orderly: of the real-time signals, which queue. Of the
+ * others one that somebody inside sent a moment earlier would swallow it, sender and all. */
+enum { WIRE_SIGNAL_END = 40 };
+
 enum wire_request_kind {
     WIRE_SPAWN = 1,
     WIRE_KILL = 2,

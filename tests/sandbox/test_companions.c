@@ -127,7 +127,8 @@ static void the_end_of_one_is_the_end_of_all(void **state)
         "echo b; while true; do sleep 0.05; done"};
     c = company_start(waits, 2);
     expect_line(c.output, "b");
-    program_start(&c, "touch /tmp/go; " WAITS);
+    program_start(&c, "trap 'echo asked; exit 5' TERM; echo up; touch /tmp/go; "
+                      "while true; do sleep 0.05; done");
     expect_line(c.made.log_fd, "up");
     struct sandbox_event ended = harness_event(&h, c.made.id);
     expect_end(&ended, SANDBOX_ENDED, 1, 9);
@@ -142,10 +143,13 @@ static void the_end_of_one_is_the_end_of_all(void **state)
 static void asked_to_end_the_last_one_decides(void **state)
 {
     (void) state;
-    static const char *const scripts[] = {"while [ ! -e /tmp/end ]; do sleep 0.02; done; echo bye"};
+    static const char *const scripts[] = {
+        "while [ ! -s /tmp/end ]; do sleep 0.02; done; while kill -0 $(cat /tmp/end); do sleep "
+        "0.02; done 2> /dev/null; echo bye"};
     struct company c = company_start(scripts, 1);
-    program_start(&c, "trap 'echo asked; touch /tmp/end; exit 5' TERM; echo up; "
-                      "kill -TERM 1; while true; do sleep 0.05; done"); /* of its own: nothing */
+    program_start(&c, "trap 'echo asked; echo $$ > /tmp/end; exit 5' TERM; echo up; "
+                      "kill -TERM 1; for i in 1 2 3 4 5; do kill -40 1; done; "
+                      "while true; do sleep 0.05; done"); /* of its own: nothing */
     expect_line(c.made.log_fd, "up");
     assert_ok(spawner_terminate(h.spawner, c.made.id, NULL));
     expect_line(c.made.log_fd, "asked");
