@@ -10,6 +10,7 @@ the interpreter.
 """
 import argparse
 import contextlib
+import glob
 import json
 import os
 import platform
@@ -25,19 +26,50 @@ import client  # noqa: E402  (tools/client.py: a Lambda client of a few lines)
 
 SLOW_PYTHON = "import time\ndef handler(event, context):\n    time.sleep(0.1)\n    return event\n"
 
-# What is measured of each runtime: (source of an echo, options of create, plain start, goals).
+C_ECHO = """#include <virga_lambda.h>
+static void handle(struct lambda_call *call, void *user)
+{
+    (void) user;
+    lambda_write(call, call->event, call->event_size);
+}
+int main(void)
+{
+    return lambda_run(handle, NULL);
+}
+"""
+
+
+def native():
+    """The program of a function in C."""
+    library = os.path.join(os.path.dirname(HERE), "bootstraps", "c")
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "bootstrap")
+        subprocess.run(["cc", "-O2", "-static", "-I", library, "-o", program, "-x", "c", "-",
+                        *glob.glob(library + "/*.c")], input=C_ECHO.encode(), check=True)
+        with open(program, "rb") as file:
+            return file.read()
+
+
+# What is measured of each runtime: source of an echo, options of create, plain start, goals: P1 is
+# the latency of native code and P2 of interpreters, in echoes; P5 in plain starts, where there is one.
 RUNTIMES = {
+    "C": {
+        "source": native(),
+        "options": {"runtime": "provided.al2023", "file": "bootstrap"},
+        "plain": ["/usr/bin/true"],
+        "latency": ("P1", 3), "p3": 40, "p5": "",
+    },
     "Python": {
         "source": "def handler(event, context):\n    return event\n",
         "options": {},
         "plain": ["/usr/bin/python3", "-c", "import json"],
-        "p2": 4, "p3": 20,
+        "latency": ("P2", 4), "p3": 20, "p5": "<= 1.5 x",
     },
     "Node": {
         "source": "exports.handler = async (event) => event;\n",
         "options": {"runtime": "nodejs20.x", "file": "f.js"},
         "plain": ["/usr/bin/node", "/dev/null"],
-        "p2": 4, "p3": 25,
+        "latency": ("P2", 4), "p3": 25, "p5": "<= 1.5 x",
     },
 }
 BURST = 100
@@ -99,14 +131,15 @@ class Bench:
             times.append((time.perf_counter() - begin) * 1000)
         return percentile(times, .5)
 
-    def warm(self, server, name, goals, p_latency):
+    def warm(self, server, name, goals):
         url = f"{server.endpoint}/2015-03-31/functions/{name}/invocations"
         one = self.load(1, url, "-b", '{"n":1}', "-w", "0.5")
         many = self.load(64, url, "-b", '{"n":1}', "-w", "1")
-        self.row(p_latency, f"warm {name}, 1 connection, p50 / p99",
+        goal, wanted = goals["latency"]
+        self.row(goal, f"warm {name}, 1 connection, p50 / p99",
                  f"{one['p50_us']:.0f} / {one['p99_us']:.0f} us",
                  f"{one['p50_us'] / self.echo_one['p50_us']:.1f} x echo",
-                 f"p50 <= {goals['p2']} x")
+                 f"p50 <= {wanted} x")
         self.row("P3", f"warm {name}, 64 connections", f"{many['rps']:.0f} /s",
                  f"{many['rps'] / self.echo_many['rps'] * 100:.0f} % of echo",
                  f">= {goals['p3']} %")
@@ -124,7 +157,7 @@ class Bench:
         self.row("P2", "warm Python, signed, 1 connection, p50 / p99",
                  f"{one['p50_us']:.0f} / {one['p99_us']:.0f} us",
                  f"{one['p50_us'] / self.echo_one['p50_us']:.1f} x echo",
-                 f"p50 <= {goals['p2']} x")
+                 f"p50 <= {goals['latency'][1]} x")
 
     def signatures(self):
         for line in subprocess.run([f"{self.build}/bench/bench_sigv4"], check=True,
@@ -147,8 +180,8 @@ class Bench:
         p50 = percentile(times, .5)
         self.row("P5", f"first cold start ever, {name}, p50 / p99",
                  f"{p50:.1f} / {percentile(times, .99):.1f} ms",
-                 f"{p50 / self.plain_ms[name]:.2f} x plain", "<= 1.5 x")
-        self.row("", "  of it the interpreter's init, p50", f"{percentile(inits, .5):.1f} ms", "", "")
+                 f"{p50 / self.plain_ms[name]:.2f} x plain", runtime["p5"])
+        self.row("", "  of it init, p50", f"{percentile(inits, .5):.1f} ms", "", "")
 
     def burst(self, server):
         """Simultaneous calls of a function that takes 100 ms, from zero instances; the load generator
@@ -211,7 +244,7 @@ def main():
     with client.Server(options.build) as server:
         for name, runtime in RUNTIMES.items():
             server.create(name, runtime["source"], **runtime["options"])
-            bench.warm(server, name, runtime, "P2")
+            bench.warm(server, name, runtime)
             bench.cold(server, name, runtime)
         bench.burst(server)
     bench.warm_signed(RUNTIMES["Python"])

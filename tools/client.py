@@ -102,7 +102,9 @@ class Server:
         """A function of one file; what it exports is named handler."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as out:
-            out.writestr(file, source)
+            entry = zipfile.ZipInfo(file)
+            entry.external_attr = 0o755 << 16  # a custom runtime's bootstrap is a program
+            out.writestr(entry, source)
         self.request("POST", API, json.dumps({
             "FunctionName": name, "Runtime": runtime, "Handler": "f.handler", "Role": ROLE,
             "MemorySize": 1769, "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
