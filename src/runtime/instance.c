@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "os/cpu.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -196,6 +197,12 @@ static void done(void *arg, struct invocation *inv)
     home_done(arg, inv);
 }
 
+static struct crowd_use cpu_use(void *arg)
+{
+    const struct home *home = arg;
+    return (struct crowd_use){cpu_idle_us(home->runtime->idle_fd), cpu_thread_us()};
+}
+
 static void drained(void *arg)
 {
     home_drained(arg);
@@ -208,6 +215,7 @@ const struct sched_effects instance_effects = {
     .thaw = thaw,
     .stop = stop,
     .done = done,
+    .cpu_use = cpu_use,
     .drained = drained,
 };
 

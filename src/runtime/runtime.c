@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "os/cpu.h"
 #include "runtime/runtime_int.h"
 
 #include <errno.h>
@@ -289,7 +290,8 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
                                        .instances_max = config->instances_max / homes,
                                        .queue_max = config->queue_max,
                                        .keep_alive_us = config->keep_alive_ms * 1000,
-                                       .freeze_after_us = FREEZE_AFTER_US};
+                                       .freeze_after_us = FREEZE_AFTER_US,
+                                       .cpus = cpu_count()};
     sched_init(&home->sched, &sched);
 }
 
@@ -299,6 +301,7 @@ int runtime_new(const struct runtime_config *config, struct runtime **out_runtim
     assert(config->snapshot_dir == NULL || config->workers != NULL);
     struct runtime *runtime = NEW(struct runtime);
     runtime->config = *config;
+    runtime->idle_fd = cpu_idle_open(NULL); /* without it, no call waits for a busy instance */
     runtime->homes = NEW_ARRAY(struct home, config->loop_count);
     for (size_t i = 0; i < config->loop_count; i++)
         home_init(&runtime->homes[i], runtime, i);
@@ -326,6 +329,7 @@ void runtime_free(struct runtime *runtime)
         free(home->log_scratch);
     }
     broker_free(runtime->broker);
+    cleanup_close(&runtime->idle_fd);
     free(runtime->homes);
     free(runtime);
 }

@@ -100,6 +100,7 @@ struct invocation_stream {
 /* One call. The caller fills the first part, owns the memory and gets it back in done. */
 struct invocation {
     struct list_node node;      /* the function's queue */
+    struct list_node patient;   /* the scheduler's */
     struct function_spec *spec; /* reference held by the invocation until done */
     struct str request_id, invoked_arn, trace_id, client_context, cognito_identity;
     struct str payload;

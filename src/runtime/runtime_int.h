@@ -58,6 +58,7 @@ struct runtime {
     size_t homes_left;    /* draining; loop 0's */
     struct task *drained; /* the caller's, run on loop 0 */
     int64_t drain_ms;
+    int idle_fd; /* cpu_idle_us; -1: unknown */
 };
 
 /*  An instance; its state is slot.state, see sched.h. Owned by its home from the effect `start`

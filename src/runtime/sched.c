@@ -13,6 +13,11 @@
  * room is on the `hungry` list, served in order, one start per turn, so that a burst on one
  * function does not starve the others.
  *
+ * Not every waiting invocation wants an instance of its own: when the CPUs are full and the
+ * function is short (crowd.h), it is *patient* and waits for a busy one, CROWD_PATIENCE_US at most.
+ * The patient ones are the newest of their function's queue; after that time they are like the
+ * others.
+ *
  * The keep-alive needs one timer: all idle instances of a home stand in one list by the time they
  * became idle, so the first one expires first. The timer may fire early (its instance was used
  * meanwhile) and is then set again, which keeps it off the hot path. Freezing works the same way:
@@ -54,7 +59,9 @@ struct sched_function {
     struct list waiting;     /* invocations */
     struct list idle;        /* slots, last used first */
     struct list_node hungry; /* sched.hungry, when linked */
-    unsigned slots, starting;
+    unsigned slots, starting, busy;
+    unsigned patient; /* of those that wait */
+    struct crowd crowd;
     int64_t in_flight;
     bool is_removed; /* the function was deleted; what runs may finish */
 };
@@ -102,6 +109,7 @@ static void slot_move(struct sched *sched, struct slot *slot, enum slot_state to
     sched->starting -= is_starting(from) && !is_starting(to);
     slot->function->starting -= is_starting(from) && !is_starting(to);
     sched->busy += (to == SLOT_BUSY) - (from == SLOT_BUSY);
+    slot->function->busy += (to == SLOT_BUSY) - (from == SLOT_BUSY);
     sched->finishing += (to == SLOT_FINISHING) - (from == SLOT_FINISHING);
     sched->stopping += to == SLOT_STOPPING;
     if (from == SLOT_IDLE)
@@ -206,6 +214,7 @@ static struct sched_function *function_new(struct sched *sched, struct str key,
     function->family = family_join(sched, spec);
     list_init(&function->waiting);
     list_init(&function->idle);
+    crowd_init(&function->crowd);
     (void) map_put(&sched->functions, str_of(function->key, key.len), function);
     return function;
 }
@@ -248,9 +257,16 @@ static void stop_old_idle(struct sched *sched, struct sched_function *function)
     }
 }
 
+/* Instances that what waits would like to have started. */
+static size_t wanted_instances(const struct sched_function *function)
+{
+    size_t impatient = function->waiting.len - function->patient;
+    return impatient > function->starting ? impatient - function->starting : 0;
+}
+
 static bool wants_instance(const struct sched_function *function)
 {
-    return function->waiting.len > function->starting;
+    return wanted_instances(function) > 0;
 }
 
 static void note_hunger(struct sched *sched, struct sched_function *function)
@@ -277,7 +293,7 @@ static void balance(struct sched *sched)
     size_t missing = 0;
     LIST_FOR_EACH (&sched->hungry, node) {
         const struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
-        missing += wants_instance(function) ? function->waiting.len - function->starting : 0;
+        missing += wanted_instances(function);
         if (missing > sched->stopping)
             break;
     }
@@ -378,10 +394,107 @@ static void send(struct sched *sched, struct slot *slot, struct invocation *inv)
 {
     bool is_frozen = slot->state == SLOT_FROZEN;
     slot->invocation = inv;
+    slot->busy_since_us = exec_now_us(sched->config.exec);
     slot_move(sched, slot, SLOT_BUSY);
     if (is_frozen)
         sched->config.effects->thaw(sched->config.arg, slot);
     sched->config.effects->send(sched->config.arg, slot, inv);
+}
+
+/* ---- waiting ---- */
+
+static bool is_patient(const struct invocation *inv)
+{
+    return list_is_linked(&inv->patient);
+}
+
+static void end_patience(struct sched *sched, struct invocation *inv)
+{
+    list_remove(&sched->patient, &inv->patient);
+    inv->function->patient--;
+}
+
+/* The oldest that waits; NULL: none does. */
+static struct invocation *take_first(struct sched *sched, struct sched_function *function)
+{
+    struct list_node *node = list_pop_front(&function->waiting);
+    if (node == NULL)
+        return NULL;
+    sched->queued--;
+    struct invocation *inv = CONTAINER_OF(node, struct invocation, node);
+    if (is_patient(inv))
+        end_patience(sched, inv);
+    return inv;
+}
+
+/* Do enough instances of the function run, not counting `without` of them? */
+static bool is_crowded(struct sched *sched, struct sched_function *function, unsigned without)
+{
+    unsigned busy = function->busy - without;
+    return busy > 0 && busy >= crowd_limit(&function->crowd, &sched->crowd, busy);
+}
+
+/* Should what waits go on waiting although an instance is free? */
+static bool prefers_to_wait(struct sched *sched, struct sched_function *function, unsigned without)
+{
+    const struct list_node *first = list_first(&function->waiting);
+    return first != NULL && is_patient(CONTAINER_OF(first, struct invocation, node)) &&
+           is_crowded(sched, function, without);
+}
+
+/* Sends what waits to instances that are idle. */
+static void serve(struct sched *sched, struct sched_function *function)
+{
+    for (struct list_node *node; (node = list_first(&function->idle)) != NULL;) {
+        if (list_is_empty(&function->waiting) || prefers_to_wait(sched, function, 0))
+            return;
+        send(sched, CONTAINER_OF(node, struct slot, own_idle), take_first(sched, function));
+    }
+}
+
+static void patience_over(struct timer *timer)
+{
+    struct sched *sched = CONTAINER_OF(timer, struct sched, patience);
+    int64_t now = exec_now_us(sched->config.exec);
+    for (struct list_node *node; (node = list_first(&sched->patient)) != NULL;) {
+        struct invocation *inv = CONTAINER_OF(node, struct invocation, patient);
+        int64_t due = inv->created_us + CROWD_PATIENCE_US;
+        if (due > now) {
+            timer_set(sched->config.exec, timer, due);
+            break;
+        }
+        struct sched_function *function = inv->function;
+        end_patience(sched, inv);
+        serve(sched, function);
+        note_hunger(sched, function);
+    }
+    balance(sched);
+}
+
+static void wait_patiently(struct sched *sched, struct invocation *inv)
+{
+    list_push_back(&sched->patient, &inv->patient);
+    inv->function->patient++;
+    if (!sched->patience.is_set)
+        timer_set(sched->config.exec, &sched->patience, inv->created_us + CROWD_PATIENCE_US);
+}
+
+static void end_all_patience(struct sched *sched, struct sched_function *function)
+{
+    if (function->patient == 0)
+        return;
+    LIST_FOR_EACH (&function->waiting, node) {
+        struct invocation *inv = CONTAINER_OF(node, struct invocation, node);
+        if (is_patient(inv))
+            end_patience(sched, inv);
+    }
+    note_hunger(sched, function);
+}
+
+static void look_at_cpus(struct sched *sched, int64_t now_us)
+{
+    if (crowd_is_due(&sched->crowd, now_us))
+        crowd_look(&sched->crowd, now_us, sched->config.effects->cpu_use(sched->config.arg));
 }
 
 void sched_invoke(struct sched *sched, struct invocation *inv)
@@ -404,24 +517,21 @@ void sched_invoke(struct sched *sched, struct invocation *inv)
         sched->config.effects->done(sched->config.arg, inv);
         return;
     }
-    struct list_node *node = list_first(&function->idle);
-    if (node != NULL) {
-        send(sched, CONTAINER_OF(node, struct slot, own_idle), inv);
-        return;
-    }
+    look_at_cpus(sched, inv->created_us);
+    if (is_crowded(sched, function, 0))
+        wait_patiently(sched, inv);
+    else
+        end_all_patience(sched, function); /* nobody is served before who came earlier */
     list_push_back(&function->waiting, &inv->node);
     sched->queued++;
+    serve(sched, function);
     note_hunger(sched, function);
     balance(sched);
 }
 
 struct invocation *sched_take_waiting(struct sched *sched, struct slot *slot)
 {
-    struct list_node *node = list_pop_front(&slot->function->waiting);
-    if (node == NULL)
-        return NULL;
-    sched->queued--;
-    return CONTAINER_OF(node, struct invocation, node);
+    return take_first(sched, slot->function);
 }
 
 const struct invocation *sched_first_waiting(const struct slot *slot)
@@ -463,9 +573,7 @@ void sched_drain(struct sched *sched)
 
 static void refuse_waiting(struct sched *sched, struct sched_function *function)
 {
-    for (struct list_node *node; (node = list_pop_front(&function->waiting)) != NULL;) {
-        struct invocation *inv = CONTAINER_OF(node, struct invocation, node);
-        sched->queued--;
+    for (struct invocation *inv; (inv = take_first(sched, function)) != NULL;) {
         refuse(inv, "the platform is stopping");
         end(sched, inv);
     }
@@ -513,7 +621,9 @@ static bool is_unwanted(const struct sched *sched, const struct slot *slot)
 void sched_slot_ready(struct sched *sched, struct slot *slot)
 {
     assert(slot->invocation == NULL);
-    struct invocation *inv = sched_take_waiting(sched, slot);
+    bool is_busy = slot->state == SLOT_BUSY;
+    struct invocation *inv =
+        prefers_to_wait(sched, slot->function, is_busy) ? NULL : take_first(sched, slot->function);
     bool is_old = slot->spec->revision != slot->function->spec->revision;
     if (inv != NULL && (!is_old || inv->spec->revision == slot->spec->revision)) {
         send(sched, slot, inv);
@@ -533,6 +643,7 @@ void sched_slot_answered(struct sched *sched, struct slot *slot)
 {
     assert(slot->state == SLOT_BUSY);
     struct invocation *inv = take_ptr(&slot->invocation);
+    crowd_ran(&slot->function->crowd, exec_now_us(sched->config.exec) - slot->busy_since_us);
     sched_slot_ready(sched, slot);
     end(sched, inv);
 }
@@ -635,15 +746,19 @@ void sched_function_changed(struct sched *sched, struct str arn, struct function
 void sched_init(struct sched *sched, const struct sched_config *config)
 {
     assert(config->instances_max > 0 && config->keep_alive_us > 0);
-    assert(config->freeze_after_us > 0);
-    *sched = (struct sched){
-        .config = *config, .keep_alive = {.fire = keep_alive_over}, .freeze = {.fire = freeze_due}};
+    assert(config->freeze_after_us > 0 && config->cpus > 0);
+    *sched = (struct sched){.config = *config,
+                            .keep_alive = {.fire = keep_alive_over},
+                            .freeze = {.fire = freeze_due},
+                            .patience = {.fire = patience_over}};
     map_init(&sched->functions);
     map_init(&sched->families);
     map_init(&sched->accounts);
     list_init(&sched->hungry);
     list_init(&sched->idle);
     list_init(&sched->awake);
+    list_init(&sched->patient);
+    crowd_cpus_init(&sched->crowd, config->cpus);
 }
 
 void sched_done(struct sched *sched)
@@ -651,6 +766,7 @@ void sched_done(struct sched *sched)
     assert(sched->instances == 0 && sched->queued == 0);
     timer_clear(sched->config.exec, &sched->keep_alive);
     timer_clear(sched->config.exec, &sched->freeze);
+    timer_clear(sched->config.exec, &sched->patience);
     size_t at = 0;
     for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL; at = 0)
         function_free(sched, f);
@@ -680,7 +796,7 @@ struct sched_counts sched_counts(const struct sched *sched, const struct functio
 
 void sched_check(const struct sched *sched)
 {
-    size_t at = 0, slots = 0, starting = 0, waiting = 0, idle = 0;
+    size_t at = 0, slots = 0, starting = 0, waiting = 0, idle = 0, patient = 0, busy = 0;
     int64_t in_flight = 0;
     for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL;) {
         assert(f->starting + f->idle.len <= f->slots);
@@ -690,7 +806,16 @@ void sched_check(const struct sched *sched)
         starting += f->starting;
         waiting += f->waiting.len;
         idle += f->idle.len;
+        patient += f->patient;
+        busy += f->busy;
+        assert(f->patient <= f->waiting.len);
         in_flight += f->in_flight;
+        bool was_patient = false;
+        LIST_FOR_EACH (&f->waiting, node) {
+            bool is_now = is_patient(CONTAINER_OF(node, struct invocation, node));
+            assert(is_now || !was_patient);
+            was_patient = is_now;
+        }
         LIST_FOR_EACH (&f->idle, node) {
             const struct slot *slot = CONTAINER_OF(node, struct slot, own_idle);
             assert(slot_state_is_idle(slot->state) && slot->function == f);
@@ -707,4 +832,6 @@ void sched_check(const struct sched *sched)
     assert(list_is_empty(&sched->idle) || sched->keep_alive.is_set);
     assert(list_is_empty(&sched->awake) || sched->freeze.is_set);
     assert(sched->awake.len <= sched->idle.len);
+    assert(patient == sched->patient.len && busy == sched->busy);
+    assert(list_is_empty(&sched->patient) || sched->patience.is_set);
 }

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "os/exec.h"
+#include "runtime/crowd.h"
 #include "runtime/runtime.h"
 
 struct sched_function;
@@ -38,7 +39,7 @@ struct slot {
     struct list_node own_idle;       /* function's idle and frozen instances, last used first */
     struct list_node all_idle;       /* home's idle and frozen instances, first to expire first */
     struct list_node awake;          /* home's idle instances, first to freeze first */
-    int64_t idle_since_us;
+    int64_t idle_since_us, busy_since_us;
 };
 
 const char *slot_state_name(enum slot_state state);
@@ -62,6 +63,8 @@ struct sched_effects {
     void (*stop)(void *arg, struct slot *slot);
     /* The invocation has ended: its results are set. The scheduler has forgotten it. */
     void (*done)(void *arg, struct invocation *inv);
+    /* Called a few times a second. */
+    struct crowd_use (*cpu_use)(void *arg);
     /* Draining: nothing is running, queued or alive any more. */
     void (*drained)(void *arg);
 };
@@ -73,6 +76,7 @@ struct sched_config {
     unsigned account_concurrency, instances_max, queue_max;
     int64_t keep_alive_us;
     int64_t freeze_after_us;
+    unsigned cpus;
 };
 
 struct sched {
@@ -85,6 +89,9 @@ struct sched {
     struct list awake;       /* idle slots by idle_since_us */
     struct timer keep_alive; /* set for the first of idle, or earlier */
     struct timer freeze;     /* set for the first of awake, or earlier */
+    struct list patient;     /* invocations that wait for a busy instance, oldest first */
+    struct timer patience;   /* set for the first of them, or earlier */
+    struct crowd_cpus crowd;
     unsigned instances, starting, busy, finishing, stopping, queued;
     bool is_draining;
     bool is_refusing; /* the drain's time is over */

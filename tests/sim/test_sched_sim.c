@@ -180,7 +180,16 @@ static void drained(void *arg)
     timer_clear(w->exec, &w->refuse);
 }
 
-static const struct sched_effects effects = {start, send, freeze, thaw, stop, done, drained};
+/* Again and again the CPUs are full. */
+static struct crowd_use cpu_use(void *arg)
+{
+    struct world *w = arg;
+    int64_t now_us = exec_now_us(w->exec);
+    return (struct crowd_use){.idle_us = now_us % (20 * MS) < 10 * MS ? 0 : 2 * now_us};
+}
+
+static const struct sched_effects effects = {start, send, freeze,  thaw,
+                                             stop,  done, cpu_use, drained};
 
 /* ---- what happens from outside ---- */
 
@@ -239,7 +248,8 @@ static void run(uint64_t seed)
                                         .instances_max = INSTANCES_MAX,
                                         .queue_max = 40,
                                         .keep_alive_us = 50 * MS,
-                                        .freeze_after_us = 3 * MS};
+                                        .freeze_after_us = 3 * MS,
+                                        .cpus = 2};
     sched_init(&w.sched, &config);
     for (size_t i = 0; i < FUNCTIONS; i++)
         w.specs[i] = spec_new(&w, i);

@@ -24,6 +24,7 @@ struct world {
     struct fake fakes[FAKES_MAX];
     unsigned started, stopped, frozen, thawed, done, throttled, refused, drained;
     struct invocation *last_done;
+    int64_t idle_us; /* of the CPUs; -1: unknown */
 };
 
 static void post(struct exec *exec, struct task *task)
@@ -110,6 +111,11 @@ static void drained(void *arg)
     ((struct world *) arg)->drained++;
 }
 
+static struct crowd_use cpu_use(void *arg)
+{
+    return (struct crowd_use){.idle_us = ((struct world *) arg)->idle_us};
+}
+
 static const struct sched_effects effects = {
     .start = start,
     .send = send,
@@ -118,11 +124,12 @@ static const struct sched_effects effects = {
     .stop = stop,
     .done = done,
     .drained = drained,
+    .cpu_use = cpu_use,
 };
 
 static void world_init(struct world *w, unsigned account, unsigned instances, unsigned queue)
 {
-    *w = (struct world){.exec = {.ops = &exec_fake, .clock = &w->clock.clock}};
+    *w = (struct world){.exec = {.ops = &exec_fake, .clock = &w->clock.clock}, .idle_us = -1};
     clock_virtual_init(&w->clock, 1000);
     const struct sched_config config = {.exec = &w->exec,
                                         .effects = &effects,
@@ -131,7 +138,8 @@ static void world_init(struct world *w, unsigned account, unsigned instances, un
                                         .instances_max = instances,
                                         .queue_max = queue,
                                         .keep_alive_us = 10 * SECOND,
-                                        .freeze_after_us = FREEZE_US};
+                                        .freeze_after_us = FREEZE_US,
+                                        .cpus = 2};
     sched_init(&w->sched, &config);
 }
 
@@ -644,6 +652,124 @@ static void draining_finishes_what_waits_and_refuses_what_comes(void **state)
     spec_done(&spec);
 }
 
+/* Four instances of a short function, and CPUs without a microsecond to spare: two of them serve.
+ */
+static void crowded_world(struct world *w, struct function_spec *spec, struct invocation *calls)
+{
+    world_init(w, 20, 10, 20);
+    w->idle_us = 0;
+    for (size_t i = 0; i < 4; i++) {
+        calls[i] = (struct invocation){.spec = spec};
+        invoke(w, &calls[i]);
+    }
+    for (size_t i = 0; i < 4; i++)
+        (void) ready(w, &w->fakes[i]);
+    for (size_t i = 0; i < 4; i++)
+        answer(w, &w->fakes[i]);
+    for (int i = 0; i < 2; i++) { /* what is full is seen at the second look */
+        pass(w, CROWD_LOOK_US);
+        calls[0] = (struct invocation){.spec = spec};
+        invoke(w, &calls[0]);
+        answer(w, &w->fakes[3]);
+    }
+    assert_int_equal(w->started, 4);
+    for (size_t i = 0; i < 4; i++) {
+        calls[i] = (struct invocation){.spec = spec};
+        invoke(w, &calls[i]);
+    }
+    assert_int_equal(alive(w, SLOT_BUSY), 2);
+    assert_int_equal(w->sched.queued, 2);
+}
+
+static struct fake *busy_with(struct world *w, const struct invocation *inv)
+{
+    for (struct fake *f = w->fakes; f < w->fakes + FAKES_MAX; f++)
+        if (f->is_alive && f->slot.invocation == inv)
+            return f;
+    return NULL;
+}
+
+static void short_calls_wait_for_busy_instances_on_full_cpus(void **state)
+{
+    (void) state;
+    struct world w;
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    struct invocation calls[4];
+    crowded_world(&w, &spec, calls);
+    struct fake *first = busy_with(&w, &calls[0]);
+    answer(&w, first);
+    assert_ptr_equal(first->slot.invocation, &calls[2]);
+    answer(&w, first);
+    assert_ptr_equal(first->slot.invocation, &calls[3]);
+    assert_int_equal(w.started, 4);
+    world_done(&w);
+    spec_done(&spec);
+}
+
+static void patience_ends(void **state)
+{
+    (void) state;
+    struct world w;
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    struct invocation calls[4], more[4];
+    crowded_world(&w, &spec, calls);
+    pass(&w, CROWD_PATIENCE_US - 1);
+    assert_int_equal(alive(&w, SLOT_BUSY), 2);
+    pass(&w, 1);
+    assert_int_equal(alive(&w, SLOT_BUSY), 4); /* the instances that were idle */
+    for (size_t i = 0; i < 4; i++) {
+        more[i] = (struct invocation){.spec = &spec};
+        invoke(&w, &more[i]);
+    }
+    assert_int_equal(w.started, 4);
+    pass(&w, CROWD_PATIENCE_US);
+    assert_int_equal(w.started, 8); /* none is idle: new ones */
+    world_done(&w);
+    spec_done(&spec);
+}
+
+static void idle_cpus_end_the_waiting(void **state)
+{
+    (void) state;
+    struct world w;
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    struct invocation calls[4], next = {.spec = &spec};
+    crowded_world(&w, &spec, calls);
+    clock_virtual_advance(&w.clock, CROWD_LOOK_US); /* with no timer fired */
+    w.idle_us = CROWD_LOOK_US;
+    invoke(&w, &next);
+    assert_int_equal(alive(&w, SLOT_BUSY), 4);
+    assert_ptr_equal(busy_with(&w, &next), NULL); /* the older ones first */
+    world_done(&w);
+    spec_done(&spec);
+}
+
+static void too_many_busy_instances_become_idle(void **state)
+{
+    (void) state;
+    struct world w;
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    struct invocation calls[4], more[2];
+    crowded_world(&w, &spec, calls);
+    pass(&w, CROWD_PATIENCE_US);
+    assert_int_equal(alive(&w, SLOT_BUSY), 4);
+    for (size_t i = 0; i < 2; i++) {
+        more[i] = (struct invocation){.spec = &spec};
+        invoke(&w, &more[i]);
+    }
+    answer(&w, busy_with(&w, &calls[2]));
+    answer(&w, busy_with(&w, &calls[3]));
+    assert_int_equal(alive(&w, SLOT_BUSY), 2); /* as many as CPUs, while calls wait */
+    answer(&w, busy_with(&w, &calls[0]));
+    assert_non_null(busy_with(&w, &more[0]));
+    world_done(&w);
+    spec_done(&spec);
+}
+
 /* One random step on a world with few of everything. */
 static void random_step(struct world *w, struct rng *rng, struct function_spec *specs,
                         struct invocation *pool, size_t pool_len)
@@ -651,7 +777,7 @@ static void random_step(struct world *w, struct rng *rng, struct function_spec *
     struct invocation *inv = &pool[rng_below(rng, pool_len)];
     struct fake *fake = &w->fakes[rng_below(rng, 8)];
     struct function_spec *spec = &specs[rng_below(rng, 6)];
-    switch (rng_below(rng, 8)) {
+    switch (rng_below(rng, 9)) {
     case 0:
     case 1:
         if (inv->function == NULL) {
@@ -682,6 +808,9 @@ static void random_step(struct world *w, struct rng *rng, struct function_spec *
     case 6:
         if (rng_below(rng, 8) == 0)
             sched_function_changed(&w->sched, spec->arn, rng_below(rng, 4) == 0 ? NULL : spec);
+        break;
+    case 7:
+        w->idle_us = rng_below(rng, 4) == 0 ? -1 : 0; /* 0: full */
         break;
     default:
         pass(w, (int64_t) rng_below(rng, rng_below(rng, 2) == 0 ? FREEZE_US : 3 * SECOND));
@@ -731,6 +860,10 @@ int main(void)
         cmocka_unit_test(a_deleted_function_finishes_and_is_forgotten),
         cmocka_unit_test(a_failed_start_is_tried_again_for_the_next),
         cmocka_unit_test(draining_finishes_what_waits_and_refuses_what_comes),
+        cmocka_unit_test(short_calls_wait_for_busy_instances_on_full_cpus),
+        cmocka_unit_test(patience_ends),
+        cmocka_unit_test(idle_cpus_end_the_waiting),
+        cmocka_unit_test(too_many_busy_instances_become_idle),
         cmocka_unit_test(a_random_walk_keeps_every_invariant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
