@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
+enum { POOL_MAX = 1024, POOL_MAX_DEFAULT = 128 };
 enum { STREAM_LIMIT_MAX_MB = 1024 * 1024, LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
 
 static int set_listen(struct serve_config *config, struct str value, struct err *err)
@@ -51,6 +52,15 @@ static int set_loops(struct serve_config *config, struct str value, struct err *
     if (parse_u64(value, LOOPS_MAX, &loops) < 0 || loops == 0)
         return err_say(err, -EINVAL, "--loops wants a number from 1 to %d", LOOPS_MAX);
     config->loops = (unsigned) loops;
+    return 0;
+}
+
+static int set_pool(struct serve_config *config, struct str value, struct err *err)
+{
+    uint64_t count;
+    if (parse_u64(value, POOL_MAX, &count) < 0)
+        return err_say(err, -EINVAL, "--pool wants a number up to %d", POOL_MAX);
+    config->pool_max = (unsigned) count;
     return 0;
 }
 
@@ -119,7 +129,7 @@ static int set_lists(struct serve_config *config, const struct option_list *host
 
 /* The words of the line; NULL: not given. */
 struct words {
-    const char *listen, *data, *loops, *log_level, *async_retry, *snapshots, *stream_limit;
+    const char *listen, *data, *loops, *pool, *log_level, *async_retry, *snapshots, *stream_limit;
     struct option_list hosts, origins;
 };
 
@@ -129,13 +139,10 @@ static int check(const struct words *words, struct serve_config *config, struct 
         const char *word;
         int (*set)(struct serve_config *config, struct str value, struct err *err);
     } rows[] = {
-        {words->listen, set_listen},
-        {words->data, set_data},
-        {words->loops, set_loops},
-        {words->log_level, set_log_level},
-        {words->async_retry, set_async_retry},
-        {words->snapshots, set_snapshots},
-        {words->stream_limit, set_stream_limit},
+        {words->listen, set_listen},       {words->data, set_data},
+        {words->loops, set_loops},         {words->pool, set_pool},
+        {words->log_level, set_log_level}, {words->async_retry, set_async_retry},
+        {words->snapshots, set_snapshots}, {words->stream_limit, set_stream_limit},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int rc = rows[i].word == NULL ? 0 : rows[i].set(config, str_from(rows[i].word), err);
@@ -152,7 +159,8 @@ static int check(const struct words *words, struct serve_config *config, struct 
 int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
 {
     struct words words = {0};
-    struct serve_config config = {.host = "127.0.0.1", .port = 4566, .log_level = LOG_INFO};
+    struct serve_config config = {
+        .host = "127.0.0.1", .port = 4566, .log_level = LOG_INFO, .pool_max = POOL_MAX_DEFAULT};
     const struct cli_option options[] = {
         {"--dev", OPTION_FLAG, &config.is_dev, NULL,
          "accept any credentials; a 12-digit access key is the account"},
@@ -168,6 +176,9 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
         {"--loops", OPTION_TEXT, &words.loops, "N", "event loops; one up to four CPUs by default"},
         {"--stream-limit", OPTION_TEXT, &words.stream_limit, "MB",
          "size of a streamed answer; AWS's 200 by default"},
+        {"--pool", OPTION_TEXT, &words.pool, "N",
+         "sandboxes kept ready at most, half a megabyte each; few until bursts\n"
+         "want more; 128 by default"},
         {"--snapshots", OPTION_TEXT, &words.snapshots, "on|off",
          "start Python functions from snapshots; off by default"},
         {"--log-level", OPTION_TEXT, &words.log_level, "error|warn|info|debug", "info by default"},

@@ -13,6 +13,7 @@ struct serve_config {
     uint16_t port;             /* 0: the system chooses */
     const char *data_dir;      /* borrowed from argv; NULL: place_default */
     unsigned loops;            /* 0: by the number of CPUs */
+    unsigned pool_max;         /* sandboxes made in advance, after bursts */
     int64_t async_retry_ms;    /* 0: AWS's */
     uint64_t stream_bytes_max; /* of a streamed answer; 0: AWS's */
     enum log_level log_level;

@@ -70,7 +70,7 @@ int doctor_main(int argc, char **argv)
     char home[PATH_MAX];
     struct probe_config config = {.data_dir = place_default(home),
                                   .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
-                                  .pool_size = POOL_SIZE};
+                                  .pool_max = POOL_SIZE};
     const struct cli_option options[] = {
         {"--data", OPTION_TEXT, &config.data_dir, "DIR",
          "where the server would keep everything; " PLACE_DEFAULT_TEXT " by default"},

@@ -34,6 +34,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -108,12 +109,39 @@ static int death_follow(int status_fd)
     return (pipe.revents & POLLERR) != 0 ? -EPIPE : 0;
 }
 
+/* Gives away a descriptor of the own mount namespace, which is to be furnished later (root_attach):
+ * for anybody else, opening it takes the right to trace this process. */
+static int mounts_send(int control_fd)
+{
+    AUTO_CLOSE int mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (mounts < 0)
+        return -errno;
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    char byte = 0;
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &mounts, sizeof mounts);
+    return sendmsg(control_fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
 _Noreturn static void child_run(const struct build *build)
 {
     int status_fd = build->status_fd;
     must(status_fd, cgroup_join(build->cgroups, build->cgroup), "join cgroups");
     must(status_fd, namespaces_finish(build), "enter namespaces");
     must(status_fd, as_rc(sethostname("localhost", 9)), "set host name");
+    if (build->sends_mounts)
+        must(status_fd, mounts_send(build->control_fd), "send mount namespace");
     must(status_fd, descriptors_place(build), "place descriptors");
     status_fd = 4;
     const char *step = "";

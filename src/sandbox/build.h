@@ -19,6 +19,7 @@ struct build {
     int log_fd;
     int status_fd;
     uid_t uid;
+    bool sends_mounts; /* its mount namespace comes over the control socket, with one byte */
 };
 
 /* Descriptors below are given numbers in the child, so nothing else may use them. */

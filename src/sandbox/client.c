@@ -119,9 +119,10 @@ static int config_check(const struct spawner_config *config, struct err *err)
     if (config->slot_count == 0 || config->slot_count > SPAWNER_SLOTS_MAX)
         return err_say(err, -EINVAL, "slot_count %u is not in 1..%d", config->slot_count,
                        SPAWNER_SLOTS_MAX);
-    if (config->pool_size > config->slot_count)
-        return err_say(err, -EINVAL, "pool_size %u is above slot_count", config->pool_size);
-    if (config->uid_base < 1000 || config->uid_base > UINT32_MAX / 2 - SPAWNER_SLOTS_MAX)
+    if (config->pool_size > config->pool_max || config->pool_max > SPAWNER_SLOTS_MAX)
+        return err_say(err, -EINVAL, "pool_size %u and pool_max %u", config->pool_size,
+                       config->pool_max);
+    if (config->uid_base < 1000 || config->uid_base > UINT32_MAX / 2 - 2 * SPAWNER_SLOTS_MAX)
         return err_say(err, -EINVAL, "uid_base %u", config->uid_base);
     return 0;
 }
@@ -312,6 +313,7 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
         event.cpu_us = wire.cpu_us;
         event.pid = wire.pid;
         event.build_us = wire.build_us;
+        event.was_shell = wire.was_shell != 0;
         if (event.type == SANDBOX_SOCKET)
             event.socket_fd = fds[0];
         else

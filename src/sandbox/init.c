@@ -167,7 +167,9 @@ static int start_one(void)
     static struct start_header header;
     if (!read_start(&header) || (header.is_companion && companions == START_COMPANIONS_MAX))
         sys_exit(EXIT_BAD_START);
-    /* Said before the first program exists, so that it cannot end unannounced. */
+    /* The directory of the code, which is mounted there by now, or nothing. Said before the first
+     * program exists, so that it cannot end unannounced. */
+    (void) sys3(__NR_chdir, (long) "/var/task", 0, 0);
     if (companions == 0)
         say(STATUS_STARTED, 0, 0);
     companions += header.is_companion;

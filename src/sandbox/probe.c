@@ -278,7 +278,7 @@ static void check_files(struct probe *probe, const struct probe_config *config)
 {
     struct rlimit limit = {0, 0};
     (void) getrlimit(RLIMIT_NOFILE, &limit); /* Cannot fail for this resource. */
-    unsigned long long need = spawner_files_wanted(config->slot_count, config->pool_size);
+    unsigned long long need = spawner_files_wanted(config->slot_count, config->pool_max);
     add(probe, "open files", limit.rlim_max >= need ? PROBE_GOOD : PROBE_MISSING,
         "raise the hard limit of open files (LimitNOFILE= of systemd, ulimit -Hn)",
         "%llu allowed, %llu needed", (unsigned long long) limit.rlim_max, need);

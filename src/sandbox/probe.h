@@ -33,7 +33,7 @@ struct probe {
 struct probe_config {
     const char *data_dir; /* it, or the nearest parent that exists, is looked at */
     unsigned slot_count;  /* sandboxes that must fit at a time */
-    unsigned pool_size;
+    unsigned pool_max;
 };
 
 void probe_run(const struct probe_config *config, struct probe *out_probe);

@@ -31,6 +31,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -278,6 +279,20 @@ static int template_fill(int tree, const struct root_config *config, struct err 
     return rc < 0 ? rc : template_runtime(tree, err);
 }
 
+static int homes_open(struct root *root, struct err *err)
+{
+    root->home_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    root->host_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return root->home_fd < 0 || root->host_fd < 0 ? err_set(err, -errno, "open the own root") : 0;
+}
+
+void root_done(struct root *root)
+{
+    cleanup_close(&root->home_fd);
+    cleanup_close(&root->host_fd);
+    root->home_fd = root->host_fd = -1;
+}
+
 int root_init(struct root *root, const struct root_config *config, struct err *err)
 {
     int n = snprintf(root->path, sizeof root->path, "%s/root", config->state_dir);
@@ -291,6 +306,7 @@ int root_init(struct root *root, const struct root_config *config, struct err *e
     if (tree < 0)
         return err_set(err, -errno, "open '%s'", root->path);
     int rc = template_fill(tree, config, err);
+    rc = rc < 0 ? rc : homes_open(root, err);
     if (rc < 0)
         return rc;
     /* The file system itself turns read-only, not just this view of it. */
@@ -322,36 +338,129 @@ static int dir_reopen(int fd)
     return own;
 }
 
-/* Shows the directory read-only at target; -errno. */
-static int dir_show(int fd, const char *target)
+/* A mount of the directory, read-only and attached nowhere; -errno. */
+static int dir_mount(int fd)
 {
     AUTO_CLOSE int own = dir_reopen(fd);
     if (own < 0)
         return own;
     AUTO_CLOSE int source = open_tree(own, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
-    if (source < 0 || mount_setattr(source, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ||
-        move_mount(source, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    if (source < 0 || mount_setattr(source, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
         return -errno;
+    return take_fd(&source);
+}
+
+/* The layers on top of each other, the last one highest, attached nowhere; -errno. */
+static int layers_mount(const struct root_dirs *dirs)
+{
+    if (dirs->layer_count == 1)
+        return dir_mount(dirs->layer_fds[0]);
+    int own[ROOT_LAYERS_MAX];
+    char lower[24 * ROOT_LAYERS_MAX] = "";
+    size_t at = 0;
+    unsigned count = 0;
+    int rc = 0;
+    for (; count < dirs->layer_count; count++) {
+        unsigned i = dirs->layer_count - 1 - count;
+        own[count] = dir_reopen(dirs->layer_fds[i]);
+        if (own[count] < 0) {
+            rc = own[count];
+            break;
+        }
+        at += (size_t) snprintf(lower + at, sizeof lower - at, "/proc/self/fd/%d%s", own[count],
+                                i > 0 ? ":" : "");
+    }
+    AUTO_CLOSE int fs = rc < 0 ? -1 : fsopen("overlay", FSOPEN_CLOEXEC);
+    AUTO_CLOSE int mnt = -1;
+    if (rc == 0 && (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "opt", 0) < 0 ||
+                    fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", lower, 0) < 0 ||
+                    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
+                    (mnt = fsmount(fs, FSMOUNT_CLOEXEC,
+                                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)) < 0))
+        rc = -errno;
+    while (count-- > 0)
+        (void) close(own[count]);
+    return rc < 0 ? rc : take_fd(&mnt);
+}
+
+/* What a sandbox shows of its own, attached nowhere yet; -1: none. */
+struct dir_mounts {
+    int code_fd, opt_fd;
+};
+
+static void dir_mounts_close(struct dir_mounts *mounts)
+{
+    cleanup_close(&mounts->code_fd);
+    cleanup_close(&mounts->opt_fd);
+}
+
+static int dir_mounts_make(const struct root_dirs *dirs, struct dir_mounts *out,
+                           const char **out_step)
+{
+    *out = (struct dir_mounts){-1, -1};
+    if (dirs->code_fd >= 0) {
+        *out_step = "mount /var/task";
+        out->code_fd = dir_mount(dirs->code_fd);
+        if (out->code_fd < 0)
+            return out->code_fd;
+    }
+    if (dirs->layer_count > 0) {
+        *out_step = "mount /opt";
+        out->opt_fd = layers_mount(dirs);
+        if (out->opt_fd < 0) {
+            int rc = out->opt_fd;
+            dir_mounts_close(out);
+            return rc;
+        }
+    }
     return 0;
 }
 
-/* The layers on top of each other, the last one highest; -errno. */
-static int layers_show(const struct root_dirs *dirs, const char *target)
+/* prefix: of the paths, where the sandbox's root lies. */
+static int dir_mounts_show(const struct dir_mounts *mounts, const char *prefix,
+                           const char **out_step)
 {
-    if (dirs->layer_count == 1)
-        return dir_show(dirs->layer_fds[0], target);
-    char options[32 + 24 * ROOT_LAYERS_MAX] = "lowerdir=";
-    size_t at = strlen(options);
-    for (unsigned i = dirs->layer_count; i-- > 0;) {
-        int own = dir_reopen(dirs->layer_fds[i]); /* Stays open until the close before exec. */
-        if (own < 0)
-            return own;
-        at += (size_t) snprintf(options + at, sizeof options - at, "/proc/self/fd/%d%s", own,
-                                i > 0 ? ":" : "");
+    const struct {
+        int fd;
+        const char *path, *step;
+    } places[] = {{mounts->code_fd, "/var/task", "show /var/task"},
+                  {mounts->opt_fd, "/opt", "show /opt"}};
+    char target[ROOT_PATH_MAX + 32];
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        *out_step = places[i].step;
+        (void) snprintf(target, sizeof target, "%s%s", prefix, places[i].path);
+        if (places[i].fd >= 0 &&
+            move_mount(places[i].fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+            return -errno;
     }
-    unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV;
-    return mount("opt", target, "overlay", flags, options) < 0 ? -errno : 0;
+    return 0;
+}
+
+/* setns gives a process the root of its new namespace; one that was started below a root of its own
+ * gets that back. */
+static void come_home(const struct root *root)
+{
+    if (setns(root->home_fd, CLONE_NEWNS) < 0 || fchdir(root->host_fd) < 0 || chroot(".") < 0)
+        _exit(1); /* Going on in a stranger's file system would be worse than ending. */
+}
+
+int root_attach(const struct root *root, int mounts_fd, const struct root_dirs *dirs,
+                const char **out_step)
+{
+    struct dir_mounts mounts;
+    int rc = dir_mounts_make(dirs, &mounts, out_step);
+    if (rc < 0 || (mounts.code_fd < 0 && mounts.opt_fd < 0))
+        return rc;
+    if (setns(mounts_fd, CLONE_NEWNS) < 0) {
+        *out_step = "enter the sandbox's mounts";
+        rc = -errno;
+    } else {
+        rc = dir_mounts_show(&mounts, "", out_step);
+        come_home(root);
+    }
+    dir_mounts_close(&mounts);
+    return rc;
 }
 
 static int proc_mount(const char *root)
@@ -389,16 +498,11 @@ int root_enter(const struct root *root, const struct root_dirs *dirs, const stru
     (void) snprintf(target, sizeof target, "%s/tmp", root->path);
     *out_step = "mount /tmp";
     int rc = tmp_mount(tmp, target);
-    if (rc == 0 && dirs->code_fd >= 0) {
-        *out_step = "mount /var/task";
-        (void) snprintf(target, sizeof target, "%s/var/task", root->path);
-        rc = dir_show(dirs->code_fd, target);
-    }
-    if (rc == 0 && dirs->layer_count > 0) {
-        *out_step = "mount /opt";
-        (void) snprintf(target, sizeof target, "%s/opt", root->path);
-        rc = layers_show(dirs, target);
-    }
+    struct dir_mounts mounts = {-1, -1}; /* Closed with everything else before exec. */
+    if (rc == 0)
+        rc = dir_mounts_make(dirs, &mounts, out_step);
+    if (rc == 0)
+        rc = dir_mounts_show(&mounts, root->path, out_step);
     if (rc == 0) {
         *out_step = "mount /proc";
         rc = proc_mount(root->path);
@@ -406,10 +510,6 @@ int root_enter(const struct root *root, const struct root_dirs *dirs, const stru
     if (rc == 0) {
         *out_step = "change the root";
         rc = root_pivot(root->path);
-    }
-    if (rc == 0 && dirs->code_fd >= 0) {
-        *out_step = "enter /var/task";
-        rc = chdir("/var/task") < 0 ? -errno : 0;
     }
     return rc;
 }

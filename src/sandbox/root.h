@@ -16,11 +16,14 @@ struct root_config {
 
 struct root {
     char path[ROOT_PATH_MAX]; /* of the template */
+    int home_fd, host_fd;     /* owned: the caller's mount namespace, and its root directory */
 };
 
 /* Builds the template at <state_dir>/root. The caller is in a mount namespace of its own.
  * -ENOTSUP names a mount feature that the kernel lacks. */
 CHECK_RESULT int root_init(struct root *root, const struct root_config *config, struct err *err);
+
+void root_done(struct root *root); /* the descriptors; a zeroed or half-made one is fine */
 
 struct root_dirs {
     int code_fd; /* -1: none */
@@ -33,6 +36,13 @@ struct tmp;
  * old one. Returns -errno and the step that failed; no heap. */
 CHECK_RESULT int root_enter(const struct root *root, const struct root_dirs *dirs,
                             const struct tmp *tmp, const char **out_step);
+
+/* Mounts directories in the file system of a sandbox that has none yet, from outside: nothing but
+ * virga-init is in it, mounts_fd is its mount namespace. For a moment the calling thread, which
+ * must be the only one, is in there; when it cannot come back the process ends. Returns -errno and
+ * the step. */
+CHECK_RESULT int root_attach(const struct root *root, int mounts_fd, const struct root_dirs *dirs,
+                             const char **out_step);
 
 /* A file that appears in /var/runtime; see spawner_add_runtime_file. */
 struct runtime_file {

@@ -28,9 +28,10 @@ enum { SPAWNER_SLOTS_MAX = 4096 };
 struct spawner_config {
     const char *state_dir; /* absolute, root's alone; the spawner keeps its files below it */
     uid_t main_uid;        /* who main becomes; directories offered must belong to it */
-    uid_t uid_base;        /* first host uid of instances; uid_base + slot, slot < slot_count */
+    uid_t uid_base;        /* first host uid of instances: slot_count + pool_max of them */
     unsigned slot_count;   /* greatest number of sandboxes at a time: 1..SPAWNER_SLOTS_MAX */
-    unsigned pool_size;    /* network namespaces and cgroups made in advance, <= slot_count */
+    unsigned pool_size;    /* finished ones kept in advance, at least */
+    unsigned pool_max;     /* and at most, after bursts; below SPAWNER_SLOTS_MAX */
 };
 
 /* Forks the spawner; must be called by root, before any thread exists. Returns when the spawner is
@@ -125,6 +126,7 @@ struct sandbox_event {
      * -1: the network has none. */
     int services_fd, runtime_api_fd;
     uint32_t build_us; /* time it took */
+    bool was_shell;    /* it was there in advance and has been given away */
 
     int socket_fd; /* SANDBOX_SOCKET: non-blocking, the receiver's; -1: see error */
 
@@ -148,8 +150,8 @@ CHECK_RESULT int spawner_next(struct spawner *spawner, struct sandbox_event *out
 
 /* Formats the START block that main writes to control_fd: 16 bytes header (magic "VRGASTRT",
  * u32 size of the rest, u16 argc, u16 envc, little-endian) and argc + envc NUL-terminated strings.
- * argv[0] is the absolute path of the program inside the sandbox; cwd is /var/task when code was
- * given. Limits: START_MAX bytes in all. -E2BIG. */
+ * argv[0] is the absolute path of the program inside the sandbox; cwd is /var/task. Limits:
+ * START_MAX bytes in all. -E2BIG. */
 enum { SANDBOX_START_MAX = 256 * 1024, SANDBOX_START_HEADER = 16 };
 struct buf;
 CHECK_RESULT int sandbox_start_block(struct buf *out, const char *const *argv, size_t argc,

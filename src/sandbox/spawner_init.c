@@ -23,10 +23,9 @@
 #include <sys/syscall.h>
 
 enum { FD_SOCKET = BUILD_FD_FIRST, LOCK_WAIT_MS = 15000, LOCK_RETRY_MS = 10 };
-/* Descriptors per slot: four cgroup directories, pidfd, status, control, log, /tmp, its network
- * namespace, two listeners; and while its MADE event waits three more. Per kit: four, a namespace,
- * two listeners. */
-enum { FDS_PER_SLOT = 17, FDS_PER_KIT = 7, FDS_OTHER = 64, MEMLOCK_BYTES = 64 * 1024 };
+/* Descriptors per slot: four cgroup directories, the eventfd, pidfd, status, control, log, /tmp,
+ * its mount and network namespaces, two listeners; and while its MADE event waits three more. */
+enum { FDS_PER_SLOT = 17, FDS_OTHER = 64, MEMLOCK_BYTES = 64 * 1024 };
 
 static void on_signal(int number)
 {
@@ -78,10 +77,9 @@ static int descriptors_set(int *socket_fd, struct err *err)
     return 0;
 }
 
-unsigned long long spawner_files_wanted(unsigned slot_count, unsigned pool_size)
+unsigned long long spawner_files_wanted(unsigned slot_count, unsigned pool_max)
 {
-    return (unsigned long long) slot_count * FDS_PER_SLOT +
-           (unsigned long long) pool_size * FDS_PER_KIT + FDS_OTHER;
+    return ((unsigned long long) slot_count + pool_max) * FDS_PER_SLOT + FDS_OTHER;
 }
 
 /* Open files for all slots; the limits that sandboxes inherit as they are. */
@@ -102,7 +100,7 @@ static int limits_set(const struct spawner_config *config, struct err *err)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return err_set(err, -errno, "read the limit of open files");
-    rlim_t need = spawner_files_wanted(config->slot_count, config->pool_size);
+    rlim_t need = spawner_files_wanted(config->slot_count, config->pool_max);
     if (limit.rlim_max < need)
         return err_say(err, -EMFILE, "%u slots need %llu open files, the limit is %llu",
                        config->slot_count, (unsigned long long) need,
@@ -155,7 +153,8 @@ static int mounts_set(struct spawner_parts *parts, const struct spawner_config *
     int rc = root_add_runtime_file(&init, err);
     if (rc < 0)
         return rc;
-    struct root_config root = {config->state_dir, config->uid_base, config->slot_count};
+    struct root_config root = {config->state_dir, config->uid_base,
+                               config->slot_count + config->pool_max};
     return root_init(&parts->root, &root, err);
 }
 
@@ -205,14 +204,15 @@ static int cgroups_set(struct spawner_parts *parts, const struct spawner_config 
 }
 
 /* Empties the bounding set, forbids new privileges, and keeps what the work needs:
- * SYS_ADMIN mounts, namespaces, setns; SETUID, SETGID, SETPCAP the child's identity; NET_ADMIN
- * loopback up; KILL its children under other uids; DAC_OVERRIDE main's directories and cgroups;
- * FOWNER, CHOWN the files of tenants in /tmp; SYS_RESOURCE limits. */
+ * SYS_ADMIN mounts, namespaces, setns, SYS_CHROOT into and out of mount namespaces; SETUID, SETGID,
+ * SETPCAP the child's identity; NET_ADMIN loopback up; KILL its children under other uids;
+ * DAC_OVERRIDE main's directories and cgroups; FOWNER, CHOWN the files of tenants in /tmp;
+ * SYS_RESOURCE limits. */
 static int keep_capabilities(struct err *err)
 {
-    static const unsigned kept[] = {CAP_SYS_ADMIN, CAP_SETUID,      CAP_SETGID,       CAP_SETPCAP,
-                                    CAP_NET_ADMIN, CAP_KILL,        CAP_DAC_OVERRIDE, CAP_FOWNER,
-                                    CAP_CHOWN,     CAP_SYS_RESOURCE};
+    static const unsigned kept[] = {CAP_SYS_ADMIN, CAP_SETUID,       CAP_SETGID,       CAP_SETPCAP,
+                                    CAP_NET_ADMIN, CAP_KILL,         CAP_DAC_OVERRIDE, CAP_FOWNER,
+                                    CAP_CHOWN,     CAP_SYS_RESOURCE, CAP_SYS_CHROOT};
     for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
             return err_set(err, -errno, "drop capability %u from the bounding set", cap);
@@ -239,7 +239,8 @@ static int keep_capabilities(struct err *err)
 int spawner_parts_init(struct spawner_parts *parts, const struct spawner_config *config,
                        int *socket_fd, struct err *err)
 {
-    *parts = (struct spawner_parts){.lock_fd = -1, .netns_home = -1};
+    *parts = (struct spawner_parts){
+        .lock_fd = -1, .netns_home = -1, .root = {.home_fd = -1, .host_fd = -1}};
     for (int i = 0; i < CGROUP_PARTS; i++)
         parts->cgroups.parts[i].parent_fd = -1;
     (void) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* Cannot fail with these arguments. */
@@ -262,6 +263,7 @@ void spawner_parts_done(struct spawner_parts *parts)
     tmp_store_done(&parts->tmp);
     filter_done(&parts->filter);
     cgroup_tree_close(&parts->cgroups);
+    root_done(&parts->root);
     if (parts->netns_home >= 0)
         (void) close(parts->netns_home);
     if (parts->lock_fd >= 0)

@@ -16,7 +16,7 @@ struct spawner_parts {
 };
 
 /* Open files that a spawner for so many sandboxes needs. */
-unsigned long long spawner_files_wanted(unsigned slot_count, unsigned pool_size);
+unsigned long long spawner_files_wanted(unsigned slot_count, unsigned pool_max);
 /* Turns the forked child into the spawner. *socket_fd is moved to a low number. On failure what was
  * made is released by spawner_parts_done, which takes a half-made struct. */
 CHECK_RESULT int spawner_parts_init(struct spawner_parts *parts,

@@ -376,17 +376,6 @@ void tmp_store_done(struct tmp_store *store)
     *store = (struct tmp_store){0};
 }
 
-int tmp_prepare(struct tmp_store *store, struct err *err)
-{
-    if (!store->is_on_disk || store->ready_count + 1 >= store->ready_max)
-        return 0;
-    int rc = image_make(store, store->usual_bytes, &store->ready[store->ready_count], err);
-    if (rc < 0)
-        return rc;
-    store->ready_count++;
-    return 1;
-}
-
 int tmp_take(struct tmp_store *store, uint64_t bytes, struct tmp *out_tmp, struct err *err)
 {
     assert(bytes > 0);

@@ -38,8 +38,6 @@ CHECK_RESULT int tmp_store_init(struct tmp_store *store, const char *state_dir, 
                                 struct err *err);
 /* Takes a half-made or zeroed store too. */
 void tmp_store_done(struct tmp_store *store);
-/* Makes one image in advance. 1: made one, 0: there are enough, or -errno. */
-int tmp_prepare(struct tmp_store *store, struct err *err);
 
 /* An empty /tmp of at least `bytes`. */
 CHECK_RESULT int tmp_take(struct tmp_store *store, uint64_t bytes, struct tmp *out_tmp,

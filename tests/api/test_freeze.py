@@ -52,10 +52,17 @@ def is_frozen(pid):
             return "frozen 1" in file.read()
 
 
+def instances_of(server):
+    """The processes of sandboxes in which something runs."""
+    spawner = children_of(server.pid, only_own=True)[0]
+    inits = [pid for pid in children_of(spawner, only_own=True) if children_of(pid)]
+    return inits + [pid for init in inits for pid in children_of(init)]
+
+
 class Freeze(unittest.TestCase):
     def stands_still(self, server, call):
         first = call()
-        family = [pid for child in children_of(server.pid) for pid in children_of(child)]
+        family = instances_of(server)
         self.assertTrue(family)
         wait_until(lambda: all(map(is_frozen, family)), "the instance being frozen")
         before = cpu_ticks(family)
@@ -87,7 +94,7 @@ class Freeze(unittest.TestCase):
             for name in ("a", "b"):
                 python_function(client, name, SPINNER)
                 client.invoke(FunctionName=name, Payload=b"1")
-            family = [pid for child in children_of(server.pid) for pid in children_of(child)]
+            family = instances_of(server)
             wait_until(lambda: all(map(is_frozen, family)), "both being frozen")
             client.delete_function(FunctionName="a")
             wait_until(lambda: sum(os.path.exists(f"/proc/{pid}") for pid in family) <= len(family) // 2,

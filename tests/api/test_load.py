@@ -62,7 +62,7 @@ class LoadTest(unittest.TestCase):
 
     def test_many_functions_leave_nothing(self):
         """Create, call and delete; after a warm-up the counts of everything stay where they are."""
-        with Server() as server:
+        with Server("--pool", "8") as server:  # a number of sandboxes that does not follow the load
             client = server.client()
 
             def cycle(number):

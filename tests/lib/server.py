@@ -149,8 +149,8 @@ def python_function(client, name, source, **options):
                                   **options)
 
 
-def children_of(pid):
-    """All descendants of a process that live now."""
+def children_of(pid, only_own=False):
+    """All descendants of a process that live now, or its children only."""
     found = []
     for path in glob.glob("/proc/[0-9]*/stat"):
         try:
@@ -160,7 +160,7 @@ def children_of(pid):
             continue
         own, parent = int(text.split(" ", 1)[0]), int(text.rsplit(")", 1)[1].split()[1])
         if parent == pid:
-            found += [own] + children_of(own)
+            found += [own] + ([] if only_own else children_of(own))
     return found
 
 

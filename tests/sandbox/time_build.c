@@ -50,7 +50,7 @@ static void one_by_one(struct harness *h, unsigned count)
         built[i] = made.build_us;
         hello[i] = t2 - t1;
         gone[i] = t3 - t2;
-        usleep(3000); /* The pools refill, as between the cold starts of a real day. */
+        usleep(20000); /* The pool refills, as between the cold starts of a real day. */
     }
     print("asked -> MADE", asked_made, count);
     print("of it in the spawner", built, count);

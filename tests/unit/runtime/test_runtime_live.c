@@ -116,8 +116,11 @@ static void start_spawner(void)
 {
     char state_dir[80];
     (void) snprintf(state_dir, sizeof state_dir, "%s/state", live.dir);
-    const struct spawner_config config = {
-        .state_dir = state_dir, .uid_base = 880000, .slot_count = 64, .pool_size = 8};
+    const struct spawner_config config = {.state_dir = state_dir,
+                                          .uid_base = 880000,
+                                          .slot_count = 64,
+                                          .pool_size = 8,
+                                          .pool_max = 16};
     struct err err;
     if (spawner_start(&config, &live.spawner, &err) < 0)
         fail_msg("spawner_start: %s", err.text);

@@ -32,7 +32,7 @@ static void every_item_is_whole(void **state)
 {
     (void) state;
     const struct probe_config config = {
-        .data_dir = "/var/lib/virga/not/yet/there", .slot_count = 16, .pool_size = 2};
+        .data_dir = "/var/lib/virga/not/yet/there", .slot_count = 16, .pool_max = 2};
     struct probe probe;
     probe_run(&config, &probe);
     assert_true(probe.count > 15);
