@@ -409,17 +409,21 @@ void request_work_run(struct task *task)
 
 /* --- from the server --- */
 
+void request_mark_gone(struct request *request)
+{
+    struct op *op = &request->op;
+    op->is_gone = true;
+    if (op->on_gone != NULL)
+        op->on_gone(op);
+}
+
 static void request_gone(void *user)
 {
     struct request *request = user;
-    struct op *op = &request->op;
-    if (!request->has_body) {
+    if (request->has_body)
+        request_mark_gone(request);
+    else
         request_release(request); /* The exchange ended with its connection. */
-        return;
-    }
-    op->is_gone = true; /* Whoever works on it will answer into the void. */
-    if (op->on_gone != NULL)
-        op->on_gone(op);
 }
 
 /* Nobody here takes it: say so in words that the client can read. */

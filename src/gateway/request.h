@@ -50,6 +50,8 @@ struct aws_http_answer *request_compose(struct request *request, struct aws_http
 void request_log(const struct request *request, int status, size_t answer_bytes);
 /* Loop: answers with what the operation left, or with its fault; the request is gone then. */
 void request_answer(struct request *request);
+/* The client has left after its body: whoever works on it will answer into the void. Loop. */
+void request_mark_gone(struct request *request);
 void request_release(struct request *request); /* without an answer; loop */
 /* From any thread: the rest, which is answering, happens on the loop. rc: 0 or OP_FAILED. */
 void request_to_loop(struct request *request, int rc);

@@ -54,7 +54,7 @@ static void on_gone(void *user)
 {
     struct request *request = user;
     if (request->has_body) {
-        request->op.is_gone = true; /* It is worked on; the answer will go nowhere. */
+        request_mark_gone(request);
         return;
     }
     request->x = NULL;

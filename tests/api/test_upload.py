@@ -1,5 +1,5 @@
-"""Payloads that an operation takes in pieces: coding, signatures, refusals, clients that leave.
-Against tests/gateway/target.c."""
+"""Payloads that an operation takes in pieces: coding, signatures, refusals, clients that leave; and
+files sent as answers. Against tests/gateway/target.c."""
 import binascii
 import base64
 import hashlib
@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 import unittest
 
 from signing import Signed
@@ -20,8 +21,10 @@ PIECE_MAX = 512 * 1024  # 256 kB are kept, and what one read brings
 
 
 class Upload(unittest.TestCase):
+    file = None
+
     def serve(self, *arguments):
-        target = subprocess.Popen([f"{BUILD}/tests/gateway/gateway_target", *arguments],
+        target = subprocess.Popen([f"{BUILD}/tests/gateway/gateway_target", self.file or "/dev/null", *arguments],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(self.stop, target)
         self.port = int(target.stdout.readline().split()[1])
@@ -30,20 +33,30 @@ class Upload(unittest.TestCase):
     def stop(self, target):
         target.terminate()
         _, errors = target.communicate(timeout=20)
-        self.assertEqual((target.returncode, [e for e in errors.splitlines() if "WARN" not in e]), (0, []))
+        self.assertEqual((target.returncode, [line for line in errors.splitlines() if "being sent" not in line]), (0, []))
 
-    def post(self, body, path="/bytes", **headers):
+    def peak_kb(self):
+        if "asan" in BUILD:
+            return 0  # says nothing there
+        with open(f"/proc/{self.target.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmHWM:\s+(\d+)", status.read())[1])
+
+    def ask(self, body, path, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         headers.setdefault("Authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/zoo/aws4_request, "
                                             "SignedHeaders=host, Signature=0")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.addCleanup(connection.close)
         connection.request("POST", path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.headers.get("x-amzn-ErrorType"), answer.read().decode()
+        return connection
+
+    def post(self, body, path="/bytes", raw=False, **headers):
+        answer = self.ask(body, path, **headers).getresponse()
+        read = answer.read()
+        return answer.status, answer.headers.get("x-amzn-ErrorType"), read if raw else read.decode()
 
     def discarded(self):
-        return int(self.post(b"", "/text")[2])
+        return int(self.post(b"", "/text")[2].split()[0])
 
     def taken(self, answer, body):
         status, _, text = answer
@@ -63,10 +76,7 @@ class Upload(unittest.TestCase):
             status, _, text = self.post((block for _ in range(total)), **headers)
             self.assertEqual((status, text.split()[:2]), (200, [str(total << 20), digest.hexdigest()]))
             self.assertLessEqual(int(text.split()[2]), PIECE_MAX)
-        with open(f"/proc/{self.target.pid}/status", encoding="ascii") as status:
-            peak_kb = int(re.search(r"VmHWM:\s+(\d+)", status.read())[1])
-        if "asan" not in BUILD:
-            self.assertLess(peak_kb, 30 * 1024)
+        self.assertLess(self.peak_kb(), 30 * 1024)
 
     def test_small_ones_and_none(self):
         self.serve()
@@ -136,6 +146,37 @@ class Upload(unittest.TestCase):
         status, headers, text = signed(body, None).send()
         self.assertEqual(status, 400, text)
         self.assertIn("x-amz-content-sha256", text)
+
+    def test_files_are_sent(self):
+        with tempfile.NamedTemporaryFile() as file:
+            block = os.urandom(1 << 20)
+            for _ in range(100):
+                file.write(block)
+            file.flush()
+            self.file = file.name
+            self.serve()
+            whole = self.post(b"0 104857600", "/text", raw=True)[2]
+            self.assertEqual(whole, block * 100)
+            self.assertEqual(self.post(b"1048570 20", "/text", raw=True)[2], (block * 2)[1048570:1048590])
+            self.assertEqual(self.post(b"7 0", "/text", raw=True)[2], b"")
+            with self.assertRaises(http.client.IncompleteRead):  # the file has less than was announced
+                self.post(b"104857000 1000", "/text", raw=True)
+            self.assertLess(self.peak_kb(), 30 * 1024)
+
+    def test_who_leaves_while_a_file_is_sent(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.truncate(1 << 30)
+            self.file = file.name
+            self.serve()
+            for taken in 0, 100, 3000000:
+                connection = self.ask(b"0 1073741824", "/text")
+                answer = connection.getresponse()
+                answer.read(taken)
+                self.assertEqual(self.post(b"", "/text")[2].split()[1], "1")  # it waits for its client
+                connection.sock.shutdown(socket.SHUT_RDWR)
+                connection.close()
+                while self.post(b"", "/text")[2].split()[1] != "0":
+                    pass
 
     def chunks(self, pieces, trailer=None, sign=None):
         """aws-chunked; sign(previous, data) gives the next signature."""

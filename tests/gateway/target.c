@@ -1,26 +1,31 @@
 /* A gateway with one service, the tests' zoo, whose operation Bytes takes its payload in pieces.
  *
- *     gateway_target [KEY-ID SECRET]      without a key: development mode
+ *     gateway_target FILE [KEY-ID SECRET]      without a key: development mode
  *
  * Prints its port. POST /bytes answers "<bytes> <sha256> <greatest piece>"; a payload that begins
- * with "refuse" is refused. POST /text answers "<discarded>". */
+ * with "refuse" is refused. POST /text answers "<discarded> <answers being sent>", or, given
+ * "<from> <length>", that part of FILE. */
 #include "gateway/gateway.h"
 
 #include "base/assert.h"
 #include "base/mem.h"
 #include "core/keys.h"
 #include "core/pool.h"
+#include "core/send.h"
 #include "data/hash.h"
 #include "gen/zoo.h"
 #include "net/loop.h"
 #include "net/server.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
-static atomic_int discarded;
+static atomic_int discarded, sending;
+static const char *file;
+static struct pool *workers;
 static struct loop *the_loop;
 static struct gateway *the_gateway;
 
@@ -79,11 +84,36 @@ static void bytes_start(struct op *op, const void *in, void *out_answer)
     op_finish(op, 0);
 }
 
-static void text_start(struct op *op, const void *in, void *out_answer)
+static void (*answered)(struct op *op, int rc); /* the gateway's finish */
+
+static void sent(struct op *op, int rc)
 {
-    (void) in;
+    atomic_fetch_sub(&sending, 1);
+    answered(op, rc);
+}
+
+static void file_send(struct op *op, struct send_range range)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    assert(fd >= 0);
+    atomic_fetch_add(&sending, 1);
+    answered = op->finish;
+    op->finish = sent;
+    op_send_file(op, pool_exec(workers), fd, range);
+}
+
+static void text_start(struct op *op, const void *in_request, void *out_answer)
+{
+    const struct zoo_TextPayload *in = in_request;
     struct zoo_TextPayload *out = out_answer;
-    out->Body = arena_printf(op->arena, "%d", atomic_load(&discarded));
+    struct str rest = in->Body, from;
+    struct send_range range;
+    if (str_split(&rest, ' ', &from) && parse_u64(from, UINT64_MAX, &range.from) == 0 &&
+        parse_u64(rest, UINT64_MAX, &range.length) == 0) {
+        file_send(op, range);
+        return;
+    }
+    out->Body = arena_printf(op->arena, "%d %d", atomic_load(&discarded), atomic_load(&sending));
     op_finish(op, 0);
 }
 
@@ -153,7 +183,6 @@ static void on_ready(void *arg, int rc, const struct err *err)
 
 static int run(int argc, char **argv, struct err *err)
 {
-    struct pool *workers;
     struct registry *registry = registry_new();
     if (loop_new(&clock_real, &the_loop, err) < 0 ||
         pool_new("worker", 2, &clock_real, &workers, err) < 0)
@@ -168,8 +197,8 @@ static int run(int argc, char **argv, struct err *err)
     if (registry_open(registry, &zoo_room, &env, pool_exec(workers), err) < 0)
         return -1;
     struct directory *keys = NULL;
-    if (argc > 2) {
-        struct access_key *key = access_key_new(str_from(argv[1]), str_from(argv[2]),
+    if (argc > 3) {
+        struct access_key *key = access_key_new(str_from(argv[2]), str_from(argv[3]),
                                                 STR("000000000000"), STR("arn:aws:iam::0:root"));
         keys = directory_new(loops, 1);
         directory_publish(keys, key->id, &key->snapshot, NULL);
@@ -203,6 +232,7 @@ static int run(int argc, char **argv, struct err *err)
 int main(int argc, char **argv)
 {
     struct err err;
+    file = argc > 1 ? argv[1] : "/dev/null";
     if (run(argc, argv, &err) < 0) {
         fprintf(stderr, "gateway_target: %s\n", err.text);
         return 1;
