@@ -1,6 +1,6 @@
 #pragma once
-/* Part of a file as an operation's answer, whatever its size (decision 5): read on a worker piece by
- * piece, written on the loop as the client takes it. */
+/* Part of a file as an operation's answer, whatever its size (decision 5): read on a worker piece
+ * by piece, written on the loop as the client takes it. */
 #include "core/op.h"
 
 struct send_range {
