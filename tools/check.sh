@@ -97,6 +97,7 @@ for part in $parts; do
             python_tests build api
             python_tests build interop
             python_tests build crash
+            [ -z "${VIRGA_SEEDS:-}" ] || step "seeds" $python examples/seeds/run.py "$VIRGA_SEEDS"
             step "demo" $python tools/demo.py build
             step "bench, briefly" $python bench/run.py build --brief
         fi

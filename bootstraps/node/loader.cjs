@@ -138,6 +138,7 @@ function isStreaming(handler) {
 async function loadHandler(root, fullName = '') {
   const { folder, name, exports } = splitName(fullName);
   setGlobals();
+  if (process.env.VIRGA_LENIENT === '1') require('./lenient.cjs').install(root);
   const app = await loadApp(root, folder, name);
   /* CommonJS that an ES module loader could not see through has its exports in `default`. */
   const handler = findExport(app, exports) || findExport(app?.default, exports);

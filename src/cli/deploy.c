@@ -24,7 +24,7 @@ struct deploy {
     struct option_list env;
     struct buf zip;
     bool is_new;
-    bool is_watching;
+    bool is_watching, is_lenient;
 };
 
 static int fail(const char *text)
@@ -51,6 +51,8 @@ static int prepare(struct deploy *d)
         d->handler = guess.handler.ptr;
     if (d->runtime == NULL)
         d->runtime = guess.runtime.ptr;
+    if (d->is_lenient && d->env.count < OPTION_LIST_MAX)
+        d->env.items[d->env.count++] = "VIRGA_LENIENT=1";
     for (size_t i = 0; i < d->env.count; i++) {
         if (strchr(d->env.items[i], '=') == NULL)
             return fail("--env needs NAME=VALUE");
@@ -318,6 +320,8 @@ int cli_deploy_main(int argc, char **argv)
         {"--env", OPTION_LIST, &d.env, "NAME=VALUE", "a variable; again for more"},
         {"--role", OPTION_TEXT, &d.role, "ARN", "of the function's role"},
         {"--description", OPTION_TEXT, &d.description, "TEXT", ""},
+        {"--lenient", OPTION_FLAG, &d.is_lenient, NULL,
+         "for code that leaves out its imports, as texts print it: sets VIRGA_LENIENT=1"},
         {"--watch", OPTION_FLAG, &d.is_watching, NULL, "stay, and send the code when it changes"},
     };
     const struct cli_syntax syntax = {
