@@ -150,6 +150,7 @@ static const struct db_migration migrations[] = {
      "  other_version BIGINT NOT NULL,"
      "  other_ppb BIGINT NOT NULL,"
      "  PRIMARY KEY (account, region, name, alias));"},
+    {7, "ALTER TABLE function_urls ADD COLUMN is_streamed INTEGER NOT NULL DEFAULT 0;"},
 };
 
 #define COLUMNS                                                                                    \

@@ -7,7 +7,7 @@
 
 #define URL_COLUMNS                                                                                \
     "account, region, name, id, allow_headers, allow_methods, allow_origins, expose_headers, "     \
-    "is_iam, has_cors, credentials, max_age_s, created_at_ms, modified_at_ms"
+    "is_iam, has_cors, credentials, max_age_s, created_at_ms, modified_at_ms, is_streamed"
 #define WHERE_FUNCTION " WHERE account = ?1 AND region = ?2 AND name = ?3"
 
 static void bind_function(struct db_stmt *s, struct str account, struct str region, struct str name)
@@ -39,6 +39,7 @@ static void bind_row(struct db_stmt *s, const struct url_row *row)
     bind_optional(s, 12, cors->has_max_age, cors->max_age_s);
     db_bind_i64(s, 13, row->created_at_ms);
     db_bind_i64(s, 14, row->modified_at_ms);
+    db_bind_i64(s, 15, row->is_streamed);
 }
 
 static int take_row(struct db_stmt *s, struct arena *arena, struct url_row *out, struct err *err)
@@ -68,6 +69,7 @@ static int take_row(struct db_stmt *s, struct arena *arena, struct url_row *out,
     cors->max_age_s = (int32_t) db_column_i64(s, at++);
     row.created_at_ms = db_column_i64(s, at++);
     row.modified_at_ms = db_column_i64(s, at++);
+    row.is_streamed = db_column_i64(s, at++) != 0;
     *out = row;
     return 0;
 }
@@ -88,7 +90,7 @@ int url_db_insert(struct db *db, const struct url_row *row, struct err *err)
 {
     AUTO_STMT struct db_stmt *s =
         db_query(db, "INSERT INTO function_urls (" URL_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
-                     "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)");
+                     "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)");
     bind_row(s, row);
     int rc = db_run(s, err);
     return rc < 0 ? rc : 0;
@@ -100,7 +102,7 @@ int url_db_update(struct db *db, const struct url_row *row, struct err *err)
         db_query(db, "UPDATE function_urls SET id = ?4, allow_headers = ?5, allow_methods = ?6, "
                      "allow_origins = ?7, expose_headers = ?8, is_iam = ?9, has_cors = ?10, "
                      "credentials = ?11, max_age_s = ?12, created_at_ms = ?13, "
-                     "modified_at_ms = ?14" WHERE_FUNCTION);
+                     "modified_at_ms = ?14, is_streamed = ?15" WHERE_FUNCTION);
     bind_row(s, row);
     int rc = db_run(s, err);
     return rc == 0 ? err_say(err, -ENOENT, "no such function URL") : rc < 0 ? rc : 0;

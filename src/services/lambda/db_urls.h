@@ -17,6 +17,7 @@ struct url_row {
     struct str account, region, name; /* the key: of the function */
     struct str id;                    /* first label of the host name */
     bool is_iam;
+    bool is_streamed; /* InvokeMode RESPONSE_STREAM */
     struct url_cors cors;
     int64_t created_at_ms, modified_at_ms;
 };

@@ -252,6 +252,8 @@
 #define MSG_URL_FORBIDDEN &aws_error_access_denied, "Forbidden"
 /* observed */
 #define MSG_URL_SIZE &aws_error_request_too_large, "Request Entity Too Large"
+/* ours: told to nobody, since an answer that was begun can only break off */
+#define MSG_URL_BROKE_OFF &lambda_error_ServiceException, "The function's answer broke off."
 /* observed */
 #define MSG_URL_NOT_FOUND                                                                          \
     &lambda_error_ResourceNotFoundException, "The resource you requested does not exist."

@@ -76,13 +76,6 @@ static int take_cors(struct op *op, const struct lambda_Cors *in, struct url_cor
     return rc;
 }
 
-static int check_mode(struct op *op, struct str mode)
-{
-    if (str_eq(mode, STR("RESPONSE_STREAM")))
-        return svc_fail(op, MSG_UNSUPPORTED, "InvokeMode RESPONSE_STREAM");
-    return 0;
-}
-
 static struct str draw_id(struct op *op)
 {
     unsigned char random[ID_LEN];
@@ -118,12 +111,11 @@ int lambda_run_CreateFunctionUrlConfig(struct op *op, const void *in_any, void *
     struct lambda_row function;
     struct url_row row = {.id = draw_id(op),
                           .is_iam = str_eq(in->AuthType, STR("AWS_IAM")),
+                          .is_streamed = str_eq(in->InvokeMode, STR("RESPONSE_STREAM")),
                           .created_at_ms = op->now_ms,
                           .modified_at_ms = op->now_ms};
     struct err err;
     int rc = resolve(op, in->FunctionName, in->Qualifier, &target);
-    if (rc == 0)
-        rc = check_mode(op, in->InvokeMode);
     if (rc == 0 && in->Cors != NULL)
         rc = take_cors(op, in->Cors, &row.cors);
     if (rc < 0)
@@ -158,15 +150,15 @@ int lambda_run_UpdateFunctionUrlConfig(struct op *op, const void *in_any, void *
     struct lambda_FunctionUrlConfig shown = {0};
     struct url_row row;
     struct err err;
-    int rc = check_mode(op, in->InvokeMode);
-    if (rc == 0)
-        rc = find(op, in->FunctionName, in->Qualifier, &row);
+    int rc = find(op, in->FunctionName, in->Qualifier, &row);
     if (rc == 0 && in->Cors != NULL)
         rc = take_cors(op, in->Cors, &row.cors);
     if (rc < 0)
         return rc;
     if (in->AuthType.ptr != NULL)
         row.is_iam = str_eq(in->AuthType, STR("AWS_IAM"));
+    if (in->InvokeMode.ptr != NULL)
+        row.is_streamed = str_eq(in->InvokeMode, STR("RESPONSE_STREAM"));
     row.modified_at_ms = op->now_ms;
     rc = url_db_update(op->db, &row, &err);
     if (rc < 0)
@@ -306,7 +298,7 @@ static int show(struct op *op, const struct url_row *row, struct lambda_Function
         arena_printf(op->arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
                      STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name));
     out->AuthType = row->is_iam ? STR("AWS_IAM") : STR("NONE");
-    out->InvokeMode = STR("BUFFERED");
+    out->InvokeMode = row->is_streamed ? STR("RESPONSE_STREAM") : STR("BUFFERED");
     out->CreationTime = iso_time(op, row->created_at_ms);
     out->LastModifiedTime = iso_time(op, row->modified_at_ms);
     if (row->cors.is_given) {

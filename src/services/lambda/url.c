@@ -5,6 +5,12 @@
  *     loop      the function is called; its result becomes the answer       invoke, invoked
  *     worker    a large result                                              interpret
  *
+ *     loop      InvokeMode RESPONSE_STREAM: the answer as it comes          sink, stream_ended
+ *
+ * With RESPONSE_STREAM the result of a function that does not stream is the body as it is, also
+ * when it looks like an answer (as AWS does it; LocalStack's recorded test
+ * test_lambda_url_echo_invoke).
+ *
  * AWS answers a URL that is not there like one that may not be called (403), a function that failed
  * or returned nonsense 502, throttling 429. */
 #include "services/lambda/url.h"
@@ -26,6 +32,8 @@ struct url_call {
     struct buf event;
     struct task task;
     struct str result;
+    struct url_head head; /* of a streamed answer */
+    bool is_begun;        /* it has been sent */
 };
 
 static void url_spec_free(struct snapshot *snapshot)
@@ -66,10 +74,12 @@ static void call_end(struct url_call *call, int rc)
 {
     struct op *op = call->op; /* call lies in its arena */
     struct snapshot *url = &call->url->snapshot;
-    if (rc == 0)
+    if (rc == 0 && !call->is_begun)
         url_cors_headers(&call->url->row.cors, op->in, op->arena, op->out);
     buf_done(&call->event);
+    struct url_head head = call->head; /* what is answered may lie there */
     op_finish(op, rc);
+    url_head_done(&head);
     snapshot_unref(url);
 }
 
@@ -100,14 +110,88 @@ static void interpret(struct task *task)
     exec_post(call->op->loop_exec, task);
 }
 
+/* ---- RESPONSE_STREAM ---- */
+
+static void begin_answer(struct url_call *call)
+{
+    struct op *op = call->op;
+    url_cors_headers(&call->url->row.cors, op->in, op->arena, op->out);
+    call->is_begun = true;
+    op_begin(op, -1);
+}
+
+static void sink_begin(struct invocation *inv, struct str content_type)
+{
+    struct url_call *call = CONTAINER_OF(inv, struct url_call, inv);
+    url_head_begin(&call->head, content_type, call->op->arena, call->op->out);
+    if (call->head.state == URL_HEAD_KNOWN)
+        begin_answer(call);
+}
+
+static bool sink_write(struct invocation *inv, struct str bytes)
+{
+    struct url_call *call = CONTAINER_OF(inv, struct url_call, inv);
+    struct str rest = url_head_feed(&call->head, bytes, call->op->arena, call->op->out);
+    if (call->head.state == URL_HEAD_KNOWN && !call->is_begun)
+        begin_answer(call);
+    return rest.len == 0 || op_write(call->op, rest);
+}
+
+static const struct invocation_sink sink = {sink_begin, sink_write};
+
+static void on_client(struct op *op)
+{
+    struct url_call *call = op->prepared;
+    runtime_resume(&call->inv);
+}
+
+/* An answer in one piece: the same head, and the rest of it at once. */
+static void read_whole(struct url_call *call)
+{
+    struct op *op = call->op;
+    struct aws_http_answer *out = op->out;
+    url_head_begin(&call->head, call->inv.content_type, op->arena, out);
+    struct str body = url_head_feed(&call->head, call->inv.answer, op->arena, out);
+    if (call->head.state == URL_HEAD_KNOWN)
+        out->body = body;
+    else
+        answer_plain(op, 502, STR("Internal Server Error"));
+}
+
+static int stream_ended(struct url_call *call)
+{
+    const struct invocation *inv = &call->inv;
+    struct op *op = call->op;
+    bool is_failed = inv->result == INVOCATION_FUNCTION_ERROR;
+    if (call->is_begun)
+        return is_failed ? svc_fail(op, MSG_URL_BROKE_OFF) : 0;
+    if (is_failed || inv->is_streamed)
+        answer_plain(op, 502, STR("Internal Server Error"));
+    else
+        read_whole(call);
+    return 0;
+}
+
+/* ---- BUFFERED, and what both have in common ---- */
+
+static int ended(struct url_call *call)
+{
+    if (call->inv.result == INVOCATION_OK)
+        read_result(call);
+    else
+        answer_plain(call->op, 502, STR("Internal Server Error"));
+    return 0;
+}
+
 static void invoked(struct invocation *inv)
 {
     struct url_call *call = CONTAINER_OF(inv, struct url_call, inv);
     struct op *op = call->op;
     struct lambda_state *state = op->state;
     struct snapshot *spec = &inv->spec->snapshot;
+    bool is_streamed = inv->sink != NULL;
     call->result = inv->answer;
-    if (inv->result == INVOCATION_OK && inv->answer.len > LOOP_BYTES_MAX) {
+    if (!is_streamed && inv->result == INVOCATION_OK && inv->answer.len > LOOP_BYTES_MAX) {
         op->arena->limit_bytes += 4 * inv->answer.len; /* below the runtime's limit */
         call->result = arena_str(op->arena, inv->answer);
         snapshot_unref(spec);
@@ -117,8 +201,8 @@ static void invoked(struct invocation *inv)
     }
     int rc = 0;
     switch (inv->result) {
-    case INVOCATION_OK: read_result(call); break;
-    case INVOCATION_FUNCTION_ERROR: answer_plain(op, 502, STR("Internal Server Error")); break;
+    case INVOCATION_OK:
+    case INVOCATION_FUNCTION_ERROR: rc = is_streamed ? stream_ended(call) : ended(call); break;
     case INVOCATION_THROTTLED: rc = svc_fail(op, MSG_THROTTLED); break;
     case INVOCATION_REFUSED: rc = svc_fail_internal(op, &inv->error); break;
     }
@@ -149,8 +233,11 @@ static void invoke(struct url_call *call)
         .request_id = op->request_id,
         .invoked_arn = call->url->arn,
         .payload = buf_str(&call->event),
+        .sink = call->url->row.is_streamed ? &sink : NULL,
         .done = invoked,
     };
+    op->prepared = call;
+    op->on_drained = op->on_gone = on_client;
     runtime_invoke(state->runtime, op->loop, &call->inv);
 }
 

@@ -146,6 +146,20 @@ static bool says_status(struct str result, struct arena *arena)
     return false;
 }
 
+int url_prelude(struct str json, struct arena *arena, struct aws_http_answer *out)
+{
+    struct aws_http_answer head = {.status = 200};
+    int rc = take_answer(json, arena, &head);
+    if (rc == 0 && !has_header(&head, STR("content-type")) &&
+        !url_header_add(&head, STR("Content-Type"), STR("application/octet-stream")))
+        rc = -EINVAL;
+    if (rc < 0)
+        return rc;
+    head.body = STR("");
+    *out = head;
+    return 0;
+}
+
 int url_answer(struct str result, struct arena *arena, struct aws_http_answer *out)
 {
     struct json_reader r;

@@ -59,6 +59,66 @@ static void nonsense(void **state)
     }
 }
 
+/* A prelude and a body, cut into pieces of every size: always the same head, and the same body. */
+static void streamed_heads(void **state)
+{
+    (void) state;
+    static const char text[] = "{\"statusCode\":201,\"headers\":{\"X-A\":\"b\"},"
+                               "\"cookies\":[\"c=d\"],\"body\":\"no\"}\0\0\0\0\0\0\0\0\0body";
+    struct str type = STR("Application/vnd.awslambda.http-integration-response; x=y");
+    for (size_t size = 1; size < sizeof text; size++) {
+        AUTO_ARENA struct arena arena;
+        AUTO_BUF struct buf body;
+        struct aws_http_answer out = {0};
+        struct url_head head;
+        arena_init(&arena, 1 << 20);
+        buf_init(&body, 64);
+        url_head_begin(&head, type, &arena, &out);
+        for (size_t at = 0; at < sizeof text - 1; at += size) {
+            struct str piece = str_head(str_of(text + at, sizeof text - 1 - at), size);
+            buf_put(&body, url_head_feed(&head, piece, &arena, &out));
+        }
+        assert_int_equal(head.state, URL_HEAD_KNOWN);
+        assert_true(str_eq(buf_str(&body), str_of("\0body", 5)));
+        assert_int_equal(out.status, 201);
+        assert_int_equal(out.header_count, 3);
+        assert_str(out.headers[1].name, "Set-Cookie");
+        assert_str(out.headers[2].value, "application/octet-stream");
+        assert_str(out.body, "");
+        url_head_done(&head);
+    }
+}
+
+static void streamed_heads_that_are_none(void **state)
+{
+    (void) state;
+    AUTO_ARENA struct arena arena;
+    struct aws_http_answer out = {0};
+    struct url_head head;
+    struct str type = STR("application/vnd.awslambda.http-integration-response"), body;
+    arena_init(&arena, 1 << 20);
+    url_head_begin(&head, STR("text/event-stream"), &arena, &out);
+    assert_int_equal(head.state, URL_HEAD_KNOWN);
+    assert_str(out.headers[0].value, "text/event-stream");
+    assert_str(url_head_feed(&head, STR("{}"), &arena, &out), "{}");
+    url_head_done(&head);
+
+    url_head_begin(&head, type, &arena, &out);
+    body = url_head_feed(&head, str_of("{\"statusCode\":9}\0\0\0\0\0\0\0\0x", 25), &arena, &out);
+    assert_int_equal(head.state, URL_HEAD_BROKEN);
+    assert_int_equal(body.len, 0);
+    assert_int_equal(url_head_feed(&head, STR("more"), &arena, &out).len, 0);
+    url_head_done(&head);
+
+    static char blanks[1000];
+    memset(blanks, ' ', sizeof blanks);
+    url_head_begin(&head, type, &arena, &out);
+    for (int i = 0; i < 100; i++)
+        body = url_head_feed(&head, str_of(blanks, sizeof blanks), &arena, &out);
+    assert_int_equal(head.state, URL_HEAD_BROKEN);
+    url_head_done(&head);
+}
+
 static void too_many_headers(void **state)
 {
     (void) state;
@@ -80,6 +140,8 @@ int main(void)
         cmocka_unit_test(answers),
         cmocka_unit_test(nonsense),
         cmocka_unit_test(too_many_headers),
+        cmocka_unit_test(streamed_heads),
+        cmocka_unit_test(streamed_heads_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
