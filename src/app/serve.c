@@ -30,6 +30,7 @@
 #include "gateway/gateway.h"
 #include "net/server.h"
 #include "net/tls.h"
+#include "os/interpreters.h"
 #include "os/privilege.h"
 #include "os/random.h"
 #include "os/thread.h"
@@ -56,6 +57,7 @@ struct serve {
     struct serve_config config;
     struct place place;
     const struct clock *clock;
+    struct interpreters interpreters;
     struct spawner *spawner;
     struct loop **loops;
     struct exec **execs; /* of the loops */
@@ -272,6 +274,14 @@ static int tls_self_made(struct serve *serve, struct err *err)
     return tls_identity_self_made(PLACE_DATA "/tls", clock_utc_ms(serve->clock), &serve->tls, err);
 }
 
+static bool has_bootstrap(const char *name)
+{
+    for (size_t i = 0; i < bootstrap_file_count; i++)
+        if (strcmp(bootstrap_files[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* What needs root, the host's or that of a user namespace of our own, or a single thread. */
 static int start_privileged(struct serve *serve, struct err *err)
 {
@@ -289,10 +299,14 @@ static int start_privileged(struct serve *serve, struct err *err)
         rc = place_open(data, &serve->place, err);
     if (rc >= 0)
         rc = place_mount(&serve->place, err);
+    interpreters_begin(&serve->interpreters, "");
     if (rc >= 0)
         rc = spawner_launch(serve, err);
     if (rc >= 0)
         rc = socket_open(serve, err); /* A port below 1024 needs root. */
+    interpreters_end(&serve->interpreters);
+    if (!has_bootstrap("virga.jar"))
+        interpreters_forget(&serve->interpreters, INTERPRETER_JAVA);
     return rc < 0 ? rc : place_drop(err);
 }
 
@@ -331,6 +345,8 @@ static int services_make(struct serve *serve, struct err *err)
     const struct services_config config = {
         .data_dir = PLACE_DATA,
         .endpoint = serve->endpoint,
+        .interpreters = &serve->interpreters,
+        .is_strict = serve->config.is_strict,
         .clock = serve->clock,
         .rng = &rng_real,
         .workers = pool_exec(serve->workers),

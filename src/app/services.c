@@ -60,6 +60,8 @@ static int service_open(struct services *services, const struct service *service
         .endpoint = config->endpoint,
         .retry_unit_ms = config->retry_unit_ms,
         .port = services->runtime,
+        .interpreters = config->interpreters,
+        .is_strict = config->is_strict,
     };
     return registry_open(services->registry, service, &env, config->actors, err);
 }

@@ -9,7 +9,9 @@ struct services;
 struct spawner;
 
 struct services_config {
-    const char *data_dir; /* each service gets a directory below it */
+    const char *data_dir;                    /* each service gets a directory below it */
+    const struct interpreters *interpreters; /* of this host */
+    bool is_strict;
     const char *endpoint; /* borrowed, process life time */
     const struct clock *clock;
     struct rng *rng;

@@ -186,6 +186,13 @@ struct str cli_json_member(struct arena *arena, struct str json, struct str name
     return STR_NONE;
 }
 
+struct str cli_runtime_warning(struct arena *arena, struct str configuration)
+{
+    struct str version = cli_json_member(arena, configuration, STR("RuntimeVersionConfig"));
+    struct str error = cli_json_member(arena, version, STR("Error"));
+    return cli_json_member(arena, error, STR("Message"));
+}
+
 bool cli_json_each(struct arena *arena, struct str json, struct str name,
                    void (*fn)(void *arg, struct str element), void *arg)
 {

@@ -44,6 +44,9 @@ struct str cli_function_path(struct arena *arena, const char *name, const char *
 /* Member of the JSON object `json`: its text (strings: unescaped; else as written), {NULL, 0} when
  * it is not there or null. */
 struct str cli_json_member(struct arena *arena, struct str json, struct str name);
+/* What a FunctionConfiguration says of an interpreter that is not the one asked for; ptr NULL:
+ * nothing. */
+struct str cli_runtime_warning(struct arena *arena, struct str configuration);
 /* Calls fn with the raw text of each element of the array that is its member `name`. False: it has
  * no such array. */
 CHECK_RESULT bool cli_json_each(struct arena *arena, struct str json, struct str name,

@@ -10,6 +10,7 @@
 #include "data/base64.h"
 #include "data/json.h"
 #include "os/clock.h"
+#include "os/interpreters.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -37,13 +38,16 @@ static int prepare(struct deploy *d)
 {
     struct err err;
     struct guess guess = {0};
+    struct interpreters host;
     char absolute[PATH_MAX];
     if (realpath(d->path, absolute) == NULL) {
         (void) err_set(&err, -errno, "'%s'", d->path);
         return fail(err.text);
     }
-    if (pack_path(absolute, &d->zip, &err) < 0 ||
-        guess_package(d->arena, buf_str(&d->zip), &guess, &err) < 0)
+    interpreters_begin(&host, "");
+    int rc = pack_path(absolute, &d->zip, &err);
+    interpreters_end(&host);
+    if (rc < 0 || guess_package(d->arena, buf_str(&d->zip), &host, &guess, &err) < 0)
         return fail(err.text);
     if (d->name == NULL)
         d->name = guess_name(d->arena, absolute).ptr;
@@ -235,6 +239,9 @@ static void report(const struct deploy *d, const struct http_response *response,
     struct str arn = cli_json_member(d->arena, response->body, STR("FunctionArn"));
     struct str runtime = cli_json_member(d->arena, response->body, STR("Runtime"));
     struct str handler = cli_json_member(d->arena, response->body, STR("Handler"));
+    struct str warning = cli_runtime_warning(d->arena, response->body);
+    if (warning.ptr != NULL)
+        (void) fprintf(stderr, "virga deploy: warning: " STR_FMT "\n", STR_ARG(warning));
     if (d->common.is_json) {
         printf(STR_FMT "\n", STR_ARG(response->body));
         return;

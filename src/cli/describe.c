@@ -39,6 +39,9 @@ static void print_function(const char *name, struct str body)
         if (value.len > 0)
             printf("%-9s " STR_FMT "%s\n", rows[i].label, STR_ARG(value), rows[i].unit);
     }
+    struct str warning = cli_runtime_warning(&arena, function);
+    if (warning.ptr != NULL)
+        printf("%-9s " STR_FMT "\n", "warning", STR_ARG(warning));
     struct str environment = cli_json_member(&arena, function, STR("Environment"));
     if (environment.ptr != NULL) {
         printf("env\n");

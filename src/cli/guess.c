@@ -2,7 +2,7 @@
  *
  *   bootstrap at the top                        provided.al2023
  *   the first file at the top, in this order:   lambda_function, handler, main, app, index
- *   (.py before .mjs, .cjs, .js), else the only source file at the top
+ *   (.py before .mjs, .cjs, .js, .rb), else the only source file at the top
  *   the function in it:                         lambda_handler, handler, main, else the first
  *                                               one that takes (event, context)
  *
@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "data/zip.h"
+#include "os/interpreters.h"
 
 #include <errno.h>
 
@@ -90,17 +91,54 @@ struct str guess_node_function(struct str source)
     return best;
 }
 
+struct str guess_ruby_function(struct str source)
+{
+    struct str rest = source, line, best = STR_NONE;
+    while (str_split(&rest, '\n', &line)) {
+        if (str_starts(line, STR("def ")) && str_find_str(line, STR("event:")) < line.len) {
+            struct str name = leading_word(str_skip(line, strlen("def ")));
+            best = prefer(best.ptr == NULL ? name : best, name);
+        }
+    }
+    return best;
+}
+
 struct language {
-    const char *suffix, *runtime;
+    const char *suffix;
+    enum interpreter_kind kind;
     struct str (*function)(struct str source);
 };
 
 static const struct language languages[] = {
-    {".py", "python3.12", guess_python_function},
-    {".mjs", "nodejs22.x", guess_node_function},
-    {".cjs", "nodejs22.x", guess_node_function},
-    {".js", "nodejs22.x", guess_node_function},
+    {".py", INTERPRETER_PYTHON, guess_python_function},
+    {".mjs", INTERPRETER_NODE, guess_node_function},
+    {".cjs", INTERPRETER_NODE, guess_node_function},
+    {".js", INTERPRETER_NODE, guess_node_function},
+    {".rb", INTERPRETER_RUBY, guess_ruby_function},
 };
+
+/* The id of the version that the host has, if it is one that AWS gave an id. */
+static struct str runtime_of(struct arena *arena, enum interpreter_kind kind,
+                             const struct interpreters *host)
+{
+    static const struct {
+        const char *otherwise, *prefix;
+        unsigned oldest, newest;
+    } ids[] = {
+        [INTERPRETER_PYTHON] = {"python3.12", "python3.", 308, 314},
+        [INTERPRETER_NODE] = {"nodejs22.x", "nodejs", 1600, 2400},
+        [INTERPRETER_RUBY] = {"ruby3.4", "ruby3.", 302, 304},
+    };
+    unsigned version = 0;
+    for (size_t i = 0; host != NULL && i < host->count; i++)
+        if (host->items[i].kind == kind && (version == 0 || host->items[i].is_usual))
+            version = host->items[i].version;
+    bool is_odd = kind == INTERPRETER_NODE && version / 100 % 2 == 1;
+    if (version < ids[kind].oldest || version > ids[kind].newest || is_odd)
+        return str_from(ids[kind].otherwise);
+    return kind == INTERPRETER_NODE ? arena_printf(arena, "%s%u.x", ids[kind].prefix, version / 100)
+                                    : arena_printf(arena, "%s%u", ids[kind].prefix, version % 100);
+}
 
 /* How good a file is: lower is better; SIZE_MAX: not a source file at the top. */
 static size_t rank_of(struct str name, const struct language **out_language)
@@ -139,7 +177,7 @@ static int read_source(struct zip_reader *zip, struct buf *out, struct err *err)
 }
 
 static int consider(struct arena *arena, struct zip_reader *zip, const struct zip_entry *entry,
-                    struct best *best, struct err *err)
+                    const struct interpreters *host, struct best *best, struct err *err)
 {
     const struct language *language;
     size_t rank = rank_of(entry->name, &language);
@@ -152,7 +190,7 @@ static int consider(struct arena *arena, struct zip_reader *zip, const struct zi
     AUTO_BUF struct buf source;
     buf_init(&source, SOURCE_MAX);
     struct str stem = str_head(entry->name, entry->name.len - strlen(language->suffix));
-    *best = (struct best){.rank = rank, .guess.runtime = str_from(language->runtime)};
+    *best = (struct best){.rank = rank, .guess.runtime = runtime_of(arena, language->kind, host)};
     int rc = read_source(zip, &source, err);
     struct str function = language->function(buf_str(&source));
     if (rc == 0 && function.ptr != NULL)
@@ -161,7 +199,8 @@ static int consider(struct arena *arena, struct zip_reader *zip, const struct zi
     return rc;
 }
 
-int guess_package(struct arena *arena, struct str zip, struct guess *out_guess, struct err *err)
+int guess_package(struct arena *arena, struct str zip, const struct interpreters *host,
+                  struct guess *out_guess, struct err *err)
 {
     AUTO_ZIP_READER struct zip_reader *reader = NULL;
     int rc = zip_open(zip, &reader, err);
@@ -174,7 +213,7 @@ int guess_package(struct arena *arena, struct str zip, struct guess *out_guess, 
             *out_guess = (struct guess){STR("provided.al2023"), STR("bootstrap")};
             return 0;
         } else {
-            rc = consider(arena, reader, &entry, &best, err);
+            rc = consider(arena, reader, &entry, host, &best, err);
         }
     }
     if (rc < 0)

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "os/exec.h"
+#include "os/interpreters.h"
 #include "os/random.h"
 
 struct actor;
@@ -130,6 +131,8 @@ struct service_env {
     const char *endpoint;  /* "http://127.0.0.1:4566" */
     int64_t retry_unit_ms; /* wait after a first failure of asynchronous work; 0: AWS's */
     void *port;            /* service-specific, filled in by app/ (lambda: struct runtime) */
+    const struct interpreters *interpreters; /* of this host; NULL: not looked for */
+    bool is_strict;                          /* nothing stands in for what is lacking */
 };
 
 struct service {

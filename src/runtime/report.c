@@ -112,6 +112,17 @@ bool report_is_wanted(const struct instance *inst, const struct invocation *inv)
     return inv->wants_log_tail || inst->home->runtime->config.log_sink != NULL;
 }
 
+/* An interpreter that is not the one the function asked for is a reason to read its log. */
+static void report_note(struct instance *inst)
+{
+    struct str note = inst->slot.spec->runtime_note;
+    char line[256];
+    if (note.ptr == NULL)
+        return;
+    int n = snprintf(line, sizeof line, "[WARN] " STR_FMT "\n", STR_ARG(note));
+    output_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+}
+
 /* The version's ARN ends with the hash that GetFunctionConfiguration shows. */
 void report_init_start(struct instance *inst)
 {
@@ -119,12 +130,14 @@ void report_init_start(struct instance *inst)
     char line[512];
     if (spec->is_log_json) {
         report_json_init_start(inst);
+        report_json_note(inst);
         return;
     }
     int n = snprintf(line, sizeof line,
                      "INIT_START Runtime Version: " STR_FMT "\tRuntime Version ARN: " STR_FMT "\n",
                      STR_ARG(spec->runtime_version), STR_ARG(spec->runtime_version_arn));
     output_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+    report_note(inst);
 }
 
 /* "errorType" of an error object, which is a function's word: at most `size` of it. */

@@ -92,6 +92,17 @@ void report_json_init_start(struct instance *inst)
     end(&record, inst, output_log);
 }
 
+/* Ours: AWS has no such event. */
+void report_json_note(struct instance *inst)
+{
+    struct str note = inst->slot.spec->runtime_note;
+    struct record record;
+    if (note.ptr == NULL || !begin(&record, inst, FUNCTION_LOG_WARN, "virga.runtimeNote"))
+        return;
+    put_text(&record, "message", note);
+    end(&record, inst, output_log);
+}
+
 void report_json_init(struct instance *inst, const char *status, const char *type)
 {
     struct record record;

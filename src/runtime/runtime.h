@@ -39,6 +39,8 @@ struct function_spec {
     struct str runtime_id;                           /* "python3.12" */
     struct str runtime_version, runtime_version_arn; /* "python:3.12.v1"; of INIT_START */
     enum runtime_kind kind;
+    const char *interpreter; /* path, borrowed for ever; NULL: the kind's usual one */
+    struct str runtime_note; /* what the log says at each init; ptr NULL: nothing */
     struct str handler;
     uint32_t memory_mb;
     uint32_t timeout_ms;

@@ -192,6 +192,7 @@ void report_init_done(struct instance *inst);
 
 /* report_json.c: the same for functions whose LogFormat is JSON */
 void report_json_init_start(struct instance *inst);
+void report_json_note(struct instance *inst);
 void report_json_init(struct instance *inst, const char *status, const char *type);
 void report_json_start(struct instance *inst, const struct invocation *inv);
 void report_json_end(struct instance *inst, const struct invocation *inv,

@@ -295,6 +295,8 @@ bool start_can_be_copied(const struct function_spec *spec)
 /* A layer's bootstrap serves where the code has none. */
 const char *start_program(const struct function_spec *spec)
 {
+    if (spec->interpreter != NULL)
+        return spec->interpreter;
     if (kinds[spec->kind].program != NULL)
         return kinds[spec->kind].program;
     return spec->has_bootstrap ? "/var/task/bootstrap" : "/opt/bootstrap";
@@ -404,7 +406,7 @@ bool start_can_boot_early(const struct function_spec *spec)
     for (size_t i = 0; i < spec->env_count; i++)
         if (is_read_at_boot(spec->env[i].name))
             return false;
-    return spec->kind == RUNTIME_PYTHON;
+    return spec->kind == RUNTIME_PYTHON && spec->interpreter == NULL;
 }
 
 int start_booted(struct buf *out, const struct function_spec *spec, const char *log_stream,

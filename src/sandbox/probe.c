@@ -350,6 +350,18 @@ static int version_of(const char *program, char *out, size_t size)
     return status == 0 && n > 0 ? 0 : -ENOEXEC;
 }
 
+/* Of a language that most servers do without. */
+static void check_other(struct probe *probe, const char *name, const char *program,
+                        const char *package)
+{
+    char version[96];
+    if (access(program, X_OK) < 0 || version_of(program, version, sizeof version) < 0)
+        add(probe, name, PROBE_GOOD, NULL, "none: functions in it are refused (install %s)",
+            package);
+    else
+        add(probe, name, PROBE_GOOD, NULL, "%s: %s", program, version);
+}
+
 static void check_interpreter(struct probe *probe, const char *name, const char *program,
                               const char *advice)
 {
@@ -378,4 +390,6 @@ void probe_run(const struct probe_config *config, struct probe *out_probe)
                       "Python functions will not start: install python3");
     check_interpreter(out_probe, "node", "/usr/bin/node",
                       "Node functions will not start: install nodejs");
+    check_other(out_probe, "ruby", "/usr/bin/ruby", "ruby");
+    check_other(out_probe, "java", "/usr/bin/java", "default-jre-headless");
 }

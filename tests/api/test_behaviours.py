@@ -15,7 +15,7 @@ import tempfile
 import unittest
 
 import botocore.exceptions
-from server import BUILD, ROLE, Server, wait_until, zip_of
+from server import BUILD, NODE_ID, PYTHON_ID, ROLE, Server, wait_until, zip_of
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "behaviours")
 TOO_LARGE = 6291556
@@ -52,7 +52,7 @@ class Language:
 EXIT = "Runtime.ExitError"
 LANGUAGES = {
     "python": Language(
-        "python3.11", error="Custom", trace=("stackTrace", 'File "/var/task/app.py"'),
+        PYTHON_ID, error="Custom", trace=("stackTrace", 'File "/var/task/app.py"'),
         missing_file=("nofile.handler", "Runtime.ImportModuleError", "Unable to import module 'nofile'"),
         missing_function=("app.nothing", "Runtime.HandlerNotFound", "Handler 'nothing' missing on module 'app'"),
         syntax=("syntax.handler", "Runtime.UserCodeSyntaxError", "Syntax error in module 'syntax'"),
@@ -60,13 +60,13 @@ LANGUAGES = {
         bad=("Runtime.MarshalError", "Unable to marshal response"), oom={"Runtime.OutOfMemory", "MemoryError"},
         paths={"PYTHONPATH": "/var/runtime"}),
     "node": Language(
-        "nodejs20.x", error="Custom", trace=("trace", "Custom: my words"),
+        NODE_ID, error="Custom", trace=("trace", "Custom: my words"),
         missing_file=("nofile.handler", "Runtime.ImportModuleError", "Cannot find module 'nofile'"),
         missing_function=("app.nothing", "Runtime.HandlerNotFound", "app.nothing is undefined or not exported"),
         syntax=("syntax.handler", "Runtime.UserCodeSyntaxError", "SyntaxError"),
         breaks=("breaks.handler", "Error", "no start"),
         bad=("Error", "Unable to stringify response body"), oom={"Runtime.OutOfMemory"},
-        paths={"NODE_PATH": "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:"
+        paths={"NODE_PATH": f"/opt/nodejs/node{NODE_ID[6:-2]}/node_modules:/opt/nodejs/node_modules:"
                             "/var/runtime/node_modules:/var/runtime:/var/task"}),
     "ruby": Language(
         "ruby3.3", error="Function<Custom>", trace=("stackTrace", "/var/task/app.rb:"),

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from server import CLIENT_ENVIRONMENT, ROLE, Server, python_function, zip_of
+from server import CLIENT_ENVIRONMENT, NODE_ID, PYTHON_ID, ROLE, Server, python_function, zip_of
 
 AWS = "/usr/bin/aws"
 WAIT_SECONDS = 20
@@ -95,7 +95,7 @@ class FunctionLogsTest(unittest.TestCase):
         is_node = code is NODE
         package = zip_of({"f.js" if is_node else "f.py": code})
         request = {"FunctionName": name, "Role": ROLE, "Handler": "f.handler", "MemorySize": 512,
-                   "Runtime": "nodejs20.x" if is_node else "python3.12", "Timeout": 30,
+                   "Runtime": NODE_ID if is_node else PYTHON_ID, "Timeout": 30,
                    "Code": {"ZipFile": base64.b64encode(package).decode()}, **more}
         answer = self.raw("POST", "/2015-03-31/functions", request)
         self.addCleanup(self.functions.delete_function, FunctionName=name)
@@ -140,7 +140,7 @@ class FunctionLogsTest(unittest.TestCase):
         events = self.events("/aws/lambda/py", "REPORT")
         init, loading, start, hello, error, warning, rest, end, report = (
             event["message"] for event in events)
-        self.assertRegex(init, r"^INIT_START Runtime Version: python:3\.12\.v1\tRuntime Version ARN: "
+        self.assertRegex(init, r"^INIT_START Runtime Version: python:3\.\d+\.v1\tRuntime Version ARN: "
                                r"arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}\n$")
         self.assertEqual(loading, "loading\n")
         self.assertEqual(start, f"START RequestId: {request} Version: $LATEST\n")
@@ -232,7 +232,7 @@ class FunctionLogsTest(unittest.TestCase):
         self.assertEqual((report["type"], report["record"]["status"]), ("platform.report", "timeout"))
         self.assertFalse(any('"level"' in message for message in messages))
         answer = self.raw("POST", "/2015-03-31/functions", {
-            "FunctionName": "wrong", "Role": ROLE, "Handler": "f.handler", "Runtime": "python3.12",
+            "FunctionName": "wrong", "Role": ROLE, "Handler": "f.handler", "Runtime": PYTHON_ID,
             "Code": {"ZipFile": base64.b64encode(zip_of({"f.py": PYTHON})).decode()},
             "LoggingConfig": {"LogFormat": "Text", "SystemLogLevel": "WARN"}}, 400)
         self.assertIn('LogLevel is not supported when LogFormat is set to "Text".', str(answer))

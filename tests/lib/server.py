@@ -142,9 +142,15 @@ def zip_of(files, executable=("bootstrap",)):
     return out.getvalue()
 
 
+# The ids of the system's interpreters, for which nothing stands in.
+PYTHON_ID = "python3.%d" % int(os.path.realpath("/usr/bin/python3").rsplit(".", 1)[1])
+NODE_ID = "nodejs%s.x" % subprocess.run(["/usr/bin/node", "--version"], capture_output=True, text=True,
+                                        check=True).stdout[1:].split(".")[0]
+
+
 def python_function(client, name, source, **options):
     """Creates a function whose module `f` is `source` and whose handler is f.handler."""
-    return client.create_function(FunctionName=name, Runtime="python3.12", Role=ROLE,
+    return client.create_function(FunctionName=name, Runtime=PYTHON_ID, Role=ROLE,
                                   Handler="f.handler", Code={"ZipFile": zip_of({"f.py": source})},
                                   **options)
 

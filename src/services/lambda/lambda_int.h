@@ -12,6 +12,7 @@
 #include "services/lambda/db.h"
 #include "services/lambda/db_layers.h"
 #include "services/lambda/db_urls.h"
+#include "services/lambda/languages.h"
 #include "services/lambda/rules.h"
 #include "store/blob.h"
 #include "store/db.h"
@@ -22,10 +23,12 @@ struct actor;
 struct async;
 
 struct lambda_state {
-    struct runtime *runtime;     /* borrowed */
-    struct db *db;               /* borrowed from the actor; used on the actor only */
-    struct blobs *blobs;         /* owned */
-    struct code_store *code;     /* owned */
+    struct runtime *runtime;                 /* borrowed */
+    const struct interpreters *interpreters; /* borrowed; NULL: taken as there */
+    bool is_strict;                          /* no interpreter stands in for another version's */
+    struct db *db;                           /* borrowed from the actor; used on the actor only */
+    struct blobs *blobs;                     /* owned */
+    struct code_store *code;                 /* owned */
     struct directory *directory; /* owned: "arn", "arn:1" -> struct lambda_spec on every loop */
     struct directory *aliases;   /* owned: "arn:name" -> struct alias_spec */
     struct directory *urls;      /* owned: id -> struct url_spec */
@@ -86,8 +89,8 @@ extern const struct aws_error lambda_error_entity_too_large;
 
 /* The specification that a row describes; refers to the code of the row and of its layers, as the
  * store has them. thread: actor, or main before the loops run. */
-CHECK_RESULT struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn,
-                                                 struct code_store *store);
+CHECK_RESULT struct lambda_spec *lambda_spec_new(const struct lambda_state *state,
+                                                 const struct lambda_row *row, struct str arn);
 /* Notes a package that the change no longer uses: of the row as it was. */
 void lambda_work_release(struct op *op, struct lambda_work *work, struct str sha256);
 void lambda_work_release_layers(struct op *op, struct lambda_work *work, struct str layers);

@@ -175,6 +175,16 @@
                       "self-contained for linux with the Runtime API client "                      \
                       "(Amazon.Lambda.RuntimeSupport), call its program bootstrap, and use the "   \
                       "runtime provided.al2023."
+/* ours */
+#define MSG_RUNTIME_MISSING                                                                        \
+    LAMBDA_BAD_VALUE,                                                                              \
+        STR_FMT " functions need %s or another version of it, and this Virga has "                 \
+                "none. Install Debian's package %s and restart Virga, or use the runtime "         \
+                "provided.al2023 and bring an interpreter along."
+/* ours */
+#define MSG_RUNTIME_STRICT                                                                         \
+    LAMBDA_BAD_VALUE, "%s is not installed on this host, and in strict mode no other version "     \
+                      "stands in for " STR_FMT ". Installed is %s."
 /* observed */
 #define MSG_TIMEOUT                                                                                \
     &aws_error_validation, "1 validation error detected: Value '%d' at 'timeout' failed to "       \

@@ -105,8 +105,8 @@ static void spec_code(struct lambda_spec *own, const struct lambda_row *row,
 
 static_assert((int) LAYERS_MAX == (int) FUNCTION_LAYERS_MAX, "one limit of layers");
 
-struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn,
-                                    struct code_store *store)
+struct lambda_spec *lambda_spec_new(const struct lambda_state *state, const struct lambda_row *row,
+                                    struct str arn)
 {
     struct lambda_spec *own = NEW(struct lambda_spec);
     struct arena *arena = &own->arena;
@@ -123,6 +123,8 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
     spec->runtime_version = runtime_version(arena, row->runtime);
     spec->runtime_version_arn = lambda_runtime_version_arn(arena, row->region, row->runtime);
     spec->kind = lambda_runtime_kind(row->runtime);
+    spec->interpreter = lambda_runtime_program(state->interpreters, row->runtime);
+    spec->runtime_note = lambda_runtime_note(arena, state->interpreters, row->runtime);
     spec->handler = arena_str(arena, row->handler);
     spec->memory_mb = (uint32_t) row->memory_mb;
     spec->timeout_ms = (uint32_t) row->timeout_s * 1000;
@@ -139,7 +141,7 @@ struct lambda_spec *lambda_spec_new(const struct lambda_row *row, struct str arn
                              : str_eq(row->system_log_level, STR("WARN")) ? FUNCTION_LOG_WARN
                                                                           : FUNCTION_LOG_INFO;
     spec_environment(own, row->environment);
-    spec_code(own, row, store);
+    spec_code(own, row, state->code);
     assert(!arena_is_over(arena));
     return own;
 }
@@ -178,7 +180,7 @@ static void publish_row(struct op *op, const struct lambda_row *row, struct task
 {
     struct lambda_state *state = op->state;
     const struct lambda_work *work = op->prepared;
-    struct lambda_spec *own = lambda_spec_new(row, work->arn, state->code);
+    struct lambda_spec *own = lambda_spec_new(state, row, work->arn);
     directory_publish(state->directory, version_key(op->arena, work->arn, row->version),
                       &own->spec.snapshot, then);
 }

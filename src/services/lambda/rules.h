@@ -63,9 +63,6 @@ CHECK_RESULT int lambda_check_settings(struct op *op, const struct lambda_settin
 CHECK_RESULT int lambda_apply_settings(struct op *op, const struct lambda_settings *settings,
                                        struct lambda_row *row);
 
-CHECK_RESULT int lambda_check_runtime(struct op *op, struct str runtime);
-/* What runs a runtime that lambda_check_runtime has let in. */
-enum runtime_kind lambda_runtime_kind(struct str runtime);
 CHECK_RESULT int lambda_check_environment(struct op *op, const struct lambda_Environment *env);
 /* At most one element, our own architecture. */
 CHECK_RESULT int lambda_check_architectures(struct op *op, const struct str *items, size_t count);

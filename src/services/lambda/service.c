@@ -160,7 +160,7 @@ static int load_row(void *arg, const struct lambda_row *row, struct err *err)
     size_t layer_count = layers_parse(row->layers, layers);
     for (size_t i = 0; i < layer_count; i++)
         restore_code(state, layers[i].code_sha256, key);
-    struct lambda_spec *own = lambda_spec_new(row, arn, state->code);
+    struct lambda_spec *own = lambda_spec_new(state, row, arn);
     directory_publish(state->directory, key, &own->spec.snapshot, NULL);
     return 0;
 }
@@ -221,6 +221,8 @@ static int lambda_open(const struct service_env *env, void **out_state, struct d
 {
     struct lambda_state *state = NEW(struct lambda_state);
     state->runtime = env->port;
+    state->interpreters = env->interpreters;
+    state->is_strict = env->is_strict;
     state->directory = directory_new(env->loops, env->loop_count);
     directory_on_change(state->directory, spec_changed, state);
     state->aliases = directory_new(env->loops, env->loop_count);

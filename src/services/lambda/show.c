@@ -73,12 +73,22 @@ struct str lambda_runtime_version_arn(struct arena *arena, struct str region, st
     return arena_printf(arena, "arn:aws:lambda:" STR_FMT "::runtime:%s", STR_ARG(region), hex);
 }
 
-static struct lambda_RuntimeVersionConfig *runtime_version(struct arena *arena,
+/* A version that is not installed is an error here, beside the ARN, though another one stands in.
+ */
+static struct lambda_RuntimeVersionConfig *runtime_version(const struct op *op,
                                                            const struct lambda_row *row)
 {
+    const struct lambda_state *state = op->state;
+    struct arena *arena = op->arena;
     struct lambda_RuntimeVersionConfig *config =
         ARENA_NEW(arena, struct lambda_RuntimeVersionConfig);
     config->RuntimeVersionArn = lambda_runtime_version_arn(arena, row->region, row->runtime);
+    struct str note = lambda_runtime_note(arena, state->interpreters, row->runtime);
+    if (note.ptr != NULL) {
+        config->Error = ARENA_NEW(arena, struct lambda_RuntimeVersionError);
+        config->Error->ErrorCode = STR("RuntimeVersionNotInstalled");
+        config->Error->Message = note;
+    }
     return config;
 }
 
@@ -147,7 +157,7 @@ int lambda_show(struct op *op, const struct lambda_row *row, struct str qualifie
     if (shown == LAMBDA_SHOW_ALL) {
         out->State = STR("Active");
         out->LastUpdateStatus = STR("Successful");
-        out->RuntimeVersionConfig = runtime_version(arena, row);
+        out->RuntimeVersionConfig = runtime_version(op, row);
     }
     if (row->environment.ptr != NULL) {
         out->Environment = ARENA_NEW(arena, struct lambda_EnvironmentResponse);

@@ -4,10 +4,12 @@
 #include "cli/guess.h"
 #include "cli/pack.h"
 #include "data/zip.h"
+#include "os/interpreters.h"
 
 #include <errno.h>
 
 static struct arena arena;
+static const struct interpreters *host; /* what guesses know of the machine */
 
 struct file {
     const char *name, *text;
@@ -24,7 +26,7 @@ static void expect(const struct file *files, size_t count, const char *runtime, 
         assert_ok(
             zip_writer_file(w, str_from(files[i].name), str_from(files[i].text), false, NULL));
     assert_ok(zip_writer_end(w, NULL));
-    assert_ok(guess_package(&arena, buf_str(&zip), &guess, NULL));
+    assert_ok(guess_package(&arena, buf_str(&zip), host, &guess, NULL));
     if (!str_eq(guess.runtime, str_from(runtime)) || !str_eq(guess.handler, str_from(handler)))
         fail_msg("%s: guessed " STR_FMT " " STR_FMT ", not %s %s", files[0].name,
                  STR_ARG(guess.runtime), STR_ARG(guess.handler), runtime, handler);
@@ -32,6 +34,32 @@ static void expect(const struct file *files, size_t count, const char *runtime, 
 #define EXPECT(runtime, handler, ...)                                                              \
     expect((const struct file[]){__VA_ARGS__}, ARRAY_LEN(((const struct file[]){__VA_ARGS__})),    \
            runtime, handler)
+
+static void versions_are_the_hosts(void **state)
+{
+    (void) state;
+    static const struct {
+        enum interpreter_kind kind;
+        unsigned version;
+        const char *file, *runtime;
+    } cases[] = {
+        {INTERPRETER_PYTHON, 311, "main.py", "python3.11"},
+        {INTERPRETER_PYTHON, 399, "main.py", "python3.12"}, /* AWS knows none */
+        {INTERPRETER_NODE, 1800, "main.js", "nodejs18.x"},
+        {INTERPRETER_NODE, 2300, "main.js", "nodejs22.x"},
+        {INTERPRETER_RUBY, 303, "main.rb", "ruby3.3"},
+        {INTERPRETER_RUBY, 301, "main.rb", "ruby3.4"},
+    };
+    arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct interpreters one = {.items = {{cases[i].kind, cases[i].version, true, ""}},
+                                         .count = 1};
+        host = &one;
+        EXPECT(cases[i].runtime, NULL, {cases[i].file, ""});
+    }
+    host = NULL;
+    arena_done(&arena);
+}
 
 static void packages_are_guessed(void **state)
 {
@@ -52,6 +80,8 @@ static void packages_are_guessed(void **state)
     EXPECT(NULL, NULL, {"README.md", "# nothing\n"});
     EXPECT("nodejs22.x", "index.handler", {"index.mjs", "export const handler = async () => 1;\n"});
     EXPECT("nodejs22.x", "index.hello", {"index.js", "exports.hello = async (e) => e;\n"});
+    EXPECT("ruby3.4", "app.lambda_handler",
+           {"app.rb", "def helper(a)\nend\ndef lambda_handler(event:, context:)\nend\n"});
     EXPECT("provided.al2023", "bootstrap", {"index.js", ""}, {"bootstrap", "#!/bin/sh\n"});
     arena_done(&arena);
 }
@@ -61,7 +91,7 @@ static void what_is_no_archive_is_said(void **state)
     (void) state;
     struct guess guess;
     arena_init(&arena, 1 << 20);
-    assert_int_equal(guess_package(&arena, STR("no zip"), &guess, NULL), -EINVAL);
+    assert_int_equal(guess_package(&arena, STR("no zip"), NULL, &guess, NULL), -EINVAL);
     arena_done(&arena);
 }
 
@@ -104,9 +134,9 @@ static void caches_are_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packages_are_guessed), cmocka_unit_test(what_is_no_archive_is_said),
-        cmocka_unit_test(functions_are_found),  cmocka_unit_test(names_come_from_paths),
-        cmocka_unit_test(caches_are_left_out),
+        cmocka_unit_test(versions_are_the_hosts),     cmocka_unit_test(packages_are_guessed),
+        cmocka_unit_test(what_is_no_archive_is_said), cmocka_unit_test(functions_are_found),
+        cmocka_unit_test(names_come_from_paths),      cmocka_unit_test(caches_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "services/lambda/lambda_int.h"
+#include "services/lambda/languages.h"
 #include "services/lambda/rules.h"
 
 static struct arena arena;
