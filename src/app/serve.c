@@ -1,8 +1,8 @@
 /* The server's order of start and stop.
  *
  *   start  configuration → data directory, locked, in its private mount → spawner (forks before
- *          any thread, keeps root) → socket → privilege dropped → loops, pools → services → gateway
- *          → threads → listen → Ready
+ *          any thread, keeps root, gets ready beside what follows) → socket → privilege dropped
+ *          → loops, pools → services → gateway → spawner is ready → threads → listen → Ready
  *   stop   gateway drains → runtime drains → actors finish → what they sent to the loops arrives
  *          → loops stop → threads end → services close (databases checkpoint) → spawner stops
  *
@@ -401,7 +401,12 @@ static int start_rest(struct serve *serve, struct err *err)
         rc = keys_open(serve, err);
     if (rc >= 0)
         rc = tls_self_made(serve, err);
-    return rc < 0 ? rc : gateway_make(serve, err);
+    if (rc >= 0)
+        rc = gateway_make(serve, err);
+    if (rc < 0)
+        return rc;
+    rc = spawner_ready(serve->spawner, err);
+    return rc < 0 ? err_wrap(err, "start the spawner") : 0;
 }
 
 /* --- running --- */

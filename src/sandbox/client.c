@@ -84,7 +84,7 @@ static void spawner_free(struct spawner *spawner)
     free(spawner);
 }
 
-static int wait_ready(struct spawner *spawner, struct err *err)
+int spawner_ready(struct spawner *spawner, struct err *err)
 {
     struct pollfd wait = {.fd = spawner->socket_fd, .events = POLLIN};
     int n;
@@ -149,11 +149,6 @@ int spawner_start(const struct spawner_config *config, struct spawner **out_spaw
     *spawner = (struct spawner){
         .socket_fd = take_fd(&own_end), .pid = pid, .pidfd = (int) syscall(SYS_pidfd_open, pid, 0)};
     (void) close(take_fd(&its_end));
-    rc = wait_ready(spawner, err);
-    if (rc < 0) {
-        spawner_stop(spawner);
-        return rc;
-    }
     *out_spawner = spawner;
     return 0;
 }

@@ -34,12 +34,14 @@ struct spawner_config {
     unsigned pool_max;     /* and at most, after bursts; below SPAWNER_SLOTS_MAX */
 };
 
-/* Forks the spawner; must be called by root, before any thread exists. Returns when the spawner is
- * ready (template tree, cgroup roots, seccomp program built; leftovers of an earlier run removed)
- * or reports why it cannot isolate. -EPERM without privilege, -ENOTSUP names what the kernel
- * lacks. */
+/* Forks the spawner; must be called by root, before any thread exists. It makes itself ready beside
+ * the caller, who has other things to do meanwhile. -EPERM without privilege. */
 CHECK_RESULT int spawner_start(const struct spawner_config *config, struct spawner **out_spawner,
                                struct err *err);
+/* Waits, once, until the spawner is ready (template tree, cgroup roots, seccomp program built;
+ * leftovers of an earlier run removed) or reports why it cannot isolate: -ENOTSUP names what the
+ * kernel lacks. Before it returns 0, nothing else may be asked of the spawner but to stop. */
+CHECK_RESULT int spawner_ready(struct spawner *spawner, struct err *err);
 /* What is weaker on this host than the design wants, in words for the log; NULL: nothing. Borrowed
  * until spawner_stop. */
 const char *spawner_weakness(const struct spawner *spawner);

@@ -57,8 +57,8 @@ void harness_spawner(struct harness *h, unsigned slots, unsigned pool)
                                     .slot_count = slots,
                                     .pool_size = pool,
                                     .pool_max = pool};
-    if (spawner_start(&config, &h->spawner, &err) < 0)
-        fail_msg("spawner_start: %s", err.text);
+    if (spawner_start(&config, &h->spawner, &err) < 0 || spawner_ready(h->spawner, &err) < 0)
+        fail_msg("spawner: %s", err.text);
 }
 
 void harness_done(struct harness *h)

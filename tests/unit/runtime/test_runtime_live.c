@@ -122,8 +122,8 @@ static void start_spawner(void)
                                           .pool_size = 8,
                                           .pool_max = 16};
     struct err err;
-    if (spawner_start(&config, &live.spawner, &err) < 0)
-        fail_msg("spawner_start: %s", err.text);
+    if (spawner_start(&config, &live.spawner, &err) < 0 || spawner_ready(live.spawner, &err) < 0)
+        fail_msg("spawner: %s", err.text);
 }
 
 static int group_setup(void **state)
