@@ -20,7 +20,7 @@ exports.handler = async (event, context) => {
     pid: process.pid === Number(require('fs').readlinkSync('/proc/self')),
     argv: process.argv,
     values: [crypto.randomUUID(), crypto.randomBytes(8).toString('hex'), String(Math.random()),
-             String(Math.random()), globalThis.crypto.randomUUID(),
+             String(Math.random()), (globalThis.crypto ?? crypto.webcrypto).randomUUID(),
              Buffer.from(crypto.webcrypto.getRandomValues(new Uint8Array(8))).toString('hex')],
   };
 };
@@ -183,7 +183,7 @@ export const handler = async () => {
         cases = {
             "uuid": ("const own = require('crypto').randomUUID()", "crypto.randomUUID"),
             "bytes": ("const { randomBytes } = require('node:crypto'); randomBytes(8)", "crypto.randomBytes"),
-            "values": ("globalThis.crypto.getRandomValues(new Uint8Array(8))", "crypto.getRandomValues"),
+            "values": ("(globalThis.crypto ?? require('crypto').webcrypto).getRandomValues(new Uint8Array(8))", "crypto.getRandomValues"),
             "key": ("require('crypto').generateKeyPairSync('ed25519')", "crypto.generateKeyPairSync"),
             "math": ("const own = Math.random()", "Math.random"),
             "stream": ("const own = process.env.AWS_LAMBDA_LOG_STREAM_NAME", "log stream"),
