@@ -74,6 +74,35 @@ RUNTIMES = {
 }
 BURST = 100
 
+# Functions whose init is worth a snapshot; an invocation can end the instance.
+INITIALISED = {
+    "Python with boto3": {
+        "source": """
+import os, boto3
+s3 = boto3.client("s3", region_name="eu-west-1")
+def handler(event, context):
+    if event.get("end"): os._exit(0)
+    return s3.meta.region_name
+""",
+        "options": {},
+    },
+    "Node with 800 kB": {
+        "source": "".join(f"""
+const m{n} = (() => {{
+  const table = {{ name: 'module {n}', list: [{n}, 1, 2] }};
+  function first(a, b) {{ if (a > b) return a - b; return table.list.map((x) => x * a + b); }}
+  class Thing {{ constructor(x) {{ this.x = x; }} get twice() {{ return this.x * 2; }} }}
+  return {{ first, Thing, value: new Thing({n}).twice + table.list[0] }};
+}})();""" for n in range(2350)) + """
+exports.handler = async (event) => {
+  if (event.end) process.exit(0);
+  return m7.value;
+};
+""",
+        "options": {"runtime": "nodejs20.x", "file": "f.js"},
+    },
+}
+
 
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
@@ -183,6 +212,33 @@ class Bench:
                  f"{p50 / self.plain_ms[name]:.2f} x plain", runtime["p5"])
         self.row("", "  of it init, p50", f"{percentile(inits, .5):.1f} ms", "", "")
 
+    def snapshot(self, server, name, function):
+        """Cold starts of a function that was initialised once before, and of its twin that never has a
+        snapshot, by turns."""
+        own = name.replace(" ", "-")
+        twins = {own: {}, f"{own}-off": {"Environment": {"Variables": {"VIRGA_SNAPSHOT": "off"}}}}
+        times = {twin: [] for twin in twins}
+        restores = []
+        for twin, options in twins.items():
+            server.create(twin, function["source"], **function["options"], **options)
+            server.invoke(twin, {})
+        server.wait_for_log(f'msg="snapshot taken" fn={own} ')
+        for _ in range(self.repeats + 1):
+            for twin in twins:
+                begin = time.perf_counter()
+                report = server.invoke(twin, {})[1]
+                times[twin].append((time.perf_counter() - begin) * 1000)
+                found = re.search(r"Restore Duration: ([\d.]+)", report)
+                if found:
+                    restores.append(float(found.group(1)))
+                server.invoke(twin, {"end": True}, fails=True)
+        scratch, fast = times[f"{own}-off"][1:], times[own][1:]  # the first calls were warm
+        self.row("P4", f"cold start from a snapshot, {name}, p50 / p99",
+                 f"{percentile(fast, .5):.1f} / {percentile(fast, .99):.1f} ms",
+                 f"{percentile(fast, .5) / percentile(scratch, .5):.2f} x scratch", "p50 <= 5 ms")
+        self.row("", "  of it the restore, p50", f"{percentile(restores, .5):.1f} ms", "", "")
+        self.row("", "  the same without a snapshot, p50", f"{percentile(scratch, .5):.1f} ms", "", "")
+
     def burst(self, server):
         """Simultaneous calls of a function that takes 100 ms, from zero instances; the load generator
         sends one call on each of its connections."""
@@ -247,6 +303,9 @@ def main():
             bench.warm(server, name, runtime)
             bench.cold(server, name, runtime)
         bench.burst(server)
+    with client.Server(options.build, options=["--snapshots", "on"]) as server:
+        for name, function in INITIALISED.items():
+            bench.snapshot(server, name, function)
     bench.warm_signed(RUNTIMES["Python"])
     bench.signatures()
     bench.footprint()

@@ -40,15 +40,15 @@ def signature(keys, method, target, host, stamp, body, service="lambda", region=
 
 class Server:
     """`virga serve` on a free port, with its data in a folder that goes away. dev: takes any
-    credentials; else every request is signed by the root key."""
+    credentials; else every request is signed by the root key. options: further arguments."""
 
-    def __init__(self, build, dev=True):
+    def __init__(self, build, dev=True, options=()):
         self.data = tempfile.mkdtemp(prefix="virga-")
         self.log = open(os.path.join(self.data, "log"), "w+", encoding="utf-8")
         begin = time.perf_counter()
         self.process = subprocess.Popen(
             [os.path.join(build, "virga"), "serve", *(["--dev"] if dev else []), "--listen",
-             "127.0.0.1:0", "--data", os.path.join(self.data, "state")],
+             "127.0.0.1:0", "--data", os.path.join(self.data, "state"), *options],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         banner = line = self.process.stdout.readline()
         while line and not line.startswith("Ready."):
@@ -79,15 +79,16 @@ class Server:
         if code != 0:
             sys.exit(f"Virga ended with {code}")
 
-    def request(self, method, path, body=None, headers=None):
-        """(headers, body) of a success; anything else ends the program."""
+    def request(self, method, path, body=None, headers=None, fails=False):
+        """(headers, body) of a success; anything else ends the program, but for errors of a function
+        that fails."""
         headers = headers or {}
         if self.keys:
             headers = {**headers, **self.signed(method, path, body)}
         self.connection.request(method, path, body, headers)
         response = self.connection.getresponse()
         answer = response.read()
-        if response.status >= 300 or response.getheader("X-Amz-Function-Error"):
+        if response.status >= 300 or (response.getheader("X-Amz-Function-Error") and not fails):
             sys.exit(f"{method} {path} answered {response.status}: {answer.decode()}")
         return response.headers, answer
 
@@ -97,6 +98,16 @@ class Server:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         return {"Host": host, "X-Amz-Date": stamp, "Authorization": signature(
             self.keys, method, target, host, stamp, (body or "").encode())}
+
+    def wait_for_log(self, text, seconds=60):
+        deadline = time.monotonic() + seconds
+        while True:
+            self.log.seek(0)
+            if text in self.log.read():
+                return
+            if time.monotonic() > deadline:
+                sys.exit(f"not in the log after {seconds} s: {text}")
+            time.sleep(0.01)
 
     def create(self, name, source, runtime="python3.12", file="f.py", **options):
         """A function of one file; what it exports is named handler."""
@@ -113,8 +124,8 @@ class Server:
     def delete(self, name):
         self.request("DELETE", f"{API}/{name}")
 
-    def invoke(self, name, event):
+    def invoke(self, name, event, fails=False):
         """(answer, last lines of the log)."""
         headers, answer = self.request("POST", f"{API}/{name}/invocations", json.dumps(event),
-                                       {"X-Amz-Log-Type": "Tail"})
+                                       {"X-Amz-Log-Type": "Tail"}, fails)
         return json.loads(answer), base64.b64decode(headers["X-Amz-Log-Result"]).decode()
