@@ -314,7 +314,8 @@ class Runtime {
   async start() {
     this.listen();
     this.channel.send(BOOTED, 0);
-    const watch = isTemplate() ? new (require('./snapshot.cjs').Watch)() : null;
+    const kind = imageWanted();
+    const watch = kind ? new (require('./snapshot.cjs').Watch)(kind === '--snapstart') : null;
     let loaded;
     try {
       /* Code that awaits what can never come would end the process without a word. */
@@ -529,9 +530,9 @@ async function rehearse() {
   logs.setRequestId(undefined);
 }
 
-/* Was this process started to be copied? Hides it from user code. */
-function isTemplate() {
-  const found = process.argv[2] === '--template';
+/* Was this process started to be copied, and with what care? Hides it from user code. */
+function imageWanted() {
+  const found = ['--template', '--snapstart'].find((kind) => kind === process.argv[2]);
   if (found) process.argv.splice(2, 1);
   return found;
 }

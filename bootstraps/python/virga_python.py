@@ -648,9 +648,10 @@ def _init(channel):
 
 
 def _image_wanted():
-    """What is this process started to be copied as? "--template": an initialised function, "--boot":
-    the booted language, nobody's yet; else None. Hides it from user code."""
-    found = sys.argv[1] if sys.argv[1:] in (["--template"], ["--boot"]) else None
+    """What is this process started to be copied as? "--template": an initialised function,
+    "--snapstart": the same, whatever its init does, "--boot": the booted language, nobody's yet; else
+    None. Hides it from user code."""
+    found = sys.argv[1] if sys.argv[1:] in (["--template"], ["--snapstart"], ["--boot"]) else None
     if found:
         del sys.argv[1]
         del getattr(sys, "orig_argv", [None])[-1]
@@ -698,7 +699,7 @@ def main(fd):
         os.chdir(os.environ["LAMBDA_TASK_ROOT"])
     _configure()
     channel.send(_BOOTED, 0)
-    watch = template.Watch() if image == "--template" else None
+    watch = template.Watch(image == "--snapstart") if image in ("--template", "--snapstart") else None
     handler = _init(channel)
     _flush()
     if watch is not None:

@@ -159,8 +159,11 @@ static int check(const struct words *words, struct serve_config *config, struct 
 int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
 {
     struct words words = {0};
-    struct serve_config config = {
-        .host = "127.0.0.1", .port = 4566, .log_level = LOG_INFO, .pool_max = POOL_MAX_DEFAULT};
+    struct serve_config config = {.host = "127.0.0.1",
+                                  .port = 4566,
+                                  .log_level = LOG_INFO,
+                                  .pool_max = POOL_MAX_DEFAULT,
+                                  .has_snapshots = true};
     const struct cli_option options[] = {
         {"--dev", OPTION_FLAG, &config.is_dev, NULL,
          "accept any credentials; a 12-digit access key is the account"},
@@ -180,7 +183,8 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
          "sandboxes kept ready at most, half a megabyte each; few until bursts\n"
          "want more; 128 by default"},
         {"--snapshots", OPTION_TEXT, &words.snapshots, "on|off",
-         "start Python functions from snapshots; off by default"},
+         "start functions from snapshots of their initialised processes; on by\n"
+         "default"},
         {"--log-level", OPTION_TEXT, &words.log_level, "error|warn|info|debug", "info by default"},
         {"--allow-host", OPTION_LIST, &words.hosts, "NAME",
          "a further Host to answer to, or .domain (repeatable)"},

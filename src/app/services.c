@@ -167,6 +167,8 @@ void services_health(void *arg, struct json_writer *w)
     json_object_begin(w);
     json_key(w, STR("ready"));
     json_u64(w, counts.snapshots);
+    json_key(w, STR("refused"));
+    json_u64(w, counts.snapshots_refused);
     json_key(w, STR("restored"));
     json_u64(w, counts.restored);
     json_key(w, STR("failed"));

@@ -125,6 +125,8 @@ int cli_function_main(const struct cli_function_command *what, int argc, char **
     else
         what->show(name, response.body);
     http_response_done(&response);
+    if (!common.is_json && what->more != NULL)
+        what->more(&common, name);
     return CLI_OK;
 }
 

@@ -35,8 +35,13 @@ struct cli_function_command {
     const char *command, *summary, *method;
     void (*show)(const char *name, struct str body);
     const char *json; /* instead of the answer; NULL: the answer */
+    /* Asks for more to print to a person; NULL: nothing. */
+    void (*more)(const struct cli_common *common, const char *name);
 };
 CHECK_RESULT int cli_function_main(const struct cli_function_command *what, int argc, char **argv);
+
+/* Prints a line of `describe`: the snapshot of a function, or why it has none. */
+void cli_snapshot_line(const struct cli_common *common, const char *name);
 
 /* "/2015-03-31/functions/NAME" + suffix in the arena. */
 struct str cli_function_path(struct arena *arena, const char *name, const char *suffix);

@@ -11,6 +11,7 @@ const struct cli_command cli_commands[] = {
     {"describe", "show a function", cli_describe_main},
     {"delete", "delete a function", cli_delete_main},
     {"top", "show what functions do now", cli_top_main},
+    {"snapshot", "show and drop snapshots of functions", cli_snapshot_main},
     {"status", "show how the server is", cli_status_main},
     {"env", "print the environment for AWS clients: eval $(virga env)", cli_env_main},
     {"version", "print the version", cli_version_main},

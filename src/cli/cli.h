@@ -34,6 +34,7 @@ int cli_list_main(int argc, char **argv);
 int cli_delete_main(int argc, char **argv);
 int cli_describe_main(int argc, char **argv);
 int cli_top_main(int argc, char **argv);
+int cli_snapshot_main(int argc, char **argv);
 int cli_status_main(int argc, char **argv);
 int cli_env_main(int argc, char **argv);
 int cli_version_main(int argc, char **argv);

@@ -56,6 +56,7 @@ int cli_describe_main(int argc, char **argv)
         .summary = "Shows a function.",
         .method = "GET",
         .show = print_function,
+        .more = cli_snapshot_line,
     };
     return cli_function_main(&command, argc, argv);
 }

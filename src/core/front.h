@@ -14,6 +14,8 @@ struct front_in {
 };
 
 struct service_front {
-    struct str host_label, path_prefix;
-    struct service_op op; /* start and body_max */
+    struct str host_label; /* len 0: by path only */
+    struct str path_prefix;
+    struct service_op op;             /* start and body_max */
+    const struct service_front *next; /* of the same service; NULL: it has no other */
 };

@@ -12,8 +12,8 @@ static bool by_host(struct str host, struct str label, struct str *out_id)
 {
     size_t dot = str_find(host, '.');
     struct str rest = str_skip(host, dot + 1);
-    if (dot == 0 || !str_starts_nocase(rest, label) || str_skip(rest, label.len).len == 0 ||
-        rest.ptr[label.len] != '.')
+    if (label.len == 0 || dot == 0 || !str_starts_nocase(rest, label) ||
+        str_skip(rest, label.len).len == 0 || rest.ptr[label.len] != '.')
         return false;
     *out_id = str_head(host, dot);
     return true;
@@ -30,20 +30,26 @@ static bool by_path(struct str path, struct str prefix, struct str *out_id, stru
     return true;
 }
 
+static bool is_for(const struct service_front *front, const struct http_head *head,
+                   struct front_found *out)
+{
+    if (by_host(head->host, front->host_label, &out->id))
+        return true;
+    out->is_path_form = by_path(head->path, front->path_prefix, &out->id, &out->path);
+    return out->is_path_form;
+}
+
 bool front_find(const struct registry *registry, const struct http_head *head,
                 struct front_found *out)
 {
     for (size_t i = 0; i < registry_len(registry); i++) {
         const struct installed *installed = registry_at(registry, i);
         const struct service_front *front = installed->service->front;
-        if (front == NULL)
-            continue;
-        *out = (struct front_found){.installed = installed, .path = head->path};
-        if (by_host(head->host, front->host_label, &out->id))
-            return true;
-        out->is_path_form = by_path(head->path, front->path_prefix, &out->id, &out->path);
-        if (out->is_path_form)
-            return true;
+        for (; front != NULL; front = front->next) {
+            *out = (struct front_found){.installed = installed, .front = front, .path = head->path};
+            if (is_for(front, head, out))
+                return true;
+        }
     }
     return false;
 }

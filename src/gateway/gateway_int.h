@@ -72,6 +72,7 @@ void own_on_body(struct gateway_door *door, struct exchange *x);
 
 /* A request for a service's front, recognised by host or path (front.c). */
 struct front_found {
+    const struct service_front *front;
     const struct installed *installed;
     struct str id;
     struct str path; /* behind the prefix of the path form */

@@ -598,7 +598,7 @@ static void front_on_head(struct gateway_door *door, struct exchange *x,
     request_identify(request, &scope);
     request->front = *found;
     request->installed = found->installed;
-    request->op.def = &found->installed->service->front->op;
+    request->op.def = &found->front->op;
     request->op.state = found->installed->state;
     if (is_overloaded(request))
         request->rc = svc_fail(&request->op, op_error_throttling(NULL), "Rate exceeded");

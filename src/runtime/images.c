@@ -23,7 +23,11 @@
  * hashes and their address layout, which is why no two accounts share an image.
  *
  * Bounds: IMAGES_MAX entries, config.snapshot_bytes_max bytes per home; the least used goes first.
- * A function switches its snapshots off with the environment variable VIRGA_SNAPSHOT=off. */
+ *
+ * Who has one: a version published with SnapStart always, from its publication on and whatever its
+ * init does; every other function after its first answer, if its init drew nothing unique. A
+ * function switches its snapshots off with the environment variable VIRGA_SNAPSHOT=off. What became
+ * of each is written on the board, where everybody may read it. */
 #include "runtime/runtime_int.h"
 
 #include "base/log.h"
@@ -32,7 +36,7 @@
 
 #include <fcntl.h>
 
-enum { IMAGES_MAX = 1024, FAILURES_MAX = 3, KEY_MAX = 512, REASON_MAX = 256 };
+enum { IMAGES_MAX = 1024, FAILURES_MAX = 3, KEY_MAX = 512 };
 enum { BOOT_MEMORY_MB = 128, BOOT_TIMEOUT_MS = 10 * 1000 };
 #define BOOT_TMP_BYTES    (UINT64_C(512) << 20) /* the usual size: from the pool */
 #define BYTES_MAX_DEFAULT (UINT64_C(2) << 30)
@@ -46,11 +50,12 @@ struct image {
     enum image_state state;
     int fd; /* READY: owned */
     uint64_t size;
+    uint64_t copies; /* that came to life */
     unsigned failures;
     struct function_spec *wish; /* counted: waits for its turn to be made; else NULL */
     int64_t used_us;
-    bool is_boot;            /* of the booted language */
-    char reason[REASON_MAX]; /* REFUSED */
+    bool is_boot;     /* of the booted language */
+    char reason[256]; /* why there is none; "": not known */
 };
 
 static struct str key_put(char text[KEY_MAX], const struct function_spec *spec)
@@ -70,6 +75,24 @@ static struct function_spec boot_key(const struct function_spec *spec)
 static void count(unsigned *counter, int change)
 {
     __atomic_fetch_add(counter, (unsigned) change, __ATOMIC_RELAXED);
+}
+
+/* Writes down what others may ask about. */
+static void tell(const struct home *home, const struct image *image)
+{
+    static const enum snapshot_state states[] = {[IMAGE_NONE] = SNAPSHOT_NONE,
+                                                 [IMAGE_MAKING] = SNAPSHOT_MAKING,
+                                                 [IMAGE_READY] = SNAPSHOT_READY,
+                                                 [IMAGE_REFUSED] = SNAPSHOT_REFUSED};
+    struct snapshot_status status = {.revision = image->revision,
+                                     .state = image->wish != NULL ? SNAPSHOT_MAKING
+                                                                  : states[image->state],
+                                     .failures = image->failures,
+                                     .bytes = image->size,
+                                     .copies = image->copies};
+    memcpy(status.reason, image->reason, sizeof status.reason);
+    if (!image->is_boot)
+        board_put(home->runtime->board, str_of(image->key, image->key_len), &status);
 }
 
 struct closing {
@@ -100,6 +123,7 @@ static void image_clear(struct home *home, struct image *image)
         home->image_bytes -= image->size;
         count(&home->counts.snapshots, image->is_boot ? 0 : -1);
     }
+    count(&home->counts.snapshots_refused, image->state == IMAGE_REFUSED ? -1 : 0);
     image->size = 0;
     image->state = IMAGE_NONE;
 }
@@ -110,6 +134,8 @@ static void image_free(struct home *home, struct image *image)
     if (image->wish != NULL)
         snapshot_unref(&image->wish->snapshot);
     (void) map_remove(&home->images, str_of(image->key, image->key_len));
+    if (!image->is_boot)
+        board_remove(home->runtime->board, str_of(image->key, image->key_len));
     free(image->key);
     free(image);
 }
@@ -169,10 +195,18 @@ static bool can_copy(const struct home *home)
     return home->runtime->config.snapshot_dir != NULL && restorer_file_count > 0;
 }
 
-static bool has_snapshots(const struct home *home, const struct function_spec *spec)
+/* NULL: a snapshot may be taken. */
+static const char *why_not(const struct home *home, const struct function_spec *spec)
 {
-    return can_copy(home) && home->runtime->config.has_snapshots && start_can_be_copied(spec) &&
-           !is_switched_off(spec);
+    if (!can_copy(home))
+        return "snapshots cannot be taken here";
+    if (!home->runtime->config.has_snapshots)
+        return "snapshots are switched off: --snapshots off";
+    if (is_switched_off(spec))
+        return "the function switches them off: VIRGA_SNAPSHOT=off";
+    if (!start_can_be_copied(spec))
+        return "processes of this runtime cannot be copied";
+    return NULL;
 }
 
 /* -1: there is none, or no descriptor is left. */
@@ -210,13 +244,27 @@ static void wish(struct home *home, struct function_spec *spec)
         (void) snapshot_ref(&spec->snapshot);
         image->wish = spec;
     }
+    tell(home, image);
     images_next(home); /* the host may have had no room the last time */
+}
+
+static void refuse(struct home *home, struct image *image, const char *reason)
+{
+    image->state = IMAGE_REFUSED;
+    (void) snprintf(image->reason, sizeof image->reason, "%s", reason);
+    count(&home->counts.snapshots_refused, 1);
+    tell(home, image);
 }
 
 void images_wish(struct home *home, struct function_spec *spec)
 {
-    if (has_snapshots(home, spec) && !home->sched.is_draining)
+    const char *reason = why_not(home, spec);
+    if (home->sched.is_draining)
+        return;
+    if (reason == NULL)
         wish(home, spec);
+    else if (image_find(home, spec) == NULL) /* for those who ask why */
+        refuse(home, image_new(home, spec), reason);
 }
 
 static void boot_spec_free(struct snapshot *snapshot)
@@ -270,6 +318,7 @@ void images_next(struct home *home)
         if (spec == NULL)
             continue;
         image->state = IMAGE_MAKING;
+        tell(home, image);
         template_start(home, spec);
         snapshot_unref(&spec->snapshot);
         return;
@@ -285,8 +334,10 @@ void images_made(struct home *home, const struct function_spec *spec, int fd, ui
     image->fd = take_fd(&owned);
     image->size = size;
     image->state = IMAGE_READY;
+    image->reason[0] = '\0';
     image->used_us = exec_now_us(home->exec);
     home->image_bytes += size;
+    tell(home, image);
     count(&home->counts.snapshots, image->is_boot ? 0 : 1);
     uint64_t bytes_max = home->runtime->config.snapshot_bytes_max;
     if (bytes_max == 0)
@@ -309,9 +360,14 @@ void images_refused(struct home *home, const struct function_spec *spec, const c
     struct image *image = image_find(home, spec);
     if (image == NULL || image->state != IMAGE_MAKING)
         return;
-    image->state = is_final ? IMAGE_REFUSED : IMAGE_NONE;
-    image->failures += !is_final;
-    (void) snprintf(image->reason, sizeof image->reason, "%s", reason);
+    if (is_final) {
+        refuse(home, image, reason);
+    } else {
+        image->state = IMAGE_NONE;
+        image->failures++;
+        (void) snprintf(image->reason, sizeof image->reason, "%s", reason);
+        tell(home, image);
+    }
     struct log_text quoted;
     log_info("runtime", "no snapshot", "fn=" STR_FMT " why=%s", STR_ARG(spec->name),
              log_quote(&quoted, str_from(image->reason)));
@@ -328,8 +384,11 @@ void images_restored(struct home *home, const struct function_spec *spec, enum c
 {
     count(kind == COPIED_FROM_BOOT ? &home->counts.booted_early : &home->counts.restored, 1);
     struct image *image = image_of_kind(home, spec, kind);
-    if (image != NULL)
-        image->failures = 0;
+    if (image == NULL)
+        return;
+    image->failures = 0;
+    image->copies++;
+    tell(home, image);
 }
 
 void images_broken(struct home *home, const struct function_spec *spec, enum copied_from kind,
@@ -343,15 +402,26 @@ void images_broken(struct home *home, const struct function_spec *spec, enum cop
         return; /* another copy of it failed as well */
     image_clear(home, image);
     image->failures++;
+    (void) snprintf(image->reason, sizeof image->reason, "a copy failed: %s", why);
+    tell(home, image);
 }
 
-void images_changed(struct home *home, struct str arn, const struct function_spec *spec_or_null)
+void images_drop(struct home *home, struct str key)
+{
+    struct image *image = map_find(&home->images, key);
+    if (image != NULL && !image->is_boot && image->state != IMAGE_MAKING)
+        image_free(home, image);
+}
+
+void images_changed(struct home *home, struct str arn, struct function_spec *spec_or_null)
 {
     if (spec_or_null != NULL) {
         char text[KEY_MAX];
         struct image *image = map_find(&home->images, key_put(text, spec_or_null));
         if (image != NULL && image->revision != spec_or_null->revision)
             image_free(home, image);
+        if (spec_or_null->is_snap_start && image_find(home, spec_or_null) == NULL)
+            images_wish(home, spec_or_null); /* at once, not after a first call */
         return;
     }
     size_t at = 0;

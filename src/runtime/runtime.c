@@ -36,6 +36,7 @@ struct runtime_counts runtime_counts(const struct runtime *runtime)
         sum.busy += __atomic_load_n(&counts->busy, __ATOMIC_RELAXED);
         sum.queued += __atomic_load_n(&counts->queued, __ATOMIC_RELAXED);
         sum.snapshots += __atomic_load_n(&counts->snapshots, __ATOMIC_RELAXED);
+        sum.snapshots_refused += __atomic_load_n(&counts->snapshots_refused, __ATOMIC_RELAXED);
         sum.restored += __atomic_load_n(&counts->restored, __ATOMIC_RELAXED);
         sum.booted_early += __atomic_load_n(&counts->booted_early, __ATOMIC_RELAXED);
         sum.restore_failed += __atomic_load_n(&counts->restore_failed, __ATOMIC_RELAXED);
@@ -150,12 +151,59 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
     /* Immutable for all but its reference count, which is what is needed here. */
     struct function_spec *counted = (struct function_spec *) (uintptr_t) spec_or_null;
     sched_function_changed(&home->sched, arn, counted);
-    images_changed(home, arn, spec_or_null);
+    images_changed(home, arn, counted);
     if (spec_or_null == NULL)
         figures_forget(home, arn);
     if (spec_or_null != NULL)
         images_wish_boot(home, spec_or_null);
     home_publish_counts(home);
+}
+
+/* ---- snapshots, seen from outside ---- */
+
+enum { KEY_MAX = 512 };
+
+static struct str put_key(char text[KEY_MAX], struct str arn, struct str version)
+{
+    int n = snprintf(text, KEY_MAX, STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(version));
+    return str_of(text, n < 0 || n >= KEY_MAX ? 0 : (size_t) n); /* "": of nobody */
+}
+
+bool runtime_snapshot_find(const struct runtime *runtime, struct str arn, struct str version,
+                           struct snapshot_status *out)
+{
+    char text[KEY_MAX];
+    return board_get(runtime->board, put_key(text, arn, version), out);
+}
+
+void runtime_snapshot_each(const struct runtime *runtime,
+                           void (*fn)(void *arg, struct str key, const void *status), void *arg)
+{
+    board_each(runtime->board, fn, arg);
+}
+
+struct drop {
+    struct task task;
+    struct home *home;
+    char text[KEY_MAX];
+    struct str key; /* views text */
+};
+
+static void run_drop(struct task *task)
+{
+    struct drop *drop = CONTAINER_OF(task, struct drop, task);
+    images_drop(drop->home, drop->key);
+    free(drop);
+}
+
+void runtime_snapshot_drop(struct runtime *runtime, struct str arn, struct str version)
+{
+    const struct function_spec spec = {.arn = arn};
+    struct drop *drop = NEW(struct drop);
+    drop->task.run = run_drop;
+    drop->home = home_of(runtime, &spec);
+    drop->key = put_key(drop->text, arn, version);
+    exec_post(drop->home->exec, &drop->task);
 }
 
 /* ---- events of the spawner ---- */
@@ -303,6 +351,7 @@ int runtime_new(const struct runtime_config *config, struct runtime **out_runtim
     runtime->config = *config;
     runtime->idle_fd = cpu_idle_open(NULL); /* without it, no call waits for a busy instance */
     runtime->homes = NEW_ARRAY(struct home, config->loop_count);
+    runtime->board = board_new(sizeof(struct snapshot_status));
     for (size_t i = 0; i < config->loop_count; i++)
         home_init(&runtime->homes[i], runtime, i);
     int rc = broker_new(runtime, &runtime->broker, err);
@@ -330,6 +379,7 @@ void runtime_free(struct runtime *runtime)
     }
     broker_free(runtime->broker);
     cleanup_close(&runtime->idle_fd);
+    board_free(runtime->board);
     free(runtime->homes);
     free(runtime);
 }

@@ -57,6 +57,7 @@ struct function_spec {
     uint64_t revision;            /* differs whenever instances of another must not be used */
     int64_t reserved_concurrency; /* -1: none */
     struct str log_group;
+    bool is_snap_start;    /* a version that was published to start from a snapshot, always */
     bool is_runtime_alone; /* nobody's function: a language that boots to be copied, see images.c */
     bool is_log_json;
     struct str app_log_level; /* "INFO"; is_log_json only, as the next */
@@ -207,6 +208,7 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
 struct runtime_counts {
     unsigned instances, busy, queued;
     unsigned snapshots;                /* images of functions in use */
+    unsigned snapshots_refused;        /* functions that have none, for a reason of their own */
     unsigned restored, restore_failed; /* instances since the start */
     unsigned booted_early;             /* copies of a booted language */
 };
@@ -236,3 +238,22 @@ struct figures_ask {
 };
 /* thread: loop number `loop`. ask: the caller's, borrowed until done. */
 void runtime_ask_figures(struct runtime *runtime, size_t loop, struct figures_ask *ask);
+
+/* What became of the snapshot of a function's version. thread of all of these: any. */
+enum snapshot_state { SNAPSHOT_NONE, SNAPSHOT_MAKING, SNAPSHOT_READY, SNAPSHOT_REFUSED };
+struct snapshot_status {
+    uint64_t revision; /* of the specification that it belongs to */
+    enum snapshot_state state;
+    unsigned failures; /* in a row: to be made, or to be copied */
+    uint64_t bytes;    /* of the image */
+    uint64_t copies;   /* instances that started from it */
+    char reason[256];  /* why there is none; "": none was tried */
+};
+/* False: nobody has asked for one yet, or it belonged to another revision. */
+bool runtime_snapshot_find(const struct runtime *runtime, struct str arn, struct str version,
+                           struct snapshot_status *out);
+/* fn sees "arn:version" and must not call the runtime. */
+void runtime_snapshot_each(const struct runtime *runtime,
+                           void (*fn)(void *arg, struct str key, const void *status), void *arg);
+/* The image goes, soon; the next first answer of an instance has another one made. */
+void runtime_snapshot_drop(struct runtime *runtime, struct str arn, struct str version);

@@ -17,6 +17,7 @@
  *   figures.c   what each function does and did
  *   broker.c    the spawner's socket, on loop 0 */
 #include "base/assert.h"
+#include "core/board.h"
 #include "net/loop.h"
 #include "runtime/frame.h"
 #include "runtime/lines.h"
@@ -55,6 +56,7 @@ struct runtime {
     struct runtime_config config;
     struct broker *broker;
     struct home *homes;   /* owned, config.loop_count */
+    struct board *board;  /* owned: "arn:version" -> struct snapshot_status */
     size_t homes_left;    /* draining; loop 0's */
     struct task *drained; /* the caller's, run on loop 0 */
     int64_t drain_ms;
@@ -250,6 +252,8 @@ int images_open(struct home *home, const struct function_spec *spec, enum copied
 void images_wish(struct home *home, struct function_spec *spec);
 /* Somebody has a function of this kind: the language may be booted in advance. */
 void images_wish_boot(struct home *home, const struct function_spec *spec);
+/* It is gone from the host, by somebody's wish. */
+void images_drop(struct home *home, struct str key);
 /* Makes the next one that was wished for, when nothing is being made and the host has room. */
 void images_next(struct home *home);
 /* A copy did not become ready: the image goes, the third time for good. */
@@ -260,7 +264,7 @@ void images_restored(struct home *home, const struct function_spec *spec, enum c
 void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size);
 void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
                     bool is_final);
-void images_changed(struct home *home, struct str arn, const struct function_spec *spec_or_null);
+void images_changed(struct home *home, struct str arn, struct function_spec *spec_or_null);
 void images_done(struct home *home);
 
 /* template.c: one throw-away instance at a time that becomes an image */

@@ -112,7 +112,8 @@ static void put_reserved(struct environment *env, const struct function_spec *sp
     set(env, "AWS_LAMBDA_FUNCTION_NAME", spec->name);
     set(env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", str_from(memory));
     set(env, "AWS_LAMBDA_FUNCTION_VERSION", spec->version);
-    set(env, "AWS_LAMBDA_INITIALIZATION_TYPE", STR("on-demand"));
+    set(env, "AWS_LAMBDA_INITIALIZATION_TYPE",
+        spec->is_snap_start ? STR("snap-start") : STR("on-demand"));
     set(env, "AWS_LAMBDA_LOG_FORMAT", spec->is_log_json ? STR("JSON") : STR("Text"));
     if (spec->is_log_json)
         set(env, "AWS_LAMBDA_LOG_LEVEL", spec->app_log_level);
@@ -361,7 +362,9 @@ int start_template(struct buf *out, const struct function_spec *spec, bool has_s
                    struct err *err)
 {
     assert(start_can_be_copied(spec));
-    const char *kind = spec->is_runtime_alone ? "--boot" : "--template";
+    const char *kind = spec->is_runtime_alone ? "--boot"
+                       : spec->is_snap_start  ? "--snapstart"
+                                              : "--template";
     int rc = put_block(out, spec, "template", has_services, kind, err);
     if (rc == 0)
         sandbox_start_alone(out);

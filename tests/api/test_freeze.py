@@ -72,14 +72,14 @@ class Freeze(unittest.TestCase):
         wait_until(lambda: all(map(is_frozen, family)), "the instance being frozen again")
 
     def test_python_thread(self):
-        with Server() as server:
+        with Server("--snapshots", "off") as server:
             client = server.client()
             python_function(client, "spinner", SPINNER, MemorySize=1769)
             self.stands_still(server, lambda: json.load(client.invoke(
                 FunctionName="spinner", Payload=b"1")["Payload"]))
 
     def test_node_timer(self):
-        with Server() as server:
+        with Server("--snapshots", "off") as server:
             client = server.client()
             client.create_function(FunctionName="ticker", Runtime="nodejs20.x", Role=ROLE,
                                    Handler="f.handler", MemorySize=1769,
@@ -89,7 +89,7 @@ class Freeze(unittest.TestCase):
 
     def test_frozen_instances_go(self):
         """Deleting a function removes its frozen instances; so does stopping the server."""
-        with Server() as server:
+        with Server("--snapshots", "off") as server:
             client = server.client()
             for name in ("a", "b"):
                 python_function(client, name, SPINNER)

@@ -308,8 +308,8 @@ def bad_creations():
         {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}
     yield 400, bad, "Virga does not support DeadLetterConfig yet.", \
         {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}}
-    yield 400, bad, "Virga does not support SnapStart ApplyOn PublishedVersions yet.", \
-        {"SnapStart": {"ApplyOn": "PublishedVersions"}}
+    yield 400, bad, "provided.al2023 is not supported for SnapStart enabled functions.", \
+        {"Runtime": "provided.al2023", "SnapStart": {"ApplyOn": "PublishedVersions"}}
     yield 400, bad, "Virga runs functions on this machine's own architecture …", \
         {"Architectures": ["arm64"]}
     yield 400, bad, NO_ENVIRONMENT + "exceeded the 4KB limit. String measured: …", \

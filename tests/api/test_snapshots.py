@@ -1,5 +1,10 @@
 """Functions started from snapshots of their initialised processes, through the real server."""
+import contextlib
+import json
+import os
+import subprocess
 import unittest
+import urllib.request
 
 import server
 from snapshots import SnapshotTest
@@ -157,6 +162,86 @@ def handler(event, context): time.sleep(0.2); return 5
         self.client.update_function_code(
             FunctionName="changes", ZipFile=server.zip_of({"f.py": source.format(2)}))
         self.assertEqual({payload for payload, _, _ in self.burst("changes", 4, {})}, {2})
+
+    def virga(self, *arguments):
+        return subprocess.run(
+            [server.VIRGA, *arguments, "--endpoint", self.server.endpoint], check=True, text=True,
+            capture_output=True, env={**os.environ, **server.CLIENT_ENVIRONMENT}).stdout
+
+    def test_the_owner_is_told(self):
+        self.create("told", "def handler(event, context): return 1\n")
+        self.create("untold", "import uuid\nown = uuid.uuid4()\ndef handler(event, context): return 1\n")
+        self.assertRegex(self.virga("describe", "told"), r"snapshot +none\n")
+        for name in ("told", "untold"):
+            self.call(name)
+        self.wait_for_snapshot("told")
+        self.wait_for_refusal("untold")
+        self.assertRegex(self.virga("describe", "told"), r"snapshot +ready\n")
+        self.assertRegex(self.virga("describe", "untold"),
+                         r"snapshot +refused: the init drew something unique: os.urandom\n")
+        listed = {row["function"]: row
+                  for row in json.loads(self.virga("snapshot", "list", "--json"))["snapshots"]}
+        self.assertEqual(listed["told:$LATEST"]["state"], "ready")
+        self.assertGreater(listed["told:$LATEST"]["bytes"], 100000)
+        self.assertIn("os.urandom", listed["untold:$LATEST"]["reason"])
+        self.assertIn("told:$LATEST", self.virga("snapshot", "list"))
+        self.virga("snapshot", "drop", "told")
+        server.wait_until(lambda: "none" in self.virga("snapshot", "show", "told"), "the drop")
+        with self.assertRaises(subprocess.CalledProcessError):
+            self.virga("snapshot", "show", "nobody")
+        self.assertGreaterEqual(self.counts()["refused"], 1)
+
+    def test_snap_start_is_for_published_versions(self):
+        source = """
+import os, time, uuid
+own = uuid.uuid4().hex
+kind = os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
+def handler(event, context):
+    time.sleep(event.get("sleep", 0))
+    return [own, kind, uuid.uuid4().hex]
+"""
+        self.create("snapstart", source, SnapStart={"ApplyOn": "PublishedVersions"})
+        latest = self.client.get_function_configuration(FunctionName="snapstart")
+        self.assertEqual((latest["SnapStart"], latest["State"]),
+                         ({"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}, "Active"))
+        made = self.client.publish_version(FunctionName="snapstart")
+        self.assertEqual((made["State"], made["StateReasonCode"]), ("Pending", "Creating"))
+        self.client.get_waiter("published_version_active").wait(
+            FunctionName="snapstart", Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        shown = self.client.get_function_configuration(FunctionName="snapstart", Qualifier="1")
+        self.assertEqual(shown["SnapStart"]["OptimizationStatus"], "On")
+        payload, error, tail = self.call("snapstart:1")
+        self.assertIsNone(error)
+        self.assertIn("Restore Duration", tail)  # the very first one
+        answers = [payload] + [a[0] for a in self.burst("snapstart:1", 4, {"sleep": 0.5})]
+        self.assertEqual({kind for _, kind, _ in answers}, {"snap-start"})
+        self.assertEqual(len({own for own, _, _ in answers}), 1)  # the owner's business, as on AWS
+        self.assertEqual(len({drawn for _, _, drawn in answers}), len(answers))
+        self.assertIn("Init Duration", self.call("snapstart")[2])  # $LATEST is no published version
+
+    def test_snap_start_where_there_can_be_no_snapshot(self):
+        self.create("nosnap", "import socket\nown = socket.socket()\n"
+                              "def handler(event, context): return 3\n",
+                    SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        self.client.get_waiter("published_version_active").wait(
+            FunctionName="nosnap", Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        shown = self.client.get_function_configuration(FunctionName="nosnap", Qualifier="1")
+        self.assertEqual(shown["SnapStart"]["OptimizationStatus"], "Off")
+        self.assertIn("is open: socket", self.virga("describe", "nosnap:1"))
+        self.assertEqual(self.call("nosnap:1")[0], 3)
+
+    def test_the_server_can_switch_them_off(self):
+        with server.Server("--snapshots", "off") as own:
+            with contextlib.closing(own.client()) as client:
+                server.python_function(client, "f", "def handler(event, context): return 1\n",
+                                       SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+                client.invoke(FunctionName="f", Qualifier="1")
+                shown = client.get_function_configuration(FunctionName="f", Qualifier="1")
+                self.assertEqual((shown["State"], shown["SnapStart"]["OptimizationStatus"]),
+                                 ("Active", "Off"))
+            with urllib.request.urlopen(own.endpoint + "/_virga/snapshots/f:1") as answer:
+                self.assertEqual(json.load(answer)["reason"],
+                                 "snapshots are switched off: --snapshots off")
 
     def test_a_function_can_switch_it_off(self):
         before = self.counts()

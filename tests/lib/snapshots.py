@@ -12,7 +12,7 @@ import server
 class SnapshotTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server("--snapshots", "on")
+        cls.server = server.Server()
         cls.client = cls.server.client()
 
     @classmethod

@@ -94,11 +94,15 @@ CHECK_RESULT struct lambda_spec *lambda_spec_new(const struct lambda_state *stat
 /* Notes a package that the change no longer uses: of the row as it was. */
 void lambda_work_release(struct op *op, struct lambda_work *work, struct str sha256);
 void lambda_work_release_layers(struct op *op, struct lambda_work *work, struct str layers);
+/* Of struct function_spec: differs whenever anything changed. */
+uint64_t lambda_revision_number(struct str uuid);
 /* service_op.publish of all changing operations. */
 void lambda_publish(struct op *op, struct task *then);
 /* service_op.discard of the operations that carry code. */
 void lambda_discard(struct op *op);
 
+/* Without a version. */
+struct str lambda_row_arn(struct arena *arena, const struct lambda_row *row);
 /* Notes that the row's version goes with this operation. */
 void lambda_gone_add(struct op *op, struct lambda_work *work, const struct lambda_row *row);
 

@@ -211,6 +211,9 @@
     LAMBDA_BAD_VALUE, "Virga runs functions on this machine's own architecture (%s) only, not "    \
                       "on " STR_FMT "."
 /* observed */
+#define MSG_SNAP_START                                                                             \
+    LAMBDA_BAD_VALUE, STR_FMT " is not supported for SnapStart enabled functions."
+/* observed */
 #define MSG_LOG_LEVEL                                                                              \
     LAMBDA_BAD_VALUE,                                                                              \
         "LogLevel is not supported when LogFormat is set to \"Text\". Remove "                     \

@@ -47,7 +47,7 @@ static void spec_environment(struct lambda_spec *own, struct str json)
 }
 
 /* Differs whenever anything changed: 60 random bits of the revision's UUID. */
-static uint64_t revision_number(struct str uuid)
+uint64_t lambda_revision_number(struct str uuid)
 {
     uint64_t number = 0;
     for (size_t i = 0; i < uuid.len && i < 18; i++) {
@@ -130,8 +130,9 @@ struct lambda_spec *lambda_spec_new(const struct lambda_state *state, const stru
     spec->timeout_ms = (uint32_t) row->timeout_s * 1000;
     spec->tmp_bytes = (uint64_t) row->tmp_mb << 20;
     spec->code_sha256 = arena_str(arena, row->code_sha256);
-    spec->revision = revision_number(row->revision_id);
+    spec->revision = lambda_revision_number(row->revision_id);
     spec->reserved_concurrency = row->reserved;
+    spec->is_snap_start = row->is_snap_start && row->version > 0;
     spec->log_group = row->log_group.ptr != NULL
                           ? arena_str(arena, row->log_group)
                           : arena_printf(arena, "/aws/lambda/" STR_FMT, STR_ARG(row->name));

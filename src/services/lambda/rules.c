@@ -268,8 +268,6 @@ static const char *unsupported_member(const struct lambda_settings *s)
         return "FileSystemConfigs";
     if (s->image != NULL)
         return "ImageConfig";
-    if (s->snap_start != NULL && str_eq(s->snap_start->ApplyOn, STR("PublishedVersions")))
-        return "SnapStart ApplyOn PublishedVersions";
     if (s->capacity != NULL)
         return "CapacityProviderConfig";
     if (s->durable != NULL)
@@ -290,6 +288,19 @@ int lambda_check_settings(struct op *op, const struct lambda_settings *settings)
     if (unsupported != NULL)
         return svc_fail(op, MSG_UNSUPPORTED, unsupported);
     return settings->environment == NULL ? 0 : lambda_check_environment(op, settings->environment);
+}
+
+/* AWS's own: Java, Python and .NET. Node.js starts from snapshots here, too. */
+static int apply_snap_start(struct op *op, const struct lambda_SnapStart *snap,
+                            struct lambda_row *row)
+{
+    if (snap != NULL && snap->ApplyOn.ptr != NULL)
+        row->is_snap_start = str_eq(snap->ApplyOn, STR("PublishedVersions"));
+    static const char *const families[] = {"python", "nodejs", "java", "dotnet"};
+    for (size_t i = 0; i < ARRAY_LEN(families); i++)
+        if (str_starts(row->runtime, str_from(families[i])))
+            return 0;
+    return row->is_snap_start ? svc_fail(op, MSG_SNAP_START, STR_ARG(row->runtime)) : 0;
 }
 
 static void apply_str(struct str given, struct str *value)
@@ -332,6 +343,8 @@ int lambda_apply_settings(struct op *op, const struct lambda_settings *s, struct
     if (s->tracing != NULL)
         apply_str(s->tracing->Mode, &row->tracing_mode);
     int rc = s->logging == NULL ? 0 : apply_logging(op, s->logging, row);
+    if (rc == 0)
+        rc = apply_snap_start(op, s->snap_start, row);
     if (rc < 0 || s->environment == NULL)
         return rc;
     size_t count;

@@ -140,13 +140,6 @@ static void load_layer(void *arg, struct str code_sha256)
     restore_code(arg, code_sha256, STR("a layer"));
 }
 
-static struct str row_arn(struct arena *arena, struct str region, struct str account,
-                          struct str name)
-{
-    return arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
-                        STR_ARG(region), STR_ARG(account), STR_ARG(name));
-}
-
 static int load_row(void *arg, const struct lambda_row *row, struct err *err)
 {
     (void) err;
@@ -154,7 +147,7 @@ static int load_row(void *arg, const struct lambda_row *row, struct err *err)
     struct lambda_layer layers[LAYERS_MAX];
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 4096);
-    struct str arn = row_arn(&arena, row->region, row->account, row->name);
+    struct str arn = lambda_row_arn(&arena, row);
     struct str key = version_key(&arena, arn, row->version);
     restore_code(state, row->code_sha256, key);
     size_t layer_count = layers_parse(row->layers, layers);
@@ -170,7 +163,9 @@ static void load_alias(void *arg, const struct alias_row *row)
     struct lambda_state *state = arg;
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 4096);
-    struct str arn = row_arn(&arena, row->region, row->account, row->name);
+    const struct lambda_row function = {
+        .account = row->account, .region = row->region, .name = row->name};
+    struct str arn = lambda_row_arn(&arena, &function);
     struct str key = arena_printf(&arena, STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(row->alias));
     directory_publish(state->aliases, key, &alias_spec_new(row)->snapshot, NULL);
 }
@@ -273,6 +268,6 @@ const struct service lambda_room = {
     .open = lambda_open,
     .start = lambda_start,
     .stop = lambda_stop,
-    .front = &url_front,
+    .front = &url_front, /* and snapshots_front */
     .close = lambda_close,
 };

@@ -2,9 +2,10 @@
  *
  * What AWS returns although nobody asked for it (SnapStart, EphemeralStorage, LoggingConfig, …) is
  * returned here, too, with the value that is true for us. A change is in force before its answer,
- * so State is always Active and LastUpdateStatus Successful; AWS's clients wait for exactly that.
- * Environment is left out when it was never given. Source: AWS's answers as recorded in public
- * sources. */
+ * so State is Active and LastUpdateStatus Successful; AWS's clients wait for exactly that. Only a
+ * version published with SnapStart is Pending while its snapshot is made, as on AWS; calls that
+ * come meanwhile are answered all the same. Environment is left out when it was never given.
+ * Source: AWS's answers as recorded in public sources. */
 #include "base/assert.h"
 #include "data/base64.h"
 #include "data/hash.h"
@@ -102,9 +103,6 @@ static void show_constants(struct arena *arena, const struct lambda_row *row,
     out->EphemeralStorage = ARENA_NEW(arena, struct lambda_EphemeralStorage);
     out->EphemeralStorage->has_Size = true;
     out->EphemeralStorage->Size = row->tmp_mb;
-    out->SnapStart = ARENA_NEW(arena, struct lambda_SnapStartResponse);
-    out->SnapStart->ApplyOn = STR("None");
-    out->SnapStart->OptimizationStatus = STR("Off");
     out->LoggingConfig = ARENA_NEW(arena, struct lambda_LoggingConfig);
     out->LoggingConfig->LogFormat = row->log_format.ptr != NULL ? row->log_format : STR("Text");
     out->LoggingConfig->ApplicationLogLevel = row->app_log_level;
@@ -116,6 +114,36 @@ static void show_constants(struct arena *arena, const struct lambda_row *row,
     out->Architectures.items = ARENA_NEW(arena, struct str);
     out->Architectures.items[0] = row->architecture;
     out->Architectures.count = 1;
+}
+
+/* A snapshot that is not there by then is not waited for: init, hooks and image have that long. */
+enum { SNAPSHOT_WAIT_MS = 60 * 1000 };
+
+static void show_state(struct op *op, const struct lambda_row *row, enum lambda_shown shown,
+                       struct lambda_FunctionConfiguration *out)
+{
+    const struct lambda_state *state = op->state;
+    struct snapshot_status status = {.state = SNAPSHOT_MAKING}; /* the loops do not know it yet */
+    out->SnapStart = ARENA_NEW(op->arena, struct lambda_SnapStartResponse);
+    out->SnapStart->ApplyOn = row->is_snap_start ? STR("PublishedVersions") : STR("None");
+    out->SnapStart->OptimizationStatus = STR("Off");
+    bool is_wanted = row->is_snap_start && row->version > 0;
+    if (is_wanted)
+        (void) runtime_snapshot_find(state->runtime, lambda_row_arn(op->arena, row),
+                                     version_format(op->arena, row->version), &status);
+    if (is_wanted && status.state == SNAPSHOT_READY)
+        out->SnapStart->OptimizationStatus = STR("On");
+    if (shown != LAMBDA_SHOW_ALL)
+        return;
+    out->State = STR("Active");
+    out->LastUpdateStatus = STR("Successful");
+    out->RuntimeVersionConfig = runtime_version(op, row);
+    if (is_wanted && status.state == SNAPSHOT_MAKING &&
+        op->now_ms - row->modified_at_ms < SNAPSHOT_WAIT_MS) {
+        out->State = STR("Pending");
+        out->StateReason = STR("The function is being created.");
+        out->StateReasonCode = STR("Creating");
+    }
 }
 
 static void show_layers(struct arena *arena, struct str text,
@@ -138,8 +166,7 @@ int lambda_show(struct op *op, const struct lambda_row *row, struct str qualifie
     struct arena *arena = op->arena;
     out->FunctionName = row->name;
     out->FunctionArn =
-        arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT "%s" STR_FMT,
-                     STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name),
+        arena_printf(arena, STR_FMT "%s" STR_FMT, STR_ARG(lambda_row_arn(arena, row)),
                      qualifier.ptr != NULL ? ":" : "", STR_ARG(qualifier));
     out->Runtime = row->runtime;
     out->Role = row->role;
@@ -154,11 +181,7 @@ int lambda_show(struct op *op, const struct lambda_row *row, struct str qualifie
     out->RevisionId = row->revision_id;
     show_constants(arena, row, out);
     show_layers(arena, row->layers, &out->Layers);
-    if (shown == LAMBDA_SHOW_ALL) {
-        out->State = STR("Active");
-        out->LastUpdateStatus = STR("Successful");
-        out->RuntimeVersionConfig = runtime_version(op, row);
-    }
+    show_state(op, row, shown, out);
     if (row->environment.ptr != NULL) {
         out->Environment = ARENA_NEW(arena, struct lambda_EnvironmentResponse);
         if (lambda_map_parse(arena, row->environment, &out->Environment->Variables) < 0)

@@ -302,5 +302,6 @@ static void front_start(struct op *op, const void *in_any, void *out)
 const struct service_front url_front = {
     .host_label = STR_INIT("lambda-url"),
     .path_prefix = STR_INIT("/_virga/lambda-url/"),
+    .next = &snapshots_front,
     .op = {.start = front_start, .body_max = LAMBDA_PAYLOAD_MAX},
 };

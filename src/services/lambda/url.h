@@ -52,3 +52,4 @@ bool url_header_add(struct aws_http_answer *out, struct str name, struct str val
 struct str url_header_find(const struct front_in *in, struct str name);
 
 extern const struct service_front url_front;
+extern const struct service_front snapshots_front; /* snapshots.c */

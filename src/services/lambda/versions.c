@@ -29,6 +29,12 @@ struct str version_key(struct arena *arena, struct str arn, int64_t version)
                         : arena_printf(arena, STR_FMT ":%lld", STR_ARG(arn), (long long) version);
 }
 
+struct str lambda_row_arn(struct arena *arena, const struct lambda_row *row)
+{
+    return arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
+                        STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name));
+}
+
 static void alias_free(struct snapshot *snapshot)
 {
     free(CONTAINER_OF(snapshot, struct alias_spec, snapshot));

@@ -231,7 +231,6 @@ static void members_that_we_do_not_act_upon(void **state)
     struct str subnet = STR("subnet-1");
     const struct lambda_VpcConfig vpc = {.SubnetIds = {&subnet, 1}}, no_vpc = {0};
     const struct lambda_DeadLetterConfig dlq = {.TargetArn = STR("arn:x")}, no_dlq = {STR("")};
-    const struct lambda_SnapStart snap = {.ApplyOn = STR("PublishedVersions")};
     const struct lambda_ImageConfig image = {0};
     const struct lambda_CapacityProviderConfig capacity = {0};
     const struct lambda_DurableConfig durable = {0};
@@ -240,8 +239,6 @@ static void members_that_we_do_not_act_upon(void **state)
     expect_unsupported(&(struct lambda_settings){.kms_key = STR("arn:x")}, "KMSKeyArn");
     expect_unsupported(&(struct lambda_settings){.file_system_count = 1}, "FileSystemConfigs");
     expect_unsupported(&(struct lambda_settings){.image = &image}, "ImageConfig");
-    expect_unsupported(&(struct lambda_settings){.snap_start = &snap},
-                       "SnapStart ApplyOn PublishedVersions");
     expect_unsupported(&(struct lambda_settings){.capacity = &capacity}, "CapacityProviderConfig");
     expect_unsupported(&(struct lambda_settings){.durable = &durable}, "DurableConfig");
     struct op op = op_make(); /* empty ones ask for nothing */
@@ -372,6 +369,26 @@ static void layers_of_a_row(void **state)
                  "bytes. The actual size is 262144001 bytes.");
 }
 
+static void snap_start_is_for_some_runtimes(void **state)
+{
+    (void) state;
+    const struct lambda_SnapStart on = {.ApplyOn = STR("PublishedVersions")},
+                                  off = {.ApplyOn = STR("None")};
+    struct lambda_row row = {.runtime = STR("python3.12")};
+    struct op op = op_make();
+    assert_ok(lambda_apply_settings(&op, &(struct lambda_settings){.snap_start = &on}, &row));
+    assert_true(row.is_snap_start);
+    assert_ok(lambda_apply_settings(&op, &(struct lambda_settings){.has_timeout = true}, &row));
+    assert_true(row.is_snap_start);
+    expect_fault(&op,
+                 lambda_apply_settings(
+                     &op, &(struct lambda_settings){.runtime = STR("provided.al2023")}, &row),
+                 "InvalidParameterValueException",
+                 "provided.al2023 is not supported for SnapStart enabled functions.");
+    assert_ok(lambda_apply_settings(&op, &(struct lambda_settings){.snap_start = &off}, &row));
+    assert_false(row.is_snap_start);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +398,7 @@ int main(void)
         cmocka_unit_test(runtimes),
         cmocka_unit_test(environments),
         cmocka_unit_test(members_that_we_do_not_act_upon),
+        cmocka_unit_test(snap_start_is_for_some_runtimes),
         cmocka_unit_test(numbers_beyond_the_model),
         cmocka_unit_test(log_levels_belong_to_json),
         cmocka_unit_test(code_sources),

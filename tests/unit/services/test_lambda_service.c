@@ -27,6 +27,7 @@ struct place {
     struct buf events; /* of a streamed answer, as text */
     unsigned patience; /* events before the client wants to be waited for */
     unsigned resumed;
+    struct snapshot_status snapshot;
     struct message *messages[64]; /* to the actor */
     size_t message_count;
     struct clock_virtual clock;
@@ -105,6 +106,25 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
 {
     (void) runtime, (void) loop, (void) arn, (void) spec;
     here->changes++;
+}
+
+bool runtime_snapshot_find(const struct runtime *runtime, struct str arn, struct str version,
+                           struct snapshot_status *out)
+{
+    (void) runtime, (void) arn, (void) version;
+    *out = here->snapshot;
+    return here->snapshot.state != SNAPSHOT_NONE;
+}
+
+void runtime_snapshot_each(const struct runtime *runtime,
+                           void (*fn)(void *arg, struct str key, const void *status), void *arg)
+{
+    (void) runtime, (void) fn, (void) arg;
+}
+
+void runtime_snapshot_drop(struct runtime *runtime, struct str arn, struct str version)
+{
+    (void) runtime, (void) arn, (void) version;
 }
 
 /* --- the stand-in actor: a batch of one, at once; what is posted meanwhile comes after it --- */
