@@ -103,6 +103,18 @@ exports.handler = async (event) => {
     },
 }
 
+# Says a word, works on for 20 ms, and sends as many bytes as it is asked for.
+STREAM = """exports.handler = awslambda.streamifyResponse(async (size, stream) => {
+  stream.write('.');
+  await new Promise((ok) => setTimeout(ok, 20));
+  const piece = Buffer.alloc(64 * 1024);
+  for (let left = size; left > 0; left -= piece.length)
+    if (!stream.write(piece)) await new Promise((ok) => stream.once('drain', ok));
+  stream.end();
+});
+"""
+STREAM_BYTES = 64 << 20
+
 
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
@@ -172,6 +184,32 @@ class Bench:
         self.row("P3", f"warm {name}, 64 connections", f"{many['rps']:.0f} /s",
                  f"{many['rps'] / self.echo_many['rps'] * 100:.0f} % of echo",
                  f">= {goals['p3']} %")
+
+    def stream(self, server):
+        """The first byte of a streamed answer against a whole one, both as one client of some lines of
+        Python sees them; and how fast a long one comes."""
+        path = "/2021-11-15/functions/stream/response-streaming-invocations"
+        server.create("stream", STREAM, **RUNTIMES["Node"]["options"])
+        first, whole = [], []
+        for _ in range(10 * self.repeats):
+            begin = time.perf_counter()
+            server.invoke("Node", 1)
+            whole.append((time.perf_counter() - begin) * 1e6)
+            begin = time.perf_counter()
+            server.connection.request("POST", path, "0")
+            response = server.connection.getresponse()
+            response.read(1)
+            first.append((time.perf_counter() - begin) * 1e6)
+            response.read()
+        self.row("", "streamed answer of Node: first byte, p50 / p99",
+                 f"{percentile(first, .5):.0f} / {percentile(first, .99):.0f} us",
+                 f"{percentile(first, .5) / percentile(whole, .5):.1f} x a whole answer", "")
+        begin = time.perf_counter()
+        server.request("POST", path, str(STREAM_BYTES))
+        seconds = time.perf_counter() - begin
+        self.row("", f"streamed answer of {STREAM_BYTES >> 20} MB",
+                 f"{STREAM_BYTES / seconds / 1e6:.0f} MB/s", "", "")
+        server.delete("stream")
 
     def warm_signed(self, goals):
         """The same call to a server that wants signatures: one request, signed once."""
@@ -303,6 +341,7 @@ def main():
             bench.warm(server, name, runtime)
             bench.cold(server, name, runtime)
         bench.burst(server)
+        bench.stream(server)
     with client.Server(options.build, options=["--snapshots", "on"]) as server:
         for name, function in INITIALISED.items():
             bench.snapshot(server, name, function)

@@ -3,6 +3,7 @@ the bytes as they come, slow and leaving clients, and functions that fail in the
 import base64
 import json
 import os
+import signal
 import unittest
 
 from server import ROLE, Server, python_function, wait_until, zip_of
@@ -314,7 +315,18 @@ class OnSeveralLoops(Streaming):
     options = ("--loops", "3")
 
 
-class TheLimit(unittest.TestCase):
+class Others(unittest.TestCase):
+    def test_a_server_that_stops(self):
+        """What is under way is finished first."""
+        with Server() as server:
+            server.client().create_function(
+                FunctionName="steps", Runtime="nodejs20.x", Role=ROLE, Handler="app.steps",
+                Code={"ZipFile": zip_of({"app.js": APP})}, MemorySize=512, Timeout=2)
+            answer = Events(server.port, "steps")
+            self.assertEqual(next(iter(answer))[1], b"begun")
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(answer.all()[1]["ErrorCode"], "Sandbox.Timedout")
+
     def test_too_much(self):
         with Server("--stream-limit", "1") as server:
             client = server.client()

@@ -74,6 +74,50 @@ test('UpdateFunctionConfiguration and UpdateFunctionCode', async () => {
     RevisionId: changed.RevisionId})), 'PreconditionFailedException', 412);
 });
 
+const events = async (name, event, more = {}) => {
+  const answer = await lambda.send(new L.InvokeWithResponseStreamCommand({
+    FunctionName: name, Payload: JSON.stringify(event), ...more}));
+  const chunks = [];
+  let complete;
+  for await (const part of answer.EventStream) {
+    if (part.PayloadChunk) chunks.push(part.PayloadChunk.Payload);
+    if (part.InvokeComplete) complete = part.InvokeComplete;
+  }
+  return {answer, complete, body: text(Buffer.concat(chunks))};
+};
+
+test('InvokeWithResponseStream', async () => {
+  await create('streams', {Runtime: 'nodejs20.x', Handler: 's.handler', MemorySize: 512, Timeout: 10});
+  const {answer, complete, body} = await events('streams', {}, {LogType: 'Tail'});
+  assert.equal(body, 'first second');
+  assert.equal(answer.StatusCode, 200);
+  assert.equal(answer.ExecutedVersion, '$LATEST');
+  assert.equal(answer.ResponseStreamContentType, 'text/plain');
+  assert.match(Buffer.from(complete.LogResult, 'base64').toString(), /seen[^]*REPORT RequestId/);
+  assert.equal(complete.ErrorCode, undefined);
+});
+
+test('InvokeWithResponseStream: failures', async () => {
+  const {complete, body} = await events('streams', {fail: 'in the middle'});
+  assert.equal(body, 'first ');
+  assert.equal(complete.ErrorCode, 'RangeError');
+  assert.equal(JSON.parse(complete.ErrorDetails).errorMessage, 'in the middle');
+  const before = await events('one', {fail: 'before'});
+  assert.equal(before.body, '');
+  assert.equal(before.complete.ErrorCode, 'Unhandled');
+  await fails(events('nobody', {}), 'ResourceNotFoundException', 404);
+  const dry = await lambda.send(new L.InvokeWithResponseStreamCommand({
+    FunctionName: 'one', InvocationType: 'DryRun'}));
+  assert.equal(dry.StatusCode, 204);
+});
+
+test('InvokeWithResponseStream of a function that does not stream', async () => {
+  const {answer, complete, body} = await events('one', {n: 1});
+  assert.equal(JSON.parse(body).n, 1);
+  assert.equal(answer.ResponseStreamContentType, 'application/json');
+  assert.deepEqual(complete, {});
+});
+
 test('Invoke', async () => {
   const answer = await invoke('one', {n: 1, s: '✓'}, {LogType: 'Tail'});
   assert.equal(answer.StatusCode, 200);

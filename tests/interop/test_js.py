@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from interop import FUNCTION, environment_of
+from interop import FUNCTION, STREAM, environment_of
 from server import BUILD, Server, zip_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -22,7 +22,7 @@ class JavaScriptTest(unittest.TestCase):
 
     def run_script(self, script, dev, is_https=False):
         with Server(dev=dev) as server, tempfile.NamedTemporaryFile(suffix=".zip") as package:
-            package.write(zip_of({"f.py": FUNCTION}))
+            package.write(zip_of({"f.py": FUNCTION, "s.mjs": STREAM}))
             package.flush()
             done = subprocess.run(
                 ["node", "--no-warnings", os.path.join(HERE, script)], capture_output=True,

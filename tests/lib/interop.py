@@ -18,6 +18,17 @@ def handler(event, context):
     return {**event, "greeting": greeting} if greeting else event
 """
 
+STREAM = """\
+export const handler = awslambda.streamifyResponse(async (event, stream) => {
+  stream.setContentType('text/plain');
+  stream.write('first ');
+  if (event.fail) throw new RangeError(event.fail);
+  stream.write('second');
+  console.log('seen');
+  stream.end();
+});
+"""
+
 
 def keys_of(server):
     """The root key that a server which wants signatures printed at its first start."""
