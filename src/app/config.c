@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
+enum { MEMORY_MIN_MB = 64, MEMORY_MAX_MB = 64 * 1024 * 1024 };
 enum { POOL_MAX = 1024, POOL_MAX_DEFAULT = 128 };
 enum { STREAM_LIMIT_MAX_MB = 1024 * 1024, LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
 
@@ -61,6 +62,16 @@ static int set_pool(struct serve_config *config, struct str value, struct err *e
     if (parse_u64(value, POOL_MAX, &count) < 0)
         return err_say(err, -EINVAL, "--pool wants a number up to %d", POOL_MAX);
     config->pool_max = (unsigned) count;
+    return 0;
+}
+
+static int set_memory(struct serve_config *config, struct str value, struct err *err)
+{
+    uint64_t mb;
+    if (parse_u64(value, MEMORY_MAX_MB, &mb) < 0 || mb < MEMORY_MIN_MB)
+        return err_say(err, -EINVAL, "--memory wants megabytes from %d to %d", MEMORY_MIN_MB,
+                       MEMORY_MAX_MB);
+    config->memory_max = mb << 20;
     return 0;
 }
 
@@ -129,7 +140,8 @@ static int set_lists(struct serve_config *config, const struct option_list *host
 
 /* The words of the line; NULL: not given. */
 struct words {
-    const char *listen, *data, *loops, *pool, *log_level, *async_retry, *snapshots, *stream_limit;
+    const char *listen, *data, *loops, *pool, *memory, *log_level, *async_retry, *snapshots,
+        *stream_limit;
     struct option_list hosts, origins;
 };
 
@@ -139,10 +151,15 @@ static int check(const struct words *words, struct serve_config *config, struct 
         const char *word;
         int (*set)(struct serve_config *config, struct str value, struct err *err);
     } rows[] = {
-        {words->listen, set_listen},       {words->data, set_data},
-        {words->loops, set_loops},         {words->pool, set_pool},
-        {words->log_level, set_log_level}, {words->async_retry, set_async_retry},
-        {words->snapshots, set_snapshots}, {words->stream_limit, set_stream_limit},
+        {words->listen, set_listen},
+        {words->data, set_data},
+        {words->loops, set_loops},
+        {words->pool, set_pool},
+        {words->memory, set_memory},
+        {words->log_level, set_log_level},
+        {words->async_retry, set_async_retry},
+        {words->snapshots, set_snapshots},
+        {words->stream_limit, set_stream_limit},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int rc = rows[i].word == NULL ? 0 : rows[i].set(config, str_from(rows[i].word), err);
@@ -179,6 +196,9 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
         {"--loops", OPTION_TEXT, &words.loops, "N", "event loops; one up to four CPUs by default"},
         {"--stream-limit", OPTION_TEXT, &words.stream_limit, "MB",
          "size of a streamed answer; AWS's 200 by default"},
+        {"--memory", OPTION_TEXT, &words.memory, "MB",
+         "of all instances together, as measured; idle ones go before it is\n"
+         "passed; three quarters of what is available at the start by default"},
         {"--pool", OPTION_TEXT, &words.pool, "N",
          "sandboxes kept ready at most, half a megabyte each; few until bursts\n"
          "want more; 128 by default"},

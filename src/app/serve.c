@@ -31,6 +31,7 @@
 #include "net/server.h"
 #include "net/tls.h"
 #include "os/interpreters.h"
+#include "os/memory.h"
 #include "os/privilege.h"
 #include "os/random.h"
 #include "os/thread.h"
@@ -356,6 +357,8 @@ static int services_make(struct serve *serve, struct err *err)
         .loop_count = serve->loop_count,
         .spawner = serve->spawner,
         .instances_max = INSTANCES_MAX,
+        .memory_max =
+            serve->config.memory_max > 0 ? serve->config.memory_max : memory_available() / 4 * 3,
         .retry_unit_ms = serve->config.async_retry_ms,
         .stream_bytes_max = serve->config.stream_bytes_max,
         .has_snapshots = serve->config.has_snapshots,

@@ -121,6 +121,7 @@ int services_open(const struct services_config *config, struct services **out_se
         .spawner = config->spawner,
         .account_concurrency = LAMBDA_ACCOUNT_CONCURRENCY,
         .instances_max = config->instances_max,
+        .memory_max = config->memory_max,
         .queue_max = QUEUE_MAX,
         .keep_alive_ms = KEEP_ALIVE_MS,
         .stream_bytes_max = config->stream_bytes_max,

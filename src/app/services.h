@@ -20,6 +20,7 @@ struct services_config {
     struct exec *const *execs; /* of the loops */
     size_t loop_count;
     struct spawner *spawner;
+    uint64_t memory_max;
     unsigned instances_max;
     int64_t retry_unit_ms;     /* of asynchronous work; 0: AWS's */
     uint64_t stream_bytes_max; /* of a streamed answer; 0: AWS's */

@@ -10,6 +10,7 @@ void ending_conclude(struct instance *inst, struct invocation *inv, const struct
     inv->billed_ms = (billed_us + 999) / 1000;
     if (inv->memory_peak_bytes == 0)
         inv->memory_peak_bytes = channel_memory_peak(inst);
+    sched_slot_measured(&inst->home->sched, &inst->slot, inv->memory_peak_bytes);
     inv->answer = buf_str(&inv->output);
     inv->content_type =
         inv->stream.type.len > 0 ? buf_str(&inv->stream.type) : STR("application/json");

@@ -337,6 +337,7 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
                                        .account_concurrency = config->account_concurrency / homes,
                                        .instances_max = config->instances_max / homes,
                                        .queue_max = config->queue_max,
+                                       .memory_max = config->memory_max / homes,
                                        .keep_alive_us = config->keep_alive_ms * 1000,
                                        .freeze_after_us = FREEZE_AFTER_US,
                                        .cpus = cpu_count()};

@@ -164,6 +164,7 @@ struct runtime_config {
     unsigned account_concurrency; /* 1000 */
     unsigned instances_max;       /* hard bound of this host */
     unsigned queue_max;           /* waiting invocations per home */
+    uint64_t memory_max;          /* of all instances, measured; 0: no bound */
     int64_t keep_alive_ms;        /* idle time before an instance is removed */
     int64_t init_limit_ms;        /* 0: AWS's 10 s */
     uint64_t stream_bytes_max;    /* of a streamed answer. 0: AWS's 200 MB */

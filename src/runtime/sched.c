@@ -8,8 +8,9 @@
  * that is being started for it, or one that becomes idle meanwhile (late binding).
  *
  * For each queued invocation without a starting instance one is started, as long as the host has
- * room (instances_max, instances that are being stopped included). At the limit the oldest idle
- * instance of any function is stopped, one for each start that waits. A function that waits for
+ * room (instances_max and the memory budget, instances that are being stopped included). At the
+ * limit the idle instance that costs the least to do without (budget.h), of any function, is
+ * stopped, one for each start that waits. A function that waits for
  * room is on the `hungry` list, served in order, one start per turn, so that a burst on one
  * function does not starve the others.
  *
@@ -63,7 +64,8 @@ struct sched_function {
     unsigned patient; /* of those that wait */
     struct crowd crowd;
     int64_t in_flight;
-    bool is_removed; /* the function was deleted; what runs may finish */
+    uint64_t memory_bytes; /* of an instance, when one has been measured */
+    bool is_removed;       /* the function was deleted; what runs may finish */
 };
 
 static const struct sm_rule slot_rules[] = {
@@ -112,6 +114,10 @@ static void slot_move(struct sched *sched, struct slot *slot, enum slot_state to
     slot->function->busy += (to == SLOT_BUSY) - (from == SLOT_BUSY);
     sched->finishing += (to == SLOT_FINISHING) - (from == SLOT_FINISHING);
     sched->stopping += to == SLOT_STOPPING;
+    if (to == SLOT_STOPPING)
+        budget_leaving(&sched->budget, &slot->memory);
+    if (from == SLOT_INITIALISING && to != SLOT_STOPPING)
+        slot->memory.start_us = exec_now_us(sched->config.exec) - slot->begun_us;
     if (from == SLOT_IDLE)
         list_remove(&sched->awake, &slot->awake);
     if (slot_state_is_idle(from) && !slot_state_is_idle(to)) {
@@ -275,30 +281,76 @@ static void note_hunger(struct sched *sched, struct sched_function *function)
         list_push_back(&sched->hungry, &function->hungry);
 }
 
+static uint64_t memory_guess(const struct sched_function *function)
+{
+    return budget_guess(function->memory_bytes, function->spec->memory_mb);
+}
+
+static bool has_room(const struct sched *sched, const struct sched_function *function)
+{
+    return sched->instances < sched->config.instances_max &&
+           budget_has_room(&sched->budget, memory_guess(function));
+}
+
+/* The idle instance that costs the least to do without. */
+static struct slot *least_worth(const struct sched *sched)
+{
+    struct slot *found = NULL;
+    double least = 0;
+    int64_t now = exec_now_us(sched->config.exec);
+    LIST_FOR_EACH (&sched->idle, node) {
+        struct slot *slot = CONTAINER_OF(node, struct slot, all_idle);
+        double worth = budget_worth(&slot->memory, now - slot->idle_since_us);
+        if (found == NULL || worth < least) {
+            found = slot;
+            least = worth;
+        }
+    }
+    return found;
+}
+
+/* Ends idle instances for what is hungry: as many as it wants, or as many bytes as the first needs.
+ */
+static void make_room(struct sched *sched)
+{
+    const struct sched_function *first =
+        CONTAINER_OF(list_first(&sched->hungry), struct sched_function, hungry);
+    bool is_full = sched->instances >= sched->config.instances_max;
+    size_t missing = 0;
+    LIST_FOR_EACH (&sched->hungry, node) {
+        const struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
+        missing += wanted_instances(function);
+        if (missing > sched->stopping || !is_full)
+            break;
+    }
+    for (; is_full && missing > sched->stopping && !list_is_empty(&sched->idle); missing--)
+        stop(sched, least_worth(sched));
+    while (budget_missing(&sched->budget, memory_guess(first)) > 0 && !list_is_empty(&sched->idle))
+        stop(sched, least_worth(sched));
+}
+
+/* Measurements may have grown past the bound: idle instances go until it holds. */
+static void keep_budget(struct sched *sched)
+{
+    while (budget_missing(&sched->budget, 0) > 0 && !list_is_empty(&sched->idle))
+        stop(sched, least_worth(sched));
+}
+
 /* Starts what waits, as far as the host has room; makes room where it can. */
 static void balance(struct sched *sched)
 {
-    while (sched->instances < sched->config.instances_max) {
-        struct list_node *node = list_pop_front(&sched->hungry);
-        if (node == NULL)
-            return;
+    for (struct list_node *node; (node = list_first(&sched->hungry)) != NULL;) {
         struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
+        if (wants_instance(function) && !has_room(sched, function))
+            break;
+        list_remove(&sched->hungry, node);
         if (!wants_instance(function))
             continue;
         sched->config.effects->start(sched->config.arg, function->spec);
         note_hunger(sched, function);
     }
-    if (list_is_empty(&sched->idle))
-        return;
-    size_t missing = 0;
-    LIST_FOR_EACH (&sched->hungry, node) {
-        const struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
-        missing += wanted_instances(function);
-        if (missing > sched->stopping)
-            break;
-    }
-    for (; missing > sched->stopping && !list_is_empty(&sched->idle); missing--)
-        stop(sched, CONTAINER_OF(list_first(&sched->idle), struct slot, all_idle));
+    if (!list_is_empty(&sched->hungry))
+        make_room(sched);
 }
 
 static void keep_alive_over(struct timer *timer)
@@ -597,7 +649,11 @@ void sched_slot_init(struct sched *sched, struct slot *slot, struct function_spe
     struct key_text text;
     struct sched_function *function = map_find(&sched->functions, key_of(spec, &text));
     assert(function != NULL);
-    *slot = (struct slot){.state = SLOT_BUILDING, .spec = spec, .function = function};
+    *slot = (struct slot){.state = SLOT_BUILDING,
+                          .spec = spec,
+                          .function = function,
+                          .begun_us = exec_now_us(sched->config.exec)};
+    budget_add(&sched->budget, &slot->memory, memory_guess(function));
     (void) snapshot_ref(&spec->snapshot);
     function->slots++;
     function->starting++;
@@ -635,6 +691,7 @@ void sched_slot_ready(struct sched *sched, struct slot *slot)
         stop(sched, slot);
     else
         slot_move(sched, slot, SLOT_IDLE);
+    keep_budget(sched);
     note_hunger(sched, slot->function);
     balance(sched);
 }
@@ -680,6 +737,7 @@ void sched_slot_gone(struct sched *sched, struct slot *slot)
     if (slot->state != SLOT_STOPPING)
         slot_move(sched, slot, SLOT_STOPPING);
     struct sched_function *function = slot->function;
+    budget_left(&sched->budget, &slot->memory);
     sched->stopping--;
     sched->instances--;
     function->slots--;
@@ -690,6 +748,18 @@ void sched_slot_gone(struct sched *sched, struct slot *slot)
     snapshot_unref(&spec->snapshot);
     balance(sched);
     check_drained(sched);
+}
+
+void sched_slot_measured(struct sched *sched, struct slot *slot, uint64_t bytes)
+{
+    struct sched_function *function = slot->function;
+    if (bytes == 0 || slot->state == SLOT_STOPPING)
+        return;
+    budget_measured(&sched->budget, &slot->memory, bytes);
+    /* A large one is remembered for a while, or each start would be a surprise. */
+    uint64_t faded = function->memory_bytes - function->memory_bytes / 8;
+    function->memory_bytes = slot->memory.bytes > faded ? slot->memory.bytes : faded;
+    keep_budget(sched);
 }
 
 void sched_end(struct sched *sched, struct invocation *inv)
@@ -751,6 +821,7 @@ void sched_init(struct sched *sched, const struct sched_config *config)
                             .keep_alive = {.fire = keep_alive_over},
                             .freeze = {.fire = freeze_due},
                             .patience = {.fire = patience_over}};
+    sched->budget.max = config->memory_max;
     map_init(&sched->functions);
     map_init(&sched->families);
     map_init(&sched->accounts);
@@ -829,6 +900,8 @@ void sched_check(const struct sched *sched)
            sched->starting + sched->idle.len + sched->busy + sched->finishing + sched->stopping);
     assert(in_flight >= (int64_t) (sched->queued + sched->busy));
     assert(sched->instances <= sched->config.instances_max);
+    assert(sched->budget.shares == sched->instances);
+    assert(list_is_empty(&sched->idle) || budget_missing(&sched->budget, 0) == 0);
     assert(list_is_empty(&sched->idle) || sched->keep_alive.is_set);
     assert(list_is_empty(&sched->awake) || sched->freeze.is_set);
     assert(sched->awake.len <= sched->idle.len);

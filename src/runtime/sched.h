@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "os/exec.h"
+#include "runtime/budget.h"
 #include "runtime/crowd.h"
 #include "runtime/runtime.h"
 
@@ -39,7 +40,8 @@ struct slot {
     struct list_node own_idle;       /* function's idle and frozen instances, last used first */
     struct list_node all_idle;       /* home's idle and frozen instances, first to expire first */
     struct list_node awake;          /* home's idle instances, first to freeze first */
-    int64_t idle_since_us, busy_since_us;
+    int64_t idle_since_us, busy_since_us, begun_us;
+    struct budget_share memory;
 };
 
 const char *slot_state_name(enum slot_state state);
@@ -77,6 +79,7 @@ struct sched_config {
     int64_t keep_alive_us;
     int64_t freeze_after_us;
     unsigned cpus;
+    uint64_t memory_max; /* of all instances; 0: no bound */
 };
 
 struct sched {
@@ -92,6 +95,7 @@ struct sched {
     struct list patient;     /* invocations that wait for a busy instance, oldest first */
     struct timer patience;   /* set for the first of them, or earlier */
     struct crowd_cpus crowd;
+    struct budget budget;
     unsigned instances, starting, busy, finishing, stopping, queued;
     bool is_draining;
     bool is_refusing; /* the drain's time is over */
@@ -124,6 +128,9 @@ void sched_slot_failed(struct sched *sched, struct slot *slot);
 void sched_slot_stop(struct sched *sched, struct slot *slot);
 /* Everything of the instance has ended. The slot may be freed. No invocation may be left on it. */
 void sched_slot_gone(struct sched *sched, struct slot *slot);
+
+/* The kernel's measure of the slot's memory. Other instances, idle ones, may be stopped by this. */
+void sched_slot_measured(struct sched *sched, struct slot *slot, uint64_t bytes);
 
 /* The oldest invocation that waits for the slot's function, to be failed by the caller through
  * sched_end (a starting instance that fails takes one along); NULL: none waits. */

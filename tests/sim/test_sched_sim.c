@@ -62,6 +62,7 @@ static struct function_spec *spec_new(struct world *w, size_t number)
                                    .arn = str_of(mem_copy(arn, (size_t) n), (size_t) n),
                                    .version = STR("$LATEST"),
                                    .revision = ++w->revisions,
+                                   .memory_mb = 128,
                                    .reserved_concurrency = number % 5 == 4 ? 2 : -1};
     snapshot_init(&spec->snapshot, spec_free);
     return spec;
@@ -75,6 +76,8 @@ static void fake_step(struct timer *timer)
     struct fake *fake = CONTAINER_OF(timer, struct fake, timer);
     struct world *w = fake->world;
     timer_set(w->exec, timer, within(w, 20 * MS));
+    sched_slot_measured(&w->sched, &fake->slot, rng_below(sim_rng(w->sim), UINT64_C(80) << 20));
+    sched_check(&w->sched);
     switch (fake->slot.state) {
     case SLOT_BUILDING: sched_slot_made(&w->sched, &fake->slot); break;
     case SLOT_INITIALISING:
@@ -249,7 +252,8 @@ static void run(uint64_t seed)
                                         .queue_max = 40,
                                         .keep_alive_us = 50 * MS,
                                         .freeze_after_us = 3 * MS,
-                                        .cpus = 2};
+                                        .cpus = 2,
+                                        .memory_max = UINT64_C(200) << 20};
     sched_init(&w.sched, &config);
     for (size_t i = 0; i < FUNCTIONS; i++)
         w.specs[i] = spec_new(&w, i);

@@ -127,7 +127,8 @@ static const struct sched_effects effects = {
     .cpu_use = cpu_use,
 };
 
-static void world_init(struct world *w, unsigned account, unsigned instances, unsigned queue)
+static void world_init_memory(struct world *w, unsigned account, unsigned instances, unsigned queue,
+                              uint64_t memory_max)
 {
     *w = (struct world){.exec = {.ops = &exec_fake, .clock = &w->clock.clock}, .idle_us = -1};
     clock_virtual_init(&w->clock, 1000);
@@ -139,8 +140,14 @@ static void world_init(struct world *w, unsigned account, unsigned instances, un
                                         .queue_max = queue,
                                         .keep_alive_us = 10 * SECOND,
                                         .freeze_after_us = FREEZE_US,
-                                        .cpus = 2};
+                                        .cpus = 2,
+                                        .memory_max = memory_max};
     sched_init(&w->sched, &config);
+}
+
+static void world_init(struct world *w, unsigned account, unsigned instances, unsigned queue)
+{
+    world_init_memory(w, account, instances, queue, 0);
 }
 
 static void gone(struct world *w, struct fake *fake)
@@ -460,6 +467,93 @@ static void a_full_host_evicts_the_oldest_idle_instance(void **state)
     world_done(&w);
     spec_done(&f);
     spec_done(&g);
+}
+
+static void measure(struct world *w, struct fake *fake, uint64_t megabytes)
+{
+    sched_slot_measured(&w->sched, &fake->slot, (megabytes << 20) - (1 << 20)); /* and overhead */
+    sched_check(&w->sched);
+}
+
+/* Three functions, an idle instance of each, of which two fit beside another one. */
+static void memory_world(struct world *w, struct function_spec specs[3], struct invocation calls[3])
+{
+    world_init_memory(w, 100, 50, 10, UINT64_C(300) << 20);
+    static const char *const names[] = {"f", "g", "h"};
+    for (int i = 0; i < 3; i++) {
+        spec_init(&specs[i], names[i], 1, -1);
+        specs[i].memory_mb = 1000;
+        calls[i] = (struct invocation){.spec = &specs[i]};
+        invoke(w, &calls[i]);
+        pass(w, i == 1 ? SECOND : SECOND / 100); /* g is the one that starts slowly */
+        ready(w, &w->fakes[i]);
+        measure(w, &w->fakes[i], 90);
+        answer(w, &w->fakes[i]);
+    }
+}
+
+static void memory_world_done(struct world *w, struct function_spec specs[3])
+{
+    world_done(w);
+    for (int i = 0; i < 3; i++)
+        spec_done(&specs[i]);
+}
+
+static void a_host_short_of_memory_evicts_what_costs_least(void **state)
+{
+    (void) state;
+    struct world w;
+    struct function_spec specs[3];
+    struct invocation calls[3], again = {.spec = &specs[2]}, more = {.spec = &specs[2]};
+    memory_world(&w, specs, calls);
+    assert_int_equal(w.stopped, 0);
+    invoke(&w, &again); /* takes the idle one of its own */
+    assert_int_equal(w.stopped, 0);
+    invoke(&w, &more); /* wants another one: 90 MB, as it is known */
+    assert_int_equal(w.started, 3);
+    assert_int_equal(w.stopped, 1);
+    assert_int_equal(w.fakes[0].slot.state, SLOT_STOPPING); /* quick to start, as old as g */
+    assert_true(slot_state_is_idle(w.fakes[1].slot.state));
+    gone(&w, &w.fakes[0]);
+    assert_int_equal(w.started, 4);
+    memory_world_done(&w, specs);
+}
+
+static void an_instance_that_grows_sends_idle_ones_away(void **state)
+{
+    (void) state;
+    struct world w;
+    struct function_spec specs[3];
+    struct invocation calls[3], again = {.spec = &specs[2]};
+    memory_world(&w, specs, calls);
+    invoke(&w, &again);
+    measure(&w, &w.fakes[2], 180);
+    assert_int_equal(w.stopped, 1);
+    measure(&w, &w.fakes[2], 250);
+    assert_int_equal(w.stopped, 2);
+    measure(&w, &w.fakes[2], 900); /* its own limit bounds it, nothing else */
+    assert_int_equal(w.fakes[2].slot.state, SLOT_BUSY);
+    memory_world_done(&w, specs);
+}
+
+static void one_instance_may_always_run(void **state)
+{
+    (void) state;
+    struct world w;
+    world_init_memory(&w, 100, 50, 10, UINT64_C(10) << 20);
+    struct function_spec f;
+    spec_init(&f, "f", 1, -1);
+    f.memory_mb = 1000;
+    struct invocation a = {.spec = &f}, b = {.spec = &f};
+    invoke(&w, &a);
+    invoke(&w, &b);
+    assert_int_equal(w.started, 1);
+    ready(&w, &w.fakes[0]);
+    answer(&w, &w.fakes[0]);
+    answer(&w, &w.fakes[0]); /* b has waited for it */
+    assert_int_equal(w.done, 2);
+    world_done(&w);
+    spec_done(&f);
 }
 
 static void a_busy_host_gives_room_when_an_instance_is_free(void **state)
@@ -854,6 +948,9 @@ int main(void)
         cmocka_unit_test(a_full_queue_throttles),
         cmocka_unit_test(a_full_host_evicts_the_oldest_idle_instance),
         cmocka_unit_test(a_busy_host_gives_room_when_an_instance_is_free),
+        cmocka_unit_test(a_host_short_of_memory_evicts_what_costs_least),
+        cmocka_unit_test(an_instance_that_grows_sends_idle_ones_away),
+        cmocka_unit_test(one_instance_may_always_run),
         cmocka_unit_test(idle_instances_go_after_the_keep_alive),
         cmocka_unit_test(an_update_replaces_idle_and_lets_busy_finish),
         cmocka_unit_test(an_old_instance_that_is_starting_is_replaced_when_ready),

@@ -1,0 +1,42 @@
+"""Many functions on a machine with little memory: idle instances go before it is used up."""
+import concurrent.futures
+import json
+import unittest
+import urllib.request
+
+import server
+
+EATER = """
+import time
+held = bytearray(30 << 20)
+held[::4096] = b"x" * len(held[::4096])
+def handler(event, context):
+    time.sleep(0.02)
+    return event
+"""
+COUNT = 12
+
+
+class MemoryTest(unittest.TestCase):
+    def test_idle_instances_give_way(self):
+        with server.Server("--memory", "160") as host:
+            client = host.client()
+            for number in range(COUNT):
+                server.python_function(client, f"f{number}", EATER)
+
+            def call(number):
+                answer = client.invoke(FunctionName=f"f{number % COUNT}", Payload=str(number))
+                self.assertNotIn("FunctionError", answer)
+                return json.load(answer["Payload"])
+
+            with concurrent.futures.ThreadPoolExecutor(4) as threads:
+                self.assertEqual(list(threads.map(call, range(3 * COUNT))), list(range(3 * COUNT)))
+            with urllib.request.urlopen(host.endpoint + "/_virga/health") as answer:
+                alive = json.load(answer)["instances"]["alive"]
+            # 160 MB hold four instances of 35 MB, and what a new one is guessed to need.
+            self.assertLessEqual(alive, 5)
+            self.assertGreater(alive, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
