@@ -35,6 +35,8 @@ const PRELOADS = /(^|\s)(-r|--require|--import|--loader|--experimental-loader)(=
 /* ---------------------------------------------------------------- randomness that can be renewed */
 
 const state = new Uint32Array(4);
+const stock = new Float64Array(64); // [0, left) are still to be given
+let left = 0;
 
 /* xoshiro128++ by Blackman and Vigna (public domain): 32 bits. */
 function next() {
@@ -49,8 +51,18 @@ function next() {
   return (((sum << 7) | (sum >>> 25)) + a) >>> 0;
 }
 
+function draw() {
+  return ((next() >>> 5) * 0x4000000 + (next() >>> 6)) / 0x20000000000000;
+}
+
+function refill() {
+  for (left = 0; left < stock.length; left++) stock[left] = draw();
+  return stock[--left];
+}
+
 function seed(bytes) {
   state.set(new Uint32Array(bytes, 0, state.length));
+  left = 0;
 }
 
 /* ---------------------------------------------------------------- what the init does */
@@ -92,12 +104,16 @@ class Watch {
     });
   }
 
+  /* Nothing is in stock while the init is watched, so each call comes by. */
   watchMath() {
-    const watch = this;
+    const observed = () => {
+      if (this.isOver) return refill();
+      this.note('Math.random');
+      return draw();
+    };
     const { random } = {
       random() {
-        if (!watch.isOver) watch.note('Math.random');
-        return ((next() >>> 5) * 0x4000000 + (next() >>> 6)) / 0x20000000000000;
+        return left > 0 ? stock[--left] : observed();
       },
     };
     crypto.randomFillSync(state);

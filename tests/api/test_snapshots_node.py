@@ -200,6 +200,23 @@ export const handler = async () => {
                 self.assertIn(reason, self.wait_for_refusal(name))
                 self.assertEqual([answer[0] for answer in self.burst(name, 3, {})], [7] * 3)
 
+    def test_snap_start_takes_one_whatever_the_init_does(self):
+        self.create("snapstart", """
+const crypto = require('crypto');
+const own = [crypto.randomUUID(), Math.random()];
+exports.handler = async (event) => {
+  await new Promise((resolve) => setTimeout(resolve, event.sleep ?? 0));
+  return [own, crypto.randomUUID(), crypto.randomUUID(), Math.random(), Math.random()];
+};
+""", SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        self.client.get_waiter("published_version_active").wait(
+            FunctionName="snapstart", Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        answers = self.burst("snapstart:1", 6, {"sleep": 500})
+        self.assertGreaterEqual(self.restored(answers), 4, answers)
+        self.assertEqual(len({str(payload[0]) for payload, _, _ in answers}), 1)  # the owner's business
+        values = [value for payload, _, _ in answers for value in payload[1:]]
+        self.assertEqual(len(set(values)), len(values))  # also what Node had in stock
+
     def test_imports_are_observed_too(self):
         self.create("named", "", files={"f.mjs": "import { randomUUID } from 'crypto';\nrandomUUID();\n"
                                                  "export const handler = async () => 7;\n"})
