@@ -127,7 +127,7 @@ def through_aws_cli(virga, examples):
     with open(archive, "wb") as file:
         file.write(zipped(os.path.join(examples, "hello")))
     aws = ["/usr/bin/aws", "--endpoint-url", virga.endpoint, "lambda"]
-    shown(aws + ["create-function", "--function-name", "hello", "--runtime", "python3.12",
+    shown(aws + ["create-function", "--function-name", "hello", "--runtime", "python3.11",
                  "--handler", "lambda_function.lambda_handler", "--role", client.ROLE, "--zip-file",
                  "fileb://" + archive, "--query", "[FunctionArn,State,CodeSize]"], env=environment)
     answer = os.path.join(virga.data, "answer.json")

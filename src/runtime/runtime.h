@@ -100,12 +100,15 @@ struct invocation_stream {
     bool is_told, is_waiting;    /* the caller's loop: begin was called; write said enough */
 };
 
+enum { TRACE_ID_SIZE = 96 };
+
 /* One call. The caller fills the first part, owns the memory and gets it back in done. */
 struct invocation {
     struct list_node node;      /* the function's queue */
     struct list_node patient;   /* the scheduler's */
     struct function_spec *spec; /* reference held by the invocation until done */
-    struct str request_id, invoked_arn, trace_id, client_context, cognito_identity;
+    struct str request_id, invoked_arn, client_context, cognito_identity;
+    struct str trace_id; /* ptr NULL: the runtime makes one, which is not sampled */
     struct str payload;
     bool wants_log_tail;
     const struct invocation_sink *sink;   /* NULL: the answer comes in one piece */
@@ -130,6 +133,7 @@ struct invocation {
     struct runtime *runtime;
     struct sched_function *function; /* while it is in flight */
     int64_t created_us, sent_us;
+    char trace_text[TRACE_ID_SIZE];
     bool is_reserved;   /* counts against its function's reservation, not the account */
     bool is_init_retry; /* an instance started for it ran out of init time once */
     size_t origin;      /* loop that started it */

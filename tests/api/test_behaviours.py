@@ -15,7 +15,7 @@ import tempfile
 import unittest
 
 import botocore.exceptions
-from server import BUILD, NODE_ID, PYTHON_ID, ROLE, Server, wait_until, zip_of
+from server import BUILD, NODE_ID, PYTHON_ID, ROLE, ROOT, Server, wait_until, zip_of
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "behaviours")
 TOO_LARGE = 6291556
@@ -36,6 +36,16 @@ def java_files(language):
         subprocess.run(["javac", "-cp", os.path.join(BUILD, "bootstraps", "virga.jar"), "-d", out]
                        + sorted(glob.glob(os.path.join(FOLDER, language, "**", "*.java"), recursive=True)),
                        check=True)
+        return read_files(out)
+
+
+def c_files(language):
+    with tempfile.TemporaryDirectory() as out:
+        program = os.path.join(out, "bootstrap")
+        library = os.path.join(ROOT, "bootstraps", "c")
+        subprocess.run(["cc", "-static", "-O1", "-I", library, "-o", program,
+                        os.path.join(FOLDER, language, "bootstrap.c")]
+                       + sorted(glob.glob(os.path.join(library, "*.c"))), check=True)
         return read_files(out)
 
 
@@ -93,7 +103,14 @@ LANGUAGES = {
         missing_function=("app.nothing", "AttributeError", "module 'app' has no attribute 'nothing'"),
         syntax=("syntax.handler", "SyntaxError", ""), breaks=("breaks.handler", "RuntimeError", "no start"),
         bad=("TypeError", "not JSON serializable"), oom={"Runtime.OutOfMemory", "MemoryError"}, paths={}),
+    "c": Language(
+        "provided.al2023", files=c_files, error="Custom", trace=("stackTrace", None),
+        missing_file=("nofile.handler", "NoHandler", "no handler nofile.handler"),
+        missing_function=("app.nothing", "NoHandler", "no handler app.nothing"),
+        syntax=("syntax.handler", "NoHandler", ""), breaks=("breaks.handler", "NoHandler", ""),
+        bad=("Bad", "no JSON for this"), oom={"Runtime.OutOfMemory"}, paths={}),
 }
+CUSTOM = ("provided", "c")  # whose runtime is the program's own
 
 server = client = None
 
@@ -195,6 +212,12 @@ class Behaviours:
     def test_request_ids_differ(self):
         self.assertEqual(len({self.do("context")["id"] for _ in range(3)}), 3)
 
+    def test_trace_id(self):
+        ids = [self.do("trace") for _ in range(2)]
+        for id in ids:
+            self.assertRegex(id, "^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$")
+        self.assertNotEqual(*ids)
+
     def test_client_context(self):
         context = {"custom": {"key": "wert ä"}, "env": {"a": "b"}, "client": {"installation_id": "i"}}
         error, got = self.invoke({"do": "context"}, ClientContext=base64.b64encode(
@@ -219,13 +242,13 @@ class Behaviours:
             "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
             "LD_LIBRARY_PATH": "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
             **self.facts.paths}
-        if self.language != "provided":
+        if self.language not in CUSTOM:
             expected["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + self.facts.runtime
         self.assertEqual({name: env.get(name) for name in expected}, expected)
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL",
                      "AWS_LAMBDA_LOG_STREAM_NAME"):
             self.assertTrue(env.get(name), name)
-        self.assertEqual(env.get("AWS_EXECUTION_ENV") is None, self.language == "provided")
+        self.assertEqual(env.get("AWS_EXECUTION_ENV") is None, self.language in CUSTOM)
 
     def test_own_variables(self):
         name = self.make("variables", Environment={"Variables": {
@@ -251,6 +274,17 @@ class Behaviours:
         self.assertNotIn("Init Duration: ", self.log)
         self.assertEqual(self.do("count", name), 3)
 
+    def test_many_calls_of_one_instance(self):
+        name = self.make("many")
+        self.assertEqual([self.do("count", name) for _ in range(20)], list(range(1, 21)))
+
+    def test_event_invocation(self):
+        name = self.make("later")
+        answer = client.invoke(FunctionName=name, InvocationType="Event",
+                               Payload=json.dumps({"do": "print", "lines": ["done later"]}))
+        self.assertEqual(answer["StatusCode"], 202)
+        wait_until(lambda: "done later\n" in self.events(name), "the invocation")
+
     def test_instances_are_apart(self):
         name = self.make("apart", MemorySize=1769)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -265,7 +299,7 @@ class Behaviours:
         error = self.fails("raise", message="my words ä")
         member, first = self.facts.trace
         self.assertEqual((error["errorType"], error["errorMessage"]), (self.facts.error, "my words ä"))
-        trace = error[member]
+        trace = error.get(member, [])
         if first:
             self.assertTrue(any(first in line for line in trace[:2]), trace)
             self.assertIn("my words ä", self.log)
@@ -404,7 +438,7 @@ class Behaviours:
         self.assertEqual(len(starting), 1)
         self.assertLess(starting[0], next(n for n, event in enumerate(events) if event.startswith("START")))
         holding = [event for event in events if re.search(r"one[\n\r]two", event)]
-        self.assertEqual(len(holding), 0 if self.language == "provided" else 1, events)
+        self.assertEqual(len(holding), 0 if self.language in CUSTOM else 1, events)
 
 
 for key in LANGUAGES:

@@ -182,6 +182,42 @@ static void runtimes(void **state)
     assert_int_equal(lambda_runtime_kind(STR("provided.al2023")), RUNTIME_PROVIDED);
 }
 
+static void runtimes_of_a_host(void **state)
+{
+    (void) state;
+    static const struct interpreters host = {
+        .items = {{INTERPRETER_PYTHON, 311, true, "/usr/bin/python3.11"},
+                  {INTERPRETER_JAVA, 1700, true, "/usr/lib/jvm/a/bin/java"},
+                  {INTERPRETER_JAVA, 2500, false, "/usr/lib/jvm/b/bin/java"}},
+        .count = 3};
+    struct lambda_state lambda = {.interpreters = &host};
+    struct op op = op_make();
+    op.state = &lambda;
+    assert_ok(lambda_check_runtime(&op, STR("python3.12")));
+    assert_ok(lambda_check_runtime(&op, STR("provided.al2023")));
+    expect_fault(&op, lambda_check_runtime(&op, STR("ruby3.3")), "InvalidParameterValueException",
+                 "ruby3.3 functions need Ruby 3.3 or another version of it, and this Virga has "
+                 "none. Install Debian's package ruby and restart Virga, or use the runtime "
+                 "provided.al2023 and bring an interpreter along.");
+    lambda.is_strict = true;
+    op = op_make();
+    op.state = &lambda;
+    assert_ok(lambda_check_runtime(&op, STR("python3.11")));
+    expect_fault(&op, lambda_check_runtime(&op, STR("java21")), "InvalidParameterValueException",
+                 "Java 21 is not installed on this host, and in strict mode no other version "
+                 "stands in for java21. Installed is Java 25.");
+    assert_null(lambda_runtime_program(&host, STR("python3.12")));
+    assert_string_equal(lambda_runtime_program(&host, STR("java21")), "/usr/lib/jvm/b/bin/java");
+    assert_null(lambda_runtime_program(&host, STR("java11")));
+    assert_null(lambda_runtime_program(NULL, STR("java21")));
+    assert_str(lambda_runtime_note(op.arena, &host, STR("python3.12")),
+               "Python 3.12 is not installed on this host: Python 3.11 runs the function.");
+    assert_str(lambda_runtime_note(op.arena, &host, STR("nodejs20.x")),
+               "Node.js 20 is not installed on this host: the function cannot run.");
+    assert_null(lambda_runtime_note(op.arena, &host, STR("python3.11")).ptr);
+    assert_null(lambda_runtime_note(op.arena, NULL, STR("python3.12")).ptr);
+}
+
 static int check_env(struct op *op, const char *key, struct str value)
 {
     struct lambda_EnvironmentVariables_entry entries[] = {{.key = STR("A"), .value = STR("1")},
@@ -396,6 +432,7 @@ int main(void)
         cmocka_unit_test(names_that_mean_somebody_else),
         cmocka_unit_test(what_is_not_there_is_named),
         cmocka_unit_test(runtimes),
+        cmocka_unit_test(runtimes_of_a_host),
         cmocka_unit_test(environments),
         cmocka_unit_test(members_that_we_do_not_act_upon),
         cmocka_unit_test(snap_start_is_for_some_runtimes),

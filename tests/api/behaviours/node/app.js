@@ -27,6 +27,7 @@ const doing = {
     return [first, context.getRemainingTimeInMillis()];
   },
   env: () => ({ ...process.env }),
+  trace: () => process.env._X_AMZN_TRACE_ID,
   raise: (event) => { throw new Custom(event.message); },
   exit: (event) => process.exit(event.code),
   kill: () => { process.kill(process.pid, 'SIGKILL'); return pause(10000); },

@@ -44,6 +44,10 @@ def do_env(event, context):
     return dict(os.environ)
 
 
+def do_trace(event, context):
+    return os.environ.get("_X_AMZN_TRACE_ID")
+
+
 def do_raise(event, context):
     raise Custom(event["message"])
 

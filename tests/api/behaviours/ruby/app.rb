@@ -24,6 +24,7 @@ module Doing
     end
 
     def env(_event, _context) = ENV.to_h
+    def trace(_event, _context) = ENV.fetch('_X_AMZN_TRACE_ID', nil)
     def raise(event, _context) = Kernel.raise(Custom, event['message'])
     def exit(event, _context) = Process.exit!(event['code'])
     def kill(_event, _context) = Process.kill('KILL', Process.pid)

@@ -53,6 +53,8 @@ public class App implements RequestHandler<Map<String, Object>, Object> {
                 return Arrays.asList(first, context.getRemainingTimeInMillis());
             case "env":
                 return System.getenv();
+            case "trace":
+                return System.getProperty("com.amazonaws.xray.traceHeader");
             case "raise":
                 throw new Custom((String) event.get("message"));
             case "exit":

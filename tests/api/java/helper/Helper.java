@@ -1,0 +1,8 @@
+package helper;
+
+/** Lies in lib/helper.jar of the package. */
+public class Helper {
+    public static String shout(String text) {
+        return text.toUpperCase();
+    }
+}
