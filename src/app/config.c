@@ -116,6 +116,14 @@ static int set_snapshots(struct serve_config *config, struct str value, struct e
     return 0;
 }
 
+static int set_network(struct serve_config *config, struct str value, struct err *err)
+{
+    config->has_egress = str_eq(value, STR("internet"));
+    if (!config->has_egress && !str_eq(value, STR("platform")))
+        return err_say(err, -EINVAL, "--network wants platform or internet");
+    return 0;
+}
+
 static int list_add(struct str list[HOSTS_MAX], size_t *count, struct str value, const char *option,
                     struct err *err)
 {
@@ -141,7 +149,7 @@ static int set_lists(struct serve_config *config, const struct option_list *host
 /* The words of the line; NULL: not given. */
 struct words {
     const char *listen, *data, *loops, *pool, *memory, *log_level, *async_retry, *snapshots,
-        *stream_limit;
+        *stream_limit, *network;
     struct option_list hosts, origins;
 };
 
@@ -160,6 +168,7 @@ static int check(const struct words *words, struct serve_config *config, struct 
         {words->async_retry, set_async_retry},
         {words->snapshots, set_snapshots},
         {words->stream_limit, set_stream_limit},
+        {words->network, set_network},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int rc = rows[i].word == NULL ? 0 : rows[i].set(config, str_from(rows[i].word), err);
@@ -202,6 +211,9 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
         {"--pool", OPTION_TEXT, &words.pool, "N",
          "sandboxes kept ready at most, half a megabyte each; few until bursts\n"
          "want more; 128 by default"},
+        {"--network", OPTION_TEXT, &words.network, "platform|internet",
+         "what functions reach: AWS_ENDPOINT_URL, the default, or the public\n"
+         "internet besides (not this host, nor private networks)"},
         {"--snapshots", OPTION_TEXT, &words.snapshots, "on|off",
          "start functions from snapshots of their initialised processes; on by\n"
          "default"},

@@ -59,7 +59,7 @@ int place_instance_uids(unsigned count, uid_t *out_first, struct err *err)
     uint64_t ids = userns_id_count();
     if (ids >= (uint64_t) PLACE_INSTANCE_UID_BASE + count)
         *out_first = PLACE_INSTANCE_UID_BASE;
-    else if (ids > PLACE_UID && PLACE_INSTANCE_UID_BASE_LOW + count <= PLACE_UID)
+    else if (ids > PLACE_EGRESS_UID && PLACE_INSTANCE_UID_BASE_LOW + count <= PLACE_UID)
         *out_first = PLACE_INSTANCE_UID_BASE_LOW;
     else
         return err_say(err, -EPERM, "this user namespace has %llu ids, %d are needed",

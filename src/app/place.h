@@ -19,6 +19,7 @@ enum {
     /* Who the main process becomes. Out of the range of ordinary users (from 1000) and of what
      * Debian gives to packages (100 to 999), inside what fits a container's 65,536 ids. */
     PLACE_UID = 64566,
+    PLACE_EGRESS_UID = 64567, /* the process of src/egress */
     /* Instances: one uid each, from here on. systemd's table of uid ranges calls 1879048192 to
      * 2147483646 unused (systemd.io/UIDS-GIDS). */
     PLACE_INSTANCE_UID_BASE = 1900000000,

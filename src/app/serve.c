@@ -27,6 +27,7 @@
 #include "cli/options.h"
 #include "core/keys.h"
 #include "core/pool.h"
+#include "egress/egress.h"
 #include "gateway/gateway.h"
 #include "net/server.h"
 #include "net/tls.h"
@@ -60,6 +61,7 @@ struct serve {
     const struct clock *clock;
     struct interpreters interpreters;
     struct spawner *spawner;
+    struct egress *egress; /* NULL: functions reach the platform only */
     struct loop **loops;
     struct exec **execs; /* of the loops */
     pthread_t *threads;  /* of loops 1 and up */
@@ -303,6 +305,8 @@ static int start_privileged(struct serve *serve, struct err *err)
     interpreters_begin(&serve->interpreters, "");
     if (rc >= 0)
         rc = spawner_launch(serve, err);
+    if (rc >= 0 && serve->config.has_egress)
+        rc = egress_start(PLACE_EGRESS_UID, &serve->egress, err);
     if (rc >= 0)
         rc = socket_open(serve, err); /* A port below 1024 needs root. */
     interpreters_end(&serve->interpreters);
@@ -356,6 +360,7 @@ static int services_make(struct serve *serve, struct err *err)
         .execs = serve->execs,
         .loop_count = serve->loop_count,
         .spawner = serve->spawner,
+        .egress = serve->egress,
         .instances_max = INSTANCES_MAX,
         .memory_max =
             serve->config.memory_max > 0 ? serve->config.memory_max : memory_available() / 4 * 3,
@@ -443,6 +448,7 @@ static int run(struct serve *serve, struct err *err)
     free(serve->execs);
     free(serve->threads);
     spawner_stop(serve->spawner);
+    egress_stop(serve->egress);
     log_info("app", "stopped", "status=%d", serve->status);
     return 0;
 }

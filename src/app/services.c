@@ -119,6 +119,7 @@ int services_open(const struct services_config *config, struct services **out_se
         .loops = config->loops,
         .loop_count = config->loop_count,
         .spawner = config->spawner,
+        .egress = config->egress,
         .account_concurrency = LAMBDA_ACCOUNT_CONCURRENCY,
         .instances_max = config->instances_max,
         .memory_max = config->memory_max,

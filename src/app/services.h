@@ -7,6 +7,7 @@
 struct loop;
 struct services;
 struct spawner;
+struct egress;
 
 struct services_config {
     const char *data_dir;                    /* each service gets a directory below it */
@@ -21,6 +22,7 @@ struct services_config {
     size_t loop_count;
     struct spawner *spawner;
     uint64_t memory_max;
+    struct egress *egress;
     unsigned instances_max;
     int64_t retry_unit_ms;     /* of asynchronous work; 0: AWS's */
     uint64_t stream_bytes_max; /* of a streamed answer; 0: AWS's */

@@ -9,8 +9,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "egress/egress.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 /* AWS: 1769 MB stand for one CPU, and init runs at full speed whatever the size. */
 enum {
@@ -110,6 +112,7 @@ static int send_request(struct broker *broker, const struct request *request, st
         .network = spec->kind == RUNTIME_PROVIDED               ? SANDBOX_NETWORK_RUNTIME_API
                    : broker->runtime->config.doors.open != NULL ? SANDBOX_NETWORK_PLATFORM
                                                                 : SANDBOX_NETWORK_NONE,
+        .has_egress = broker->runtime->config.egress != NULL,
         .code_fd = spec->code_fd,
         .layer_count = spec->layer_count};
     static_assert((int) FUNCTION_LAYERS_MAX == (int) SANDBOX_LAYERS_MAX, "one limit of layers");
@@ -212,6 +215,18 @@ static void spawner_died(struct broker *broker, const struct err *err)
         deliver_later(&broker->runtime->homes[i], &all);
 }
 
+/* The network of a sandbox that is about to be MADE. Without it the sandbox is not what was asked
+ * for: it ends. */
+static void network_attach(struct broker *broker, const struct sandbox_event *event)
+{
+    struct err err;
+    if (egress_attach(broker->runtime->config.egress, event->id, event->socket_fd, &err) < 0) {
+        log_error("runtime", "a function gets no network", "err=\"%s\"", err.text);
+        broker_kill(home_of(broker, event->id), event->id);
+    }
+    (void) close(event->socket_fd);
+}
+
 static void on_readable(void *arg, int events)
 {
     struct broker *broker = arg;
@@ -226,6 +241,13 @@ static void on_readable(void *arg, int events)
         }
         if (event.type == SANDBOX_NONE)
             break;
+        if (event.type == SANDBOX_EGRESS) {
+            network_attach(broker, &event);
+            continue;
+        }
+        bool is_over = event.type == SANDBOX_GONE || event.type == SANDBOX_FAILED;
+        if (is_over && broker->runtime->config.egress != NULL)
+            egress_detach(broker->runtime->config.egress, event.id);
         deliver(broker, &event);
     }
     handle_waiting(broker);

@@ -271,7 +271,8 @@ void home_event(struct home *home, const struct sandbox_event *event)
             instance_gone(inst, event);
         break;
     case SANDBOX_ENDED: break; /* GONE follows */
-    case SANDBOX_SOCKET: cleanup_close(&event->socket_fd); break;
+    case SANDBOX_SOCKET:
+    case SANDBOX_EGRESS: cleanup_close(&event->socket_fd); break; /* the broker's, not ours */
     }
     home_publish_counts(home);
 }

@@ -15,6 +15,7 @@
 struct runtime;
 struct loop;
 struct spawner;
+struct egress;
 
 enum runtime_kind {
     RUNTIME_PYTHON,
@@ -165,6 +166,7 @@ struct runtime_config {
     struct loop *const *loops;
     size_t loop_count;
     struct spawner *spawner;
+    struct egress *egress;        /* the functions' way to the internet; NULL: they have none */
     unsigned account_concurrency; /* 1000 */
     unsigned instances_max;       /* hard bound of this host */
     unsigned queue_max;           /* waiting invocations per home */

@@ -227,6 +227,7 @@ int spawner_spawn(struct spawner *spawner, const struct sandbox_spec *spec, stru
         .memory_mb = spec->memory_mb,
         .cpu_milli = spec->cpu_milli,
         .pids_max = spec->pids_max,
+        .has_egress = spec->has_egress,
         .network = spec->network,
         .has_code = spec->code_fd >= 0,
         .layer_count = spec->layer_count,
@@ -276,6 +277,7 @@ static enum sandbox_event_type event_type(uint32_t kind)
     case WIRE_GONE: return SANDBOX_GONE;
     case WIRE_ENDED: return SANDBOX_ENDED;
     case WIRE_OUTWARD: return SANDBOX_SOCKET;
+    case WIRE_EGRESS: return SANDBOX_EGRESS;
     default: return SANDBOX_NONE;
     }
 }
@@ -309,7 +311,7 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
         event.pid = wire.pid;
         event.build_us = wire.build_us;
         event.was_shell = wire.was_shell != 0;
-        if (event.type == SANDBOX_SOCKET)
+        if (event.type == SANDBOX_SOCKET || event.type == SANDBOX_EGRESS)
             event.socket_fd = fds[0];
         else
             event.control_fd = fds[WIRE_FD_CONTROL];

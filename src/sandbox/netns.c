@@ -8,6 +8,9 @@
  * platform's place (a second bind fails). They are made with the namespace, off the path of a
  * start; a sandbox that was not to have one gets the namespace with that one closed.
  *
+ * A sandbox with a way out gets an interface besides, whose other end is served by src/egress. What
+ * it may reach is a matter of the routes made here, which nobody inside may change.
+ *
  * Namespaces are made by stepping out of the own one and back; that is safe because the spawner is
  * single-threaded and holds no network socket that matters. A namespace lives as long as a
  * descriptor or a process holds it; the kernel takes it apart in the background. The spawner keeps
@@ -23,13 +26,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { LISTEN_BACKLOG = 128 };
+/* The network that src/egress plays. */
+enum {
+    EGRESS_ADDRESS = 0x0a000264, /* 10.0.2.100 */
+    EGRESS_MASK = 0xffffff00,
+    EGRESS_GATEWAY = 0x0a000202, /* 10.0.2.2 */
+    EGRESS_MTU = 65520,
+};
 
 const struct netns netns_none = {-1, {-1, -1}};
 
@@ -120,6 +132,94 @@ int netns_socket(int home_fd, int netns_fd, struct err *err)
         return err_set(err, -errno, "return to the own network namespace");
     }
     return rc;
+}
+
+/* ---- the way out ---- */
+
+static int interface_ioctl(int fd, unsigned long request, void *argument)
+{
+    return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+static struct sockaddr address_of(uint32_t host_order)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host_order)};
+    struct sockaddr out;
+    memcpy(&out, &in, sizeof out);
+    return out;
+}
+
+static int interface_up(int fd, const char *name)
+{
+    struct ifreq request = {0};
+    (void) snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    request.ifr_mtu = EGRESS_MTU;
+    int rc = interface_ioctl(fd, SIOCSIFMTU, &request);
+    request.ifr_addr = address_of(EGRESS_ADDRESS);
+    rc = rc < 0 ? rc : interface_ioctl(fd, SIOCSIFADDR, &request);
+    request.ifr_netmask = address_of(EGRESS_MASK);
+    rc = rc < 0 ? rc : interface_ioctl(fd, SIOCSIFNETMASK, &request);
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    return rc < 0 ? rc : interface_ioctl(fd, SIOCSIFFLAGS, &request);
+}
+
+/* What a function must not reach through us: this host and the networks it stands in, other hosts
+ * of a provider's own (link-local: the metadata address; shared address space), and what is no
+ * address of a host. source: RFC 6890. */
+static int routes_set(int fd)
+{
+    static const struct {
+        uint32_t to, mask;
+    } closed[] = {
+        {0x00000000, 0xff000000}, /* 0.0.0.0/8 */
+        {0x0a000000, 0xff000000}, /* 10.0.0.0/8, less the interface's own net */
+        {0x64400000, 0xffc00000}, /* 100.64.0.0/10 */
+        {0xa9fe0000, 0xffff0000}, /* 169.254.0.0/16 */
+        {0xac100000, 0xfff00000}, /* 172.16.0.0/12 */
+        {0xc0a80000, 0xffff0000}, /* 192.168.0.0/16 */
+        {0xe0000000, 0xe0000000}, /* 224.0.0.0/3 */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(closed); i++) {
+        struct rtentry route = {.rt_dst = address_of(closed[i].to),
+                                .rt_genmask = address_of(closed[i].mask),
+                                .rt_flags = RTF_UP | RTF_REJECT};
+        int rc = interface_ioctl(fd, SIOCADDRT, &route);
+        if (rc < 0)
+            return rc;
+    }
+    struct rtentry out = {.rt_dst = address_of(0),
+                          .rt_genmask = address_of(0),
+                          .rt_gateway = address_of(EGRESS_GATEWAY),
+                          .rt_flags = RTF_UP | RTF_GATEWAY};
+    return interface_ioctl(fd, SIOCADDRT, &out);
+}
+
+/* Inside the namespace. */
+static int tap_make(struct err *err)
+{
+    AUTO_CLOSE int tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (tap < 0)
+        return err_set(err, -errno, "open /dev/net/tun");
+    struct ifreq request = {.ifr_name = "eth0"};
+    request.ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (ioctl(tap, TUNSETIFF, &request) < 0)
+        return err_set(err, -errno, "make an interface");
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int rc = fd < 0 ? -errno : interface_up(fd, "eth0");
+    rc = rc < 0 ? rc : routes_set(fd);
+    return rc < 0 ? err_set(err, rc, "set up an interface") : take_fd(&tap);
+}
+
+int netns_tap(int home_fd, int netns_fd, struct err *err)
+{
+    if (setns(netns_fd, CLONE_NEWNET) < 0)
+        return err_set(err, -errno, "enter a network namespace");
+    int tap = tap_make(err);
+    if (setns(home_fd, CLONE_NEWNET) < 0) {
+        cleanup_close(&tap);
+        return err_set(err, -errno, "return to the own network namespace");
+    }
+    return tap;
 }
 
 void netns_close(struct netns *netns)

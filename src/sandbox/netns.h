@@ -17,6 +17,9 @@ extern const struct netns netns_none; /* all -1 */
 /* A TCP socket in that namespace, non-blocking; the caller's own namespace stays. */
 CHECK_RESULT int netns_socket(int home_fd, int netns_fd, struct err *err);
 CHECK_RESULT int netns_make(int home_fd, struct netns *out_netns, struct err *err);
+/* Gives that namespace an interface, with routes to the public internet alone: the other end, whose
+ * reader is the network. It keeps the namespace alive. Non-blocking. */
+CHECK_RESULT int netns_tap(int home_fd, int netns_fd, struct err *err);
 void netns_close(struct netns *netns); /* what is left of it; all become -1 */
 /* A descriptor of the caller's own namespace, to return to. */
 CHECK_RESULT int netns_home(struct err *err);

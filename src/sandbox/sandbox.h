@@ -48,7 +48,8 @@ const char *spawner_weakness(const struct spawner *spawner);
 /* Asks the spawner to end, which kills and removes every sandbox; waits for it, bounded. */
 void spawner_stop(struct spawner *spawner);
 
-/* Loopback and nothing else, always; with more or less of the platform listening on it. */
+/* Loopback, with more or less of the platform listening on it; and nothing else, unless has_egress.
+ */
 enum sandbox_network {
     SANDBOX_NETWORK_NONE,
     SANDBOX_NETWORK_PLATFORM,    /* the services at 127.0.0.1:SANDBOX_PORT_SERVICES */
@@ -66,7 +67,8 @@ struct sandbox_spec {
     uint32_t pids_max;
     uint64_t tmp_bytes; /* size of /tmp */
     enum sandbox_network network;
-    int code_fd;                       /* directory for /var/task, borrowed; -1: none */
+    bool has_egress; /* an interface to the internet besides; not with SANDBOX_NETWORK_NONE */
+    int code_fd;     /* directory for /var/task, borrowed; -1: none */
     int layer_fds[SANDBOX_LAYERS_MAX]; /* directories for /opt, first is lowest; borrowed */
     unsigned layer_count;
 };
@@ -111,6 +113,7 @@ enum sandbox_event_type {
     SANDBOX_GONE,   /* every process has ended and everything has been removed */
     SANDBOX_ENDED,  /* one of its programs has ended, others live; fields of GONE as far as known */
     SANDBOX_SOCKET, /* the answer of spawner_socket */
+    SANDBOX_EGRESS, /* before MADE, where it has one: the other end of its interface, socket_fd */
 };
 
 struct sandbox_event {
@@ -130,7 +133,7 @@ struct sandbox_event {
     uint32_t build_us; /* time it took */
     bool was_shell;    /* it was there in advance and has been given away */
 
-    int socket_fd; /* SANDBOX_SOCKET: non-blocking, the receiver's; -1: see error */
+    int socket_fd; /* SOCKET, EGRESS: non-blocking, the receiver's; -1: see error */
 
     /* SANDBOX_FAILED, SANDBOX_SOCKET */
     int error; /* -Exxx; with GONE, ENDED: why the program could not be executed (-ENOENT…), else 0

@@ -179,8 +179,25 @@ static void verdict(struct spawner_process *sp, struct slot *slot, const siginfo
 
 /* ---- what sandboxes say ---- */
 
+/* Gives it an interface and main the other end. False: it ends as FAILED. */
+static bool egress_open(struct spawner_process *sp, struct slot *slot)
+{
+    struct err err;
+    int fds[WIRE_MADE_FDS] = {netns_tap(sp->parts.netns_home, slot->netns.fd, &err), -1};
+    if (fds[0] < 0) {
+        slot_fail_say(&slot->last, err.code, err.text);
+        (void) cgroup_kill(&slot->cgroup, NULL); /* Its end is then reported as FAILED. */
+        return false;
+    }
+    struct wire_event event = {.magic = WIRE_MAGIC, .kind = WIRE_EGRESS, .id = slot->id};
+    outbox_put(&sp->outbox, &event, fds);
+    return true;
+}
+
 static void slot_made(struct spawner_process *sp, struct slot *slot)
 {
+    if (slot->has_egress && !egress_open(sp, slot))
+        return;
     struct err err;
     int freeze = cgroup_open_freeze(&slot->cgroup, &err);
     int kill = cgroup_open_kill(&slot->cgroup, &err);
@@ -442,10 +459,11 @@ close_channels:
     return rc;
 }
 
-static void slot_name(struct slot *slot, uint64_t id)
+static void slot_name(struct slot *slot, uint64_t id, bool has_egress)
 {
     slot->id = id;
     slot->is_shell = id == 0;
+    slot->has_egress = has_egress;
     slot->asked_us = spawner_now_us();
     slot->last = (struct wire_event){.magic = WIRE_MAGIC, .id = id};
 }
@@ -461,7 +479,7 @@ int slot_begin(struct spawner_process *sp, struct slot *slot, const struct wire_
                           .log_fd = -1,
                           .mounts_fd = -1,
                           .netns = netns_none};
-    slot_name(slot, request->id);
+    slot_name(slot, request->id, request->has_egress);
     int rc = slot_equip(sp, slot, request, dirs, err);
     if (rc < 0)
         return rc;
@@ -475,7 +493,7 @@ void slot_assign(struct spawner_process *sp, struct slot *slot, const struct wir
 {
     assert(slot->state == SLOT_SHELL && slot->is_shell && request->id != 0);
     struct err err;
-    slot_name(slot, request->id);
+    slot_name(slot, request->id, request->has_egress);
     sp->shell_count--;
     listeners_limit(&slot->netns, (enum sandbox_network) request->network);
     int rc = limits_set(sp, &slot->cgroup, request, &err);

@@ -199,10 +199,10 @@ static bool request_take(struct spawner_process *sp)
 
 /* ---- the loop ---- */
 
-/* Room for what is owed already, three events per slot in use, and one answer. */
+/* Room for what is owed already, four events per slot in use, and one answer. */
 static bool can_read_requests(const struct spawner_process *sp)
 {
-    return outbox_room(&sp->outbox) > 3 * sp->used_count + 3;
+    return outbox_room(&sp->outbox) > 4 * sp->used_count + 4;
 }
 
 /* Sends what waits and asks epoll for exactly what there is to do on the socket. */
@@ -308,7 +308,7 @@ int spawner_run(const struct spawner_config *config, int socket_fd)
                                  .epoll_fd = -1,
                                  .slot_total = config->slot_count + config->pool_max,
                                  .asked_us = spawner_now_us() + START_US};
-    outbox_init(&sp.outbox, 4 * sp.slot_total + 16);
+    outbox_init(&sp.outbox, 5 * sp.slot_total + 16);
     stock_init(&sp.stock, config->pool_size, config->pool_max, spawner_now_us());
     int rc = spawner_parts_init(&sp.parts, config, &sp.socket_fd, &err);
     if (rc == 0) {

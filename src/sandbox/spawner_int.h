@@ -28,6 +28,7 @@ struct slot {
     int64_t asked_us;
     unsigned status_records;
     bool is_shell; /* from its beginning until it is given away */
+    bool has_egress;
     bool was_live, was_started, has_result, was_ended_said;
     struct wire_event last; /* FAILED or GONE, being filled */
 };

@@ -25,6 +25,8 @@ static int spawn_check(const struct wire_request *r, unsigned fd_count, struct e
         return bad(err, "tmp_bytes");
     if (r->network > SANDBOX_NETWORK_RUNTIME_API)
         return bad(err, "network");
+    if (r->has_egress > 1 || (r->has_egress && r->network == SANDBOX_NETWORK_NONE))
+        return bad(err, "has_egress");
     if (r->has_code > 1)
         return bad(err, "has_code");
     if (r->layer_count > WIRE_LAYERS_MAX)
@@ -39,8 +41,8 @@ static int no_spawn_check(const struct wire_request *r, unsigned fd_count, struc
 {
     if (fd_count != 0)
         return bad(err, "number of descriptors");
-    if ((r->tmp_bytes | r->memory_mb | r->pids_max | r->network | r->has_code | r->layer_count) !=
-        0)
+    if ((r->tmp_bytes | r->memory_mb | r->pids_max | r->network | r->has_egress | r->has_code |
+         r->layer_count) != 0)
         return bad(err, "fields of another kind");
     return 0;
 }
@@ -67,6 +69,8 @@ int wire_request_check(const struct wire_request *r, size_t size, unsigned fd_co
         return bad(err, "magic");
     if (r->id == 0)
         return bad(err, "id");
+    if (r->unused != 0)
+        return bad(err, "unused");
     switch (r->kind) {
     case WIRE_SPAWN: return spawn_check(r, fd_count, err);
     case WIRE_KILL:

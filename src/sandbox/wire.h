@@ -41,8 +41,10 @@ struct wire_request {
     uint32_t cpu_milli;
     uint32_t pids_max;
     uint32_t network;
+    uint32_t has_egress;
     uint32_t has_code;
     uint32_t layer_count;
+    uint32_t unused; /* 0 */
 };
 
 enum wire_event_kind {
@@ -50,8 +52,9 @@ enum wire_event_kind {
     WIRE_MADE,
     WIRE_FAILED,
     WIRE_GONE,
-    WIRE_ENDED,  /* a program has ended, others of the sandbox live */
-    WIRE_OUTWARD /* the answer to SOCKET: error, or one descriptor */
+    WIRE_ENDED,   /* a program has ended, others of the sandbox live */
+    WIRE_OUTWARD, /* the answer to SOCKET: error, or one descriptor */
+    WIRE_EGRESS   /* before MADE, where it was asked for: one descriptor */
 };
 /* Descriptors of a MADE event, in this order; the listeners as far as the network has them. */
 enum {
@@ -101,7 +104,7 @@ struct wire_status {
     char step[48];
 };
 
-_Static_assert(sizeof(struct wire_request) == 48, "no padding in a request");
+_Static_assert(sizeof(struct wire_request) == 56, "no padding in a request");
 _Static_assert(sizeof(struct wire_event) == 72 + WIRE_REASON_MAX, "no padding in an event");
 _Static_assert(sizeof(struct wire_status) == 64, "no padding in a status");
 
