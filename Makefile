@@ -1,7 +1,7 @@
 # What a person types. Everything real is in meson.build and tools/.
 BUILD ?= build
 
-.PHONY: all deps demo check lint fuzz bench install clean
+.PHONY: all deps demo check lint fuzz bench soak install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -31,6 +31,12 @@ bench: ## ratios against yardsticks measured in the same run
 	@tools/deps.sh build demo
 	@$(MAKE) --no-print-directory all
 	@/usr/bin/python3 bench/run.py $(BUILD)
+
+SOAK_SECONDS ?= 60
+soak: ## mixed load for SOAK_SECONDS, then: is anything left behind?
+	@tools/deps.sh build demo check
+	@$(MAKE) --no-print-directory all
+	@/usr/bin/python3 tests/soak/soak.py $(BUILD) --seconds $(SOAK_SECONDS)
 
 install: all
 	@meson install -C $(BUILD)

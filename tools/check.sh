@@ -100,6 +100,7 @@ for part in $parts; do
             [ -z "${VIRGA_SEEDS:-}" ] || step "seeds" $python examples/seeds/run.py "$VIRGA_SEEDS"
             step "demo" $python tools/demo.py build
             step "bench, briefly" $python bench/run.py build --brief
+            step "soak, briefly" $python tests/soak/soak.py build --seconds 20
         fi
         ;;
     sanitize)
