@@ -103,6 +103,14 @@ exports.handler = async (event) => {
     },
 }
 
+# Makes a handler of any source wait, so that as many instances are needed as calls come.
+SLEEPING = """
+import time
+def handler(event, context, inner=handler):
+    time.sleep(event.get("sleep", 0))
+    return inner(event, context)
+"""
+
 # Says a word, works on for 20 ms, and sends as many bytes as it is asked for.
 STREAM = """exports.handler = awslambda.streamifyResponse(async (size, stream) => {
   stream.write('.');
@@ -125,6 +133,7 @@ class Bench:
         self.build = build
         self.seconds = 0.3 if is_brief else 3
         self.repeats = 3 if is_brief else 30
+        self.idle = 20 if is_brief else 1000
         self.rows = []
 
     def row(self, goal, what, figure, ratio, wanted):
@@ -277,6 +286,24 @@ class Bench:
         self.row("", "  of it the restore, p50", f"{percentile(restores, .5):.1f} ms", "", "")
         self.row("", "  the same without a snapshot, p50", f"{percentile(scratch, .5):.1f} ms", "", "")
 
+    def density(self, server, name, function):
+        """Memory of idle instances that are copies of one snapshot: of all processes together, the
+        platform's share included, less what was there before."""
+        own = name.replace(" ", "-") + "-idle"
+        server.create(own, function["source"] + SLEEPING, Timeout=120, **function["options"])
+        server.invoke(own, {})
+        server.wait_for_log(f'msg="snapshot taken" fn={own} ')
+        before, alive = total_pss_kib(server.pid), server.instances()
+        subprocess.run(
+            [f"{self.build}/bench/bench_load", "-c", str(self.idle), "-n", str(self.idle), "-w", "0",
+             "-b", json.dumps({"sleep": 1 + self.idle / 50}),
+             f"{server.endpoint}{client.API}/{own}/invocations"], check=True, capture_output=True)
+        more = server.instances() - alive
+        each = (total_pss_kib(server.pid) - before) / more / 1024
+        self.row("P9", f"{more} more idle copies of {name}, memory of each (PSS)", f"{each:.1f} MB", "",
+                 "<= 3 MB")
+        server.delete(own)
+
     def burst(self, server):
         """Simultaneous calls of a function that takes 100 ms, from zero instances; the load generator
         sends one call on each of its connections."""
@@ -318,6 +345,16 @@ def children(pid):
     return direct + [grandchild for child in direct for grandchild in children(child)]
 
 
+def total_pss_kib(pid):
+    total = 0
+    for process in [pid] + children(pid):
+        try:
+            total += pss_kib(process)
+        except (OSError, AttributeError):
+            continue  # it has just ended
+    return total
+
+
 def pss_kib(pid):
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
         return int(re.search(r"^Pss: +(\d+)", file.read(), re.M).group(1))
@@ -345,6 +382,7 @@ def main():
     with client.Server(options.build, options=["--snapshots", "on"]) as server:
         for name, function in INITIALISED.items():
             bench.snapshot(server, name, function)
+        bench.density(server, "Python with boto3", INITIALISED["Python with boto3"])
     bench.warm_signed(RUNTIMES["Python"])
     bench.signatures()
     bench.footprint()

@@ -92,6 +92,10 @@ class Server:
             sys.exit(f"{method} {path} answered {response.status}: {answer.decode()}")
         return response.headers, answer
 
+    def instances(self):
+        """How many there are now."""
+        return json.loads(self.request("GET", "/_virga/health")[1])["instances"]["alive"]
+
     def signed(self, method, target, body):
         """The headers that sign a request now; good for five minutes."""
         host = self.endpoint.removeprefix("http://")
