@@ -27,7 +27,7 @@
  *
  * Sources: Lambda developer guide, "Using the Lambda runtime API" and its OpenAPI file; statuses,
  * error types and texts as in aws-lambda-runtime-interface-emulator. */
-#include "runtime/runtime_int.h"
+#include "runtime/extensions.h"
 
 #include "base/mem.h"
 #include "data/base64.h"
@@ -415,7 +415,9 @@ static void on_request(void *arg, struct exchange *x)
     struct str id = STR_NONE;
     enum api_call call = call_of(head, &id);
     exchange_set_body_limit(x, 0);
-    if (call == CALL_NONE)
+    if (extensions_take(head))
+        exchange_set_body_limit(x, ERROR_SIZE_MAX);
+    else if (call == CALL_NONE)
         refuse(x, 404, "NotFound", "There is nothing at this path.");
     else if (is_post(head) == (call == CALL_NEXT) ||
              (call == CALL_NEXT && !str_eq(head->method, STR("GET"))))
@@ -431,6 +433,8 @@ static void on_body(void *arg, struct exchange *x)
     struct api *api = arg;
     if (x == api->taking)
         on_taken(api, x);
+    else if (extensions_take(exchange_head(x)))
+        extensions_answer(api->inst, x);
     else
         on_next(api, x);
 }

@@ -38,7 +38,8 @@ struct request {
     uint64_t id;
     struct function_spec *spec; /* spawn: counted */
     uint32_t cpu_milli;         /* limit */
-    /* Neither: kill. */
+    bool is_terminate;
+    /* None of them: kill. */
 };
 
 struct delivery {
@@ -100,21 +101,21 @@ static int send_request(struct broker *broker, const struct request *request, st
         return err_say(err, -EPIPE, "the spawner is gone");
     if (request->cpu_milli > 0)
         return spawner_limit_cpu(broker->spawner, request->id, request->cpu_milli, err);
+    if (request->is_terminate)
+        return spawner_terminate(broker->spawner, request->id, err);
     if (request->spec == NULL)
         return spawner_kill(broker->spawner, request->id, err);
     const struct function_spec *spec = request->spec;
-    struct sandbox_spec sandbox = {
-        .id = request->id,
-        .memory_mb = spec->memory_mb,
-        .cpu_milli = cpu_milli(spec) > CPU_MILLI_INIT ? cpu_milli(spec) : CPU_MILLI_INIT,
-        .pids_max = PIDS_MAX,
-        .tmp_bytes = spec->tmp_bytes,
-        .network = spec->kind == RUNTIME_PROVIDED               ? SANDBOX_NETWORK_RUNTIME_API
-                   : broker->runtime->config.doors.open != NULL ? SANDBOX_NETWORK_PLATFORM
-                                                                : SANDBOX_NETWORK_NONE,
-        .has_egress = broker->runtime->config.egress != NULL,
-        .code_fd = spec->code_fd,
-        .layer_count = spec->layer_count};
+    struct sandbox_spec sandbox = {.id = request->id,
+                                   .memory_mb = spec->memory_mb,
+                                   .cpu_milli = cpu_milli(spec) > CPU_MILLI_INIT ? cpu_milli(spec)
+                                                                                 : CPU_MILLI_INIT,
+                                   .pids_max = PIDS_MAX,
+                                   .tmp_bytes = spec->tmp_bytes,
+                                   .network = SANDBOX_NETWORK_RUNTIME_API,
+                                   .has_egress = broker->runtime->config.egress != NULL,
+                                   .code_fd = spec->code_fd,
+                                   .layer_count = spec->layer_count};
     static_assert((int) FUNCTION_LAYERS_MAX == (int) SANDBOX_LAYERS_MAX, "one limit of layers");
     memcpy(sandbox.layer_fds, spec->layer_fds, sizeof sandbox.layer_fds);
     return spawner_spawn(broker->spawner, &sandbox, err);
@@ -190,6 +191,13 @@ void broker_kill(struct home *home, uint64_t id)
 {
     struct request *request = NEW(struct request);
     *request = (struct request){.id = id};
+    post(home, request);
+}
+
+void broker_terminate(struct home *home, uint64_t id)
+{
+    struct request *request = NEW(struct request);
+    *request = (struct request){.id = id, .is_terminate = true};
     post(home, request);
 }
 

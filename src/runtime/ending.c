@@ -1,6 +1,6 @@
 /* How an invocation ends: its result, durations and memory, and the last lines about it. What
  * becomes of the instance is instance.c's. */
-#include "runtime/runtime_int.h"
+#include "runtime/extensions.h"
 
 #include <signal.h>
 
@@ -53,17 +53,25 @@ void ending_by_timeout(struct instance *inst, struct invocation *inv)
     ending_conclude(inst, inv, &verdict_timeout);
 }
 
+const struct verdict *ending_verdict(const struct instance *inst, const struct sandbox_event *event,
+                                     char *message, size_t size)
+{
+    bool is_oom = event->oom_kills > 0;
+    const struct sandbox_event killed = {.is_signalled = true, .status = SIGKILL};
+    const struct verdict *verdict = extensions_verdict(inst, event, message, size);
+    if (verdict != NULL)
+        return verdict;
+    if (report_entrypoint_text(message, size, inst->slot.spec, event->error))
+        return &verdict_entrypoint;
+    report_exit_text(message, size, is_oom ? &killed : event);
+    return is_oom ? &verdict_out_of_memory : &verdict_exit;
+}
+
 void ending_by_exit(struct instance *inst, struct invocation *inv,
                     const struct sandbox_event *event)
 {
-    bool is_oom = event->oom_kills > 0;
-    const struct verdict *verdict = is_oom ? &verdict_out_of_memory : &verdict_exit;
-    const struct sandbox_event killed = {.is_signalled = true, .status = SIGKILL};
-    char message[160];
-    if (report_entrypoint_text(message, sizeof message, inst->slot.spec, event->error))
-        verdict = &verdict_entrypoint;
-    else
-        report_exit_text(message, sizeof message, is_oom ? &killed : event);
+    char message[256];
+    const struct verdict *verdict = ending_verdict(inst, event, message, sizeof message);
     inv->memory_peak_bytes = event->memory_peak_bytes;
     bool is_cut = inv->is_streamed && !inv->stream.is_whole;
     report_error(&inv->output, is_cut ? &verdict_truncated : verdict, inv->request_id, message);
@@ -86,6 +94,7 @@ void ending_record(struct instance *inst, enum invocation_result result, bool is
                         inv->is_streamed ? stream_size_max(inv->runtime) : ANSWER_SIZE_MAX);
     inst->event = STR_NONE;
     ending_conclude(inst, inv, &verdict_none);
-    if (inv->is_cold && inst->copied_from != COPIED_FROM_SNAPSHOT && inv->result == INVOCATION_OK)
+    if (inv->is_cold && inst->copied_from != COPIED_FROM_SNAPSHOT && inv->result == INVOCATION_OK &&
+        (inst->extensions == NULL || inst->slot.spec->extension_count > 0)) /* or it is connected */
         images_wish(inst->home, inst->slot.spec);
 }

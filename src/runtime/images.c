@@ -204,6 +204,8 @@ static const char *why_not(const struct home *home, const struct function_spec *
         return "snapshots are switched off: --snapshots off";
     if (is_switched_off(spec))
         return "the function switches them off: VIRGA_SNAPSHOT=off";
+    if (spec->extension_count > 0)
+        return "it has extensions, and only one process can be copied";
     if (!start_can_be_copied(spec))
         return "processes of this runtime cannot be copied";
     return NULL;

@@ -15,7 +15,7 @@
  * invocation that waits longest, whose init then may take the function's own timeout and counts
  * towards it. A second expiry is a timeout of the invocation. An init that *fails* is answered at
  * once (AWS tries once more inside the invocation, which runs the user's side effects twice). */
-#include "runtime/runtime_int.h"
+#include "runtime/extensions.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -64,6 +64,7 @@ static void start(void *arg, struct function_spec *spec)
                               .kill_fd = -1,
                               .memory_fd = -1,
                               .image_fd = -1,
+                              .shutdown_reason = "spindown",
                               .reader = {.payload = &inst->answer},
                               .timer = {.fire = timer_fired},
                               .asked_us = exec_now_us(home->exec)};
@@ -142,6 +143,8 @@ static void send(void *arg, struct slot *slot, struct invocation *inv)
     set_timer(inst, allowed_us);
     if (report_is_wanted(inst, inv))
         report_start(inst, inv);
+    inst->is_waiting = false;
+    extensions_invoke(inst, inv);
     if (instance_speaks_http(inst))
         api_send(inst->api);
     else
@@ -162,10 +165,15 @@ static void freeze(void *arg, struct slot *slot)
     write_freeze(CONTAINER_OF(slot, struct instance, slot), '1');
 }
 
+void instance_thaw(struct instance *inst)
+{
+    write_freeze(inst, '0');
+}
+
 static void thaw(void *arg, struct slot *slot)
 {
     (void) arg;
-    write_freeze(CONTAINER_OF(slot, struct instance, slot), '0');
+    instance_thaw(CONTAINER_OF(slot, struct instance, slot));
 }
 
 static void kill_now(struct instance *inst)
@@ -176,20 +184,29 @@ static void kill_now(struct instance *inst)
     broker_kill(inst->home, inst->id);
 }
 
+/* Whoever has extensions says good-bye first, its runtime undisturbed by an end of file. */
+static void end_now(struct instance *inst)
+{
+    if (shutdown_begin(inst))
+        return;
+    channel_close_control(inst);
+    kill_now(inst);
+    set_timer(inst, GONE_LIMIT_US);
+}
+
 static void stop(void *arg, struct slot *slot)
 {
     struct instance *inst = CONTAINER_OF(slot, struct instance, slot);
     (void) arg;
-    channel_close_control(inst);
     inst->event = STR_NONE;
     buf_reset(&inst->out);
     inst->sent = 0;
     if (inst->is_ending) {
+        channel_close_control(inst);
         set_timer(inst, ENDING_LIMIT_US);
         return;
     }
-    kill_now(inst);
-    set_timer(inst, GONE_LIMIT_US);
+    end_now(inst);
 }
 
 static void done(void *arg, struct invocation *inv)
@@ -221,15 +238,25 @@ const struct sched_effects instance_effects = {
 
 /* ---- answers ---- */
 
+static void reply(struct instance *inst)
+{
+    inst->is_replied = true;
+    set_timer(inst, FINISH_GRACE_US);
+}
+
 static void answered(struct instance *inst, enum invocation_result result, bool is_oversize)
 {
     ending_record(inst, result, is_oversize);
-    if (!inst->is_last) {
+    if (inst->is_last) {
+        inst->is_ending = true;
+        sched_slot_failed(sched_of(inst), &inst->slot);
+    } else if (inst->extensions == NULL) {
         sched_slot_answered(sched_of(inst), &inst->slot);
-        return;
+    } else {
+        inst->is_waiting = true;
+        reply(inst);
+        instance_settled(inst);
     }
-    inst->is_ending = true;
-    sched_slot_failed(sched_of(inst), &inst->slot);
 }
 
 /* ---- streamed answers, see frame.h ----
@@ -293,12 +320,13 @@ static bool answer_frame(struct instance *inst, const struct frame *frame, bool 
     return true;
 }
 
-/* ---- answers over the Runtime API ----
+/* ---- answers over the Runtime API, and beside extensions ----
  *
  * There the answer is one thing and being done with it another: the program says so by asking for
- * the next invocation. Usually that follows within microseconds, and the invocation ends then, so
- * that a caller who calls again at once finds this instance. Else the caller gets his answer after
- * a short grace while the program works on, FINISHING, in what is left of its time. */
+ * the next invocation, and so does each extension. Usually that follows within microseconds, and
+ * the invocation ends then, so that a caller who calls again at once finds this instance. Else the
+ * caller gets his answer after a short grace while the program works on, FINISHING, in what is left
+ * of its time. */
 
 void instance_answered(struct instance *inst, enum invocation_result result, struct buf *body,
                        bool is_oversize)
@@ -307,8 +335,7 @@ void instance_answered(struct instance *inst, enum invocation_result result, str
     inst->answer = *body;
     *body = (struct buf){.ptr = NULL};
     ending_record(inst, result, is_oversize);
-    inst->is_replied = true;
-    set_timer(inst, FINISH_GRACE_US);
+    reply(inst);
 }
 
 bool instance_is_running(const struct instance *inst)
@@ -326,20 +353,30 @@ static void finish_later(struct instance *inst)
 
 static void ready(struct instance *inst);
 
-void instance_asked(struct instance *inst)
+void instance_settled(struct instance *inst)
 {
-    if (inst->slot.state == SLOT_INITIALISING) {
-        ready(inst);
+    enum slot_state state = inst->slot.state;
+    if (!inst->is_waiting || !extensions_are_ready(inst))
         return;
-    }
-    timer_clear(inst->home->exec, &inst->timer);
-    if (inst->is_replied) {
+    if (state == SLOT_INITIALISING) {
+        ready(inst);
+    } else if (state == SLOT_BUSY && inst->is_replied) {
+        timer_clear(inst->home->exec, &inst->timer);
         inst->is_replied = false;
         sched_slot_answered(sched_of(inst), &inst->slot);
-    } else if (inst->slot.state == SLOT_FINISHING) {
+    } else if (state == SLOT_FINISHING) {
+        timer_clear(inst->home->exec, &inst->timer);
         sched_slot_ready(sched_of(inst), &inst->slot);
         home_publish_counts(inst->home);
     }
+}
+
+void instance_asked(struct instance *inst)
+{
+    inst->is_waiting = true;
+    if (inst->slot.state == SLOT_INITIALISING)
+        extensions_close(inst);
+    instance_settled(inst);
 }
 
 /* ---- starting ---- */
@@ -365,7 +402,9 @@ static void init_failed(struct instance *inst, bool is_oversize)
 {
     take_victim(inst);
     output_drain(inst);
+    extensions_report(inst);
     report_init_failed(inst, is_oversize ? STR("{}") : buf_str(&inst->answer));
+    inst->shutdown_reason = "failure";
     sched_slot_stop(sched_of(inst), &inst->slot);
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv == NULL)
@@ -416,7 +455,9 @@ static void init_timed_out(struct instance *inst)
         inv = NULL;
     }
     output_drain(inst);
+    extensions_report(inst);
     report_init_failed(inst, STR_NONE);
+    inst->shutdown_reason = "timeout";
     sched_slot_stop(sched_of(inst), &inst->slot);
     if (inv == NULL)
         return;
@@ -453,6 +494,8 @@ static int put_start(struct instance *inst, struct err *err)
 {
     const struct function_spec *spec = inst->slot.spec;
     bool has_services = inst->door != NULL;
+    if (spec->extension_count > 0) /* which no image has */
+        return extensions_start(inst, err);
     inst->image_fd = images_open(inst->home, spec, &inst->copied_from);
     switch (inst->copied_from) {
     case COPIED_FROM_SNAPSHOT: return start_restore(&inst->out, inst->log_stream, err);
@@ -461,6 +504,25 @@ static int put_start(struct instance *inst, struct err *err)
     case COPIED_FROM_NOTHING: break;
     }
     return start_block(&inst->out, spec, inst->log_stream, has_services, err);
+}
+
+static void not_started(struct instance *inst, const struct err *err)
+{
+    take_victim(inst);
+    sched_slot_stop(sched_of(inst), &inst->slot);
+    refuse_victim(inst, err);
+}
+
+/* After its extensions. */
+void instance_start_runtime(struct instance *inst)
+{
+    struct err err;
+    buf_reset(&inst->out);
+    inst->sent = 0;
+    if (start_block(&inst->out, inst->slot.spec, inst->log_stream, inst->door != NULL, &err) < 0)
+        not_started(inst, &err);
+    else
+        channel_send(inst);
 }
 
 void instance_made(struct instance *inst, const struct sandbox_event *event)
@@ -477,6 +539,7 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
     inst->build_us = event->build_us;
     inst->made_us = inst->booted_us = now_us(inst);
     sched_slot_made(sched_of(inst), &inst->slot);
+    inst->is_framed = inst->slot.spec->kind != RUNTIME_PROVIDED;
     start_log_stream(inst->log_stream, sizeof inst->log_stream, inst->slot.spec,
                      clock_utc_ms(inst->home->exec->clock));
     if (rc == 0)
@@ -484,9 +547,7 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
     if (rc == 0)
         rc = channel_open(inst, &err);
     if (rc < 0) {
-        take_victim(inst);
-        sched_slot_stop(sched_of(inst), &inst->slot);
-        refuse_victim(inst, &err);
+        not_started(inst, &err);
         return;
     }
     report_init_start(inst);
@@ -503,6 +564,7 @@ static void ready(struct instance *inst)
     inst->ready_us = now_us(inst);
     timer_clear(inst->home->exec, &inst->timer);
     output_drain(inst);
+    extensions_report(inst);
     report_init_done(inst);
     if (inst->copied_from == COPIED_FROM_SNAPSHOT)
         images_restored(inst->home, inst->slot.spec, inst->copied_from);
@@ -523,17 +585,24 @@ static void booted(struct instance *inst)
 
 void instance_violated(struct instance *inst)
 {
+    if (inst->slot.state == SLOT_STOPPING)
+        return;
     if (is_unborn_copy(inst)) {
         restore_failed(inst, "it does not speak the protocol");
         return;
     }
     if (inst->slot.state == SLOT_INITIALISING)
         take_victim(inst);
+    inst->shutdown_reason = "failure";
     sched_slot_stop(sched_of(inst), &inst->slot);
 }
 
 void instance_lost(struct instance *inst)
 {
+    if (inst->slot.state == SLOT_STOPPING) {
+        channel_close_control(inst);
+        return;
+    }
     if (is_unborn_copy(inst)) {
         restore_failed(inst, "the copy ended");
         return;
@@ -549,8 +618,8 @@ void instance_lost(struct instance *inst)
 void instance_frame(struct instance *inst, const struct frame *frame, bool is_oversize)
 {
     enum slot_state state = inst->slot.state;
-    bool is_answer = state == SLOT_BUSY && !instance_speaks_http(inst) && frame->seq == inst->seq &&
-                     channel_is_sent(inst);
+    bool is_answer = state == SLOT_BUSY && !inst->is_replied && !instance_speaks_http(inst) &&
+                     frame->seq == inst->seq && channel_is_sent(inst);
     bool is_starting = state == SLOT_INITIALISING && channel_is_sent(inst);
     inst->is_framed |= is_starting;
     if (is_answer && answer_frame(inst, frame, is_oversize))
@@ -558,7 +627,7 @@ void instance_frame(struct instance *inst, const struct frame *frame, bool is_ov
     if (frame->type == FRAME_BOOTED && is_starting)
         booted(inst);
     else if (frame->type == FRAME_READY && is_starting)
-        ready(inst);
+        instance_asked(inst);
     else if (frame->type == FRAME_INIT_ERROR && is_starting)
         init_failed(inst, is_oversize);
     else
@@ -571,6 +640,7 @@ static void instance_free(struct instance *inst)
 {
     assert(inst->victim == NULL);
     timer_clear(inst->home->exec, &inst->timer);
+    extensions_free(inst);
     api_free(inst->api);
     if (inst->door != NULL) {
         const struct runtime_doors *doors = &inst->home->runtime->config.doors;
@@ -600,13 +670,24 @@ void instance_failed(struct instance *inst, const struct sandbox_event *event)
     instance_free(inst);
 }
 
+static void report_init_ended(struct instance *inst, const struct sandbox_event *event)
+{
+    char message[256], error[128];
+    const struct verdict *verdict = ending_verdict(inst, event, message, sizeof message);
+    bool is_extension = strncmp(verdict->type, "Extension.", strlen("Extension.")) == 0;
+    (void) snprintf(error, sizeof error, "{\"errorType\":\"%s\"}",
+                    is_extension ? verdict->type : verdict_exit.type);
+    extensions_report(inst);
+    report_init_failed(inst, str_from(error));
+}
+
 /* Ends what the instance still holds, for the reason that the spawner gives. */
 static void end_held(struct instance *inst, const struct sandbox_event *event)
 {
     output_drain(inst);
     struct invocation *inv = take_ptr(&inst->victim);
     if (inv != NULL) {
-        report_init_failed(inst, STR("{\"errorType\":\"Runtime.ExitError\"}"));
+        report_init_ended(inst, event);
         ending_begin_unsent(inst, inv);
         ending_by_exit(inst, inv, event);
         sched_end(sched_of(inst), inv);
@@ -620,6 +701,28 @@ static void end_held(struct instance *inst, const struct sandbox_event *event)
         }
         sched_slot_failed(sched_of(inst), &inst->slot);
     }
+}
+
+/* The runtime or an extension has ended. What that means for the caller is known now; the others
+ * get their time. */
+void instance_ended(struct instance *inst, const struct sandbox_event *event)
+{
+    enum slot_state state = inst->slot.state;
+    inst->has_program_ended |= event->companion == 0;
+    if (state == SLOT_STOPPING && !inst->is_ending) {
+        if (event->companion == 0)
+            shutdown_program_ended(inst);
+        return;
+    }
+    if (state == SLOT_INITIALISING)
+        take_victim(inst);
+    inst->is_ending = false;
+    inst->shutdown_reason = "failure";
+    if (state == SLOT_STOPPING)
+        end_now(inst);
+    else
+        sched_slot_stop(sched_of(inst), &inst->slot);
+    end_held(inst, event);
 }
 
 void instance_gone(struct instance *inst, const struct sandbox_event *event)
@@ -649,12 +752,15 @@ static void invocation_timed_out(struct instance *inst)
     inv->run_us = (int64_t) inv->spec->timeout_ms * 1000;
     output_drain(inst);
     ending_by_timeout(inst, inv);
+    inst->shutdown_reason = "timeout";
     sched_slot_failed(sched_of(inst), &inst->slot);
 }
 
 /* It was to end and does not, or the spawner does not say so: nobody waits any longer. */
 static void stopping_timed_out(struct instance *inst)
 {
+    if (shutdown_goes_on(inst))
+        return;
     if (!inst->is_killed) {
         kill_now(inst);
         set_timer(inst, GONE_LIMIT_US);
@@ -683,7 +789,10 @@ static void timer_fired(struct timer *timer)
         else
             invocation_timed_out(inst);
         break;
-    case SLOT_FINISHING: sched_slot_stop(sched_of(inst), &inst->slot); break;
+    case SLOT_FINISHING:
+        inst->shutdown_reason = "timeout";
+        sched_slot_stop(sched_of(inst), &inst->slot);
+        break;
     case SLOT_STOPPING: stopping_timed_out(inst); break;
     case SLOT_IDLE:
     case SLOT_FROZEN: assert(!slot_state_is_idle(inst->slot.state)); break; /* its timer is clear */

@@ -12,7 +12,7 @@
  *
  * A line without an end becomes an event when the invocation ends, when the platform has something
  * to say, or when it is a second old. */
-#include "runtime/runtime_int.h"
+#include "runtime/extensions.h"
 
 #include "base/log.h"
 
@@ -77,6 +77,12 @@ void output_log(struct instance *inst, struct str text)
     put_event(inst, clock_utc_ms(inst->home->exec->clock), text);
 }
 
+void output_line(struct instance *inst, int64_t at_ms, struct str line)
+{
+    if (is_logged(inst))
+        put_event(inst, at_ms, line);
+}
+
 void output_say(struct instance *inst, struct str text)
 {
     output_log(inst, text);
@@ -117,6 +123,7 @@ static void set_timer(struct instance *inst, int64_t after_us)
 static void settle(struct instance *inst)
 {
     watch_set(inst->log_watch, inst->is_output_paused ? 0 : WATCH_READ);
+    extensions_listen(inst);
     if (inst->is_output_paused)
         set_timer(inst, ROOM_US);
     else if (lines_has_rest(&inst->lines))
@@ -138,6 +145,7 @@ static void timer_fired(struct timer *timer)
 
 void output_drain(struct instance *inst)
 {
+    extensions_drain(inst);
     for (int i = 0; i < DRAIN_READS_MAX && inst->log_fd >= 0; i++)
         if (!read_pipe(inst))
             return;

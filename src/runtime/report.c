@@ -26,6 +26,10 @@ const struct verdict verdict_exit = {"Runtime.ExitError", "error"};
 const struct verdict verdict_out_of_memory = {"Runtime.OutOfMemory", "error"};
 const struct verdict verdict_entrypoint = {"Runtime.InvalidEntrypoint", "error"};
 const struct verdict verdict_truncated = {"Runtime.TruncatedResponse", NULL};
+const struct verdict verdict_extension_crash = {"Extension.Crash", "error"};
+const struct verdict verdict_extension_launch = {"Extension.LaunchError", "error"};
+const struct verdict verdict_extension_init = {"Extension.InitError", "error"};
+const struct verdict verdict_extension_exit = {"Extension.ExitError", "error"};
 
 /* ---- error objects ---- */
 
@@ -77,15 +81,22 @@ static const char *signal_text(int number)
     }
 }
 
-void report_exit_text(char *out, size_t size, const struct sandbox_event *event)
+void report_end_text(char *out, size_t size, const struct sandbox_event *event)
 {
     const char *name = event->is_signalled ? signal_text(event->status) : NULL;
     if (name != NULL)
-        (void) snprintf(out, size, "Runtime exited with error: signal: %s", name);
-    else if (event->is_signalled)
-        (void) snprintf(out, size, "Runtime exited with error: signal %d", event->status);
-    else if (event->status > 0)
-        (void) snprintf(out, size, "Runtime exited with error: exit status %d", event->status);
+        (void) snprintf(out, size, "signal: %s", name);
+    else
+        (void) snprintf(out, size, "%s %d", event->is_signalled ? "signal" : "exit status",
+                        event->status);
+}
+
+void report_exit_text(char *out, size_t size, const struct sandbox_event *event)
+{
+    char how[64];
+    report_end_text(how, sizeof how, event);
+    if (event->is_signalled || event->status > 0)
+        (void) snprintf(out, size, "Runtime exited with error: %s", how);
     else
         (void) snprintf(out, size, "Runtime exited without providing a reason");
 }
@@ -236,6 +247,19 @@ void report_end(struct instance *inst, const struct invocation *inv, const struc
     buf_done(&line);
 }
 
+void report_extension(struct instance *inst, const char *name, const char *state,
+                      const char *events)
+{
+    char line[320];
+    if (inst->slot.spec->is_log_json) {
+        report_json_extension(inst, name, state, events);
+        return;
+    }
+    int n = snprintf(line, sizeof line, "EXTENSION\tName: %s\tState: %s\tEvents: [%s]\n", name,
+                     state, events);
+    output_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+}
+
 void report_timeout(struct instance *inst, const struct invocation *inv)
 {
     struct buf line;
@@ -254,9 +278,9 @@ void report_exit(struct instance *inst, const struct invocation *inv, const stru
 {
     char line[320];
     if (inv->spec->is_log_json)
-        return; /* its report tells */
-    const char *type =
-        verdict == &verdict_entrypoint ? verdict->type : verdict_exit.type; /* as AWS's lines */
+        return;                                                              /* its report tells */
+    const char *type = verdict == &verdict_out_of_memory ? verdict_exit.type /* as AWS's lines */
+                                                         : verdict->type;
     int n = snprintf(line, sizeof line, "RequestId: " STR_FMT " Error: %s\n%s\n",
                      STR_ARG(inv->request_id), message, type);
     output_say(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));

@@ -2,6 +2,7 @@
  * time, type and record, each of a level that the function's SystemLogLevel lets through.
  *
  *     platform.initStart    INFO        platform.initReport   DEBUG, WARN when init failed
+ *     platform.extension    INFO
  *     platform.start        INFO        platform.runtimeDone  DEBUG, WARN when not a success
  *     platform.report       INFO, WARN when not a success
  *
@@ -117,6 +118,23 @@ void report_json_init(struct instance *inst, const char *status, const char *typ
     json_object_begin(&record.w);
     put_ms(&record, "durationMs", exec_now_us(inst->home->exec) - inst->made_us);
     json_object_end(&record.w);
+    end(&record, inst, output_log);
+}
+
+void report_json_extension(struct instance *inst, const char *name, const char *state,
+                           const char *events)
+{
+    struct record record;
+    struct str list = str_from(events), event;
+    if (!begin(&record, inst, FUNCTION_LOG_INFO, "platform.extension"))
+        return;
+    put_text(&record, "name", str_from(name));
+    put_text(&record, "state", str_from(state));
+    json_key(&record.w, STR("events"));
+    json_array_begin(&record.w);
+    while (list.len > 0 && str_split(&list, ',', &event))
+        json_str(&record.w, str_trim(event));
+    json_array_end(&record.w);
     end(&record, inst, output_log);
 }
 

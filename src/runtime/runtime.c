@@ -270,7 +270,10 @@ void home_event(struct home *home, const struct sandbox_event *event)
         if (inst != NULL)
             instance_gone(inst, event);
         break;
-    case SANDBOX_ENDED: break; /* GONE follows */
+    case SANDBOX_ENDED:
+        if (inst != NULL)
+            instance_ended(inst, event);
+        break;
     case SANDBOX_SOCKET:
     case SANDBOX_EGRESS: cleanup_close(&event->socket_fd); break; /* the broker's, not ours */
     }

@@ -53,6 +53,8 @@ struct function_spec {
     int code_fd;                        /* O_PATH directory of the unpacked code, owned */
     int layer_fds[FUNCTION_LAYERS_MAX]; /* the same of its layers, the lowest first */
     unsigned layer_count;
+    const char *const *extensions; /* names of the programs in /opt/extensions */
+    size_t extension_count;
     bool has_bootstrap;           /* the code has a file of this name: see RUNTIME_PROVIDED */
     struct str code_sha256;       /* hex */
     uint64_t revision;            /* differs whenever instances of another must not be used */

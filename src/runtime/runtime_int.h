@@ -12,6 +12,8 @@
  *   report.c    what callers read: error objects, START/END/REPORT lines
  *   report_json.c  the lines of functions that log JSON
  *   start.c     what it is started with: arguments and environment
+ *   extensions.c  programs beside the runtime, and their API
+ *   shutdown.c  the end of an instance that has them
  *   images.c    which functions have a snapshot, and whether to use it
  *   template.c  the instance that a snapshot is taken of
  *   figures.c   what each function does and did
@@ -76,7 +78,9 @@ struct instance {
     /* RUNTIME_PROVIDED: what its program speaks, the first word tells. */
     struct api *api; /* owned; NULL: it can only be frames */
     bool is_framed;
-    void *door; /* runtime_doors */
+    struct extensions *extensions; /* owned; NULL: none was started or registered */
+    bool is_waiting;               /* its runtime asked for work and has none */
+    void *door;                    /* runtime_doors */
 
     /* In: see frame.h. answer is the reader's buffer. */
     struct frame_reader reader;
@@ -111,6 +115,12 @@ struct instance {
     bool is_retry;   /* init runs inside an invocation's time, see instance.c */
     bool is_ending;  /* ends on its own: the verdict needs its exit status, do not kill yet */
     bool is_killed;  /* the spawner was asked */
+
+    /* shutdown.c */
+    enum shutdown { SHUTDOWN_NONE, SHUTDOWN_RUNTIME, SHUTDOWN_EXTENSIONS } shutdown;
+    const char *shutdown_reason; /* AWS's words */
+    int64_t shutdown_ends_us;
+    bool has_program_ended; /* extensions live on */
 };
 
 /* instance.c */
@@ -121,6 +131,13 @@ void instance_gone(struct instance *inst, const struct sandbox_event *event);
 void instance_frame(struct instance *inst, const struct frame *frame, bool is_oversize);
 void instance_lost(struct instance *inst);     /* end of stream */
 void instance_violated(struct instance *inst); /* bytes that are no frame */
+/* One of its programs has ended, others live. */
+void instance_ended(struct instance *inst, const struct sandbox_event *event);
+void instance_thaw(struct instance *inst);
+
+/* From extensions: all have registered; the runtime or one of them is waiting for work. */
+void instance_start_runtime(struct instance *inst);
+void instance_settled(struct instance *inst);
 
 bool instance_speaks_http(const struct instance *inst);
 /* Its invocation runs and has no answer yet, but perhaps a part of one. */
@@ -131,6 +148,11 @@ void instance_asked(struct instance *inst);
 void instance_answered(struct instance *inst, enum invocation_result result, struct buf *body,
                        bool is_oversize);
 void instance_init_failed(struct instance *inst, struct buf *body);
+
+/* shutdown.c */
+bool shutdown_begin(struct instance *inst); /* false: there is nobody to say good-bye to */
+void shutdown_program_ended(struct instance *inst);
+bool shutdown_goes_on(struct instance *inst); /* its timer fired; false: all time is over */
 
 /* api.c */
 CHECK_RESULT int api_new(struct instance *inst, int listen_fd, struct api **out_api,
@@ -163,8 +185,9 @@ void output_readable(void *arg, int events); /* watch_fn of the log pipe */
 void output_drain(struct instance *inst);
 /* What the platform says, with its "\n": an event of the log, and of the tail. */
 void output_say(struct instance *inst, struct str text);
-void output_log(struct instance *inst, struct str text);  /* the log only */
-void output_keep(struct instance *inst, struct str text); /* the tail only */
+void output_log(struct instance *inst, struct str text);                 /* the log only */
+void output_line(struct instance *inst, int64_t at_ms, struct str line); /* of an extension */
+void output_keep(struct instance *inst, struct str text);                /* the tail only */
 
 /* report.c */
 struct verdict {
@@ -172,11 +195,14 @@ struct verdict {
     const char *status; /* "error", "timeout" for the REPORT line; NULL: none */
 };
 extern const struct verdict verdict_none, verdict_timeout, verdict_exit, verdict_out_of_memory,
-    verdict_entrypoint, verdict_truncated;
+    verdict_entrypoint, verdict_truncated, verdict_extension_crash, verdict_extension_launch,
+    verdict_extension_init, verdict_extension_exit;
 void report_error(struct buf *out, const struct verdict *verdict, struct str request_id,
                   const char *message);
 void report_oversize(struct buf *out, uint64_t size_max);
 void report_exit_text(char *out, size_t size, const struct sandbox_event *event);
+/* "exit status 1", "signal: killed" */
+void report_end_text(char *out, size_t size, const struct sandbox_event *event);
 bool report_is_wanted(const struct instance *inst, const struct invocation *inv);
 void report_init_start(struct instance *inst);
 void report_init_failed(struct instance *inst, struct str error_or_empty);
@@ -188,6 +214,9 @@ void report_exit(struct instance *inst, const struct invocation *inv, const stru
 /* Why the program of a function could not be executed; false: that was not the reason. */
 bool report_entrypoint_text(char *out, size_t size, const struct function_spec *spec, int error);
 void report_tail(struct instance *inst, struct invocation *inv);
+/* events: "INVOKE, SHUTDOWN" */
+void report_extension(struct instance *inst, const char *name, const char *state,
+                      const char *events);
 
 unsigned report_memory_used_mb(const struct invocation *inv);
 void report_init_done(struct instance *inst);
@@ -196,6 +225,8 @@ void report_init_done(struct instance *inst);
 void report_json_init_start(struct instance *inst);
 void report_json_note(struct instance *inst);
 void report_json_init(struct instance *inst, const char *status, const char *type);
+void report_json_extension(struct instance *inst, const char *name, const char *state,
+                           const char *events);
 void report_json_start(struct instance *inst, const struct invocation *inv);
 void report_json_end(struct instance *inst, const struct invocation *inv,
                      const struct verdict *verdict);
@@ -209,6 +240,9 @@ void ending_begin_unsent(struct instance *inst, struct invocation *inv);
 void ending_by_timeout(struct instance *inst, struct invocation *inv);
 void ending_by_exit(struct instance *inst, struct invocation *inv,
                     const struct sandbox_event *event);
+/* What the end of its programs means, and AWS's words for it. */
+const struct verdict *ending_verdict(const struct instance *inst, const struct sandbox_event *event,
+                                     char *message, size_t size);
 /* Durations, memory, the last lines. */
 void ending_conclude(struct instance *inst, struct invocation *inv, const struct verdict *verdict);
 /* The running invocation was answered: all of the above. */
@@ -232,6 +266,10 @@ const char *start_program(const struct function_spec *spec);
 bool start_can_be_copied(const struct function_spec *spec);
 CHECK_RESULT int start_block(struct buf *out, const struct function_spec *spec,
                              const char *log_stream, bool has_services, struct err *err);
+/* Of an extension: the program at path, with the environment that AWS gives extensions. */
+CHECK_RESULT int start_extension(struct buf *out, const struct function_spec *spec,
+                                 const char *log_stream, bool has_services, const char *path,
+                                 struct err *err);
 /* Of a template, which initialises and is written down instead of serving. */
 CHECK_RESULT int start_template(struct buf *out, const struct function_spec *spec,
                                 bool has_services, struct err *err);
@@ -278,6 +316,7 @@ CHECK_RESULT int broker_new(struct runtime *runtime, struct broker **out_broker,
 void broker_free(struct broker *broker);
 void broker_spawn(struct home *home, uint64_t id, struct function_spec *spec);
 void broker_kill(struct home *home, uint64_t id);
+void broker_terminate(struct home *home, uint64_t id); /* SIGTERM, see spawner_terminate */
 /* Init is over: the CPU that the function's memory size stands for, if it had more. */
 void broker_limit(struct home *home, uint64_t id, const struct function_spec *spec);
 

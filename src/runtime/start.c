@@ -31,10 +31,33 @@ void start_log_stream(char *out, size_t size, const struct function_spec *spec, 
 struct environment {
     struct buf text; /* the strings, each with its NUL */
     size_t count;
+    bool is_extension;
 };
+
+/* Lambda developer guide, "Lambda Extensions API": what extensions do not get. */
+static bool is_withheld(const struct environment *env, struct str name)
+{
+    static const char *const names[] = {"_HANDLER",
+                                        "AWS_EXECUTION_ENV",
+                                        "AWS_LAMBDA_LOG_GROUP_NAME",
+                                        "AWS_LAMBDA_LOG_STREAM_NAME",
+                                        "AWS_XRAY_CONTEXT_MISSING",
+                                        "AWS_XRAY_DAEMON_ADDRESS",
+                                        "_AWS_XRAY_DAEMON_ADDRESS",
+                                        "_AWS_XRAY_DAEMON_PORT",
+                                        "LAMBDA_RUNTIME_DIR",
+                                        "LAMBDA_TASK_ROOT",
+                                        "VIRGA_RUNTIME_FD"};
+    for (size_t i = 0; env->is_extension && i < ARRAY_LEN(names); i++)
+        if (str_eq(name, str_from(names[i])))
+            return true;
+    return false;
+}
 
 static void set(struct environment *env, const char *name, struct str value)
 {
+    if (is_withheld(env, str_from(name)))
+        return;
     buf_printf(&env->text, "%s=", name);
     buf_put(&env->text, value);
     buf_put_char(&env->text, '\0');
@@ -319,7 +342,6 @@ static void put_platform(struct environment *env, const struct function_spec *sp
 static int put_environment(struct environment *env, const struct function_spec *spec,
                            const char *log_stream, bool has_services, struct err *err)
 {
-    env->count = 0;
     buf_init(&env->text, SANDBOX_START_MAX);
     put_reserved(env, spec, log_stream);
     put_platform(env, spec, has_services);
@@ -330,18 +352,25 @@ static int put_environment(struct environment *env, const struct function_spec *
     return err_say(err, -E2BIG, "the environment of " STR_FMT " is too large", STR_ARG(spec->name));
 }
 
+/* The strings, one by one; the caller's. */
+static const char **pointers_of(const struct environment *env)
+{
+    const char **envp = NEW_ARRAY(const char *, env->count);
+    const char *at = env->text.ptr;
+    for (size_t i = 0; i < env->count; i++, at += strlen(at) + 1)
+        envp[i] = at;
+    return envp;
+}
+
 /* last_argument: NULL, or one more than usual. */
 static int put_block(struct buf *out, const struct function_spec *spec, const char *log_stream,
                      bool has_services, const char *last_argument, struct err *err)
 {
-    struct environment env;
+    struct environment env = {.is_extension = false};
     int rc = put_environment(&env, spec, log_stream, has_services, err);
     if (rc < 0)
         return rc;
-    AUTO_FREE const char **envp = NEW_ARRAY(const char *, env.count);
-    const char *at = env.text.ptr;
-    for (size_t i = 0; i < env.count; i++, at += strlen(at) + 1)
-        envp[i] = at;
+    AUTO_FREE const char **envp = pointers_of(&env);
     struct arguments args = {.count = 0};
     argument(&args, start_program(spec));
     kinds[spec->kind].arguments(&args, spec);
@@ -356,6 +385,19 @@ int start_block(struct buf *out, const struct function_spec *spec, const char *l
                 bool has_services, struct err *err)
 {
     return put_block(out, spec, log_stream, has_services, NULL, err);
+}
+
+int start_extension(struct buf *out, const struct function_spec *spec, const char *log_stream,
+                    bool has_services, const char *path, struct err *err)
+{
+    struct environment env = {.is_extension = true};
+    int rc = put_environment(&env, spec, log_stream, has_services, err);
+    if (rc < 0)
+        return rc;
+    AUTO_FREE const char **envp = pointers_of(&env);
+    rc = sandbox_start_block(out, &path, 1, envp, env.count, err);
+    buf_done(&env.text);
+    return rc;
 }
 
 int start_template(struct buf *out, const struct function_spec *spec, bool has_services,
@@ -415,7 +457,7 @@ bool start_can_boot_early(const struct function_spec *spec)
 int start_booted(struct buf *out, const struct function_spec *spec, const char *log_stream,
                  bool has_services, struct err *err)
 {
-    struct environment env;
+    struct environment env = {.is_extension = false};
     int rc = put_environment(&env, spec, log_stream, has_services, err);
     if (rc < 0)
         return rc;

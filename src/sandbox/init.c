@@ -217,15 +217,14 @@ static void reap(void)
                 program_ended(i, status);
 }
 
-/* The signals that wait. Without companions nobody but the kernel's kill ends the program. */
+/* The signals that wait. */
 static void take_signals(int fd)
 {
     static struct signalfd_siginfo info;
     int has_child = 0;
     while (sys3(__NR_read, fd, (long) &info, sizeof info) == sizeof info) {
         has_child |= info.ssi_signo == INIT_SIGCHLD;
-        if (info.ssi_signo == WIRE_SIGNAL_END && info.ssi_code == 0 && info.ssi_pid == 0 &&
-            companions > 0)
+        if (info.ssi_signo == WIRE_SIGNAL_END && info.ssi_code == 0 && info.ssi_pid == 0)
             begin_ending();
     }
     if (has_child)

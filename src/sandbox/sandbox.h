@@ -90,9 +90,8 @@ CHECK_RESULT int spawner_kill(struct spawner *spawner, uint64_t id, struct err *
 CHECK_RESULT int spawner_limit_cpu(struct spawner *spawner, uint64_t id, uint32_t cpu_milli,
                                    struct err *err);
 
-/* Asks the programs of a sandbox that has companions to end: SIGTERM goes to the program, and from
- * now on the sandbox ends with the last of them instead of the first. Without companions it is the
- * same as no such request. errors: of spawner_spawn. */
+/* Asks a sandbox to end: SIGTERM goes to the program, and from now on the sandbox ends with the
+ * last of its programs instead of the first. errors: of spawner_spawn. */
 CHECK_RESULT int spawner_terminate(struct spawner *spawner, uint64_t id, struct err *err);
 
 /* Asks for a TCP socket in the network namespace of a sandbox that was MADE, to connect to what

@@ -298,6 +298,27 @@ bool tree_has(int fd, const char *name)
     return faccessat(fd, name, F_OK, AT_EACCESS) == 0;
 }
 
+int tree_each(int fd, const char *name, void (*fn)(void *arg, const char *file), void *arg,
+              struct err *err)
+{
+    AUTO_CLOSE int dir_fd = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir_fd < 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+                   ? 0
+                   : err_set(err, -errno, "open directory '%s'", name);
+    DIR *list = fdopendir(dir_fd);
+    if (list == NULL)
+        return err_set(err, -errno, "read directory '%s'", name);
+    (void) take_fd(&dir_fd); /* the list's */
+    for (const struct dirent *entry; (entry = readdir(list)) != NULL;) {
+        struct stat st;
+        if (fstatat(dirfd(list), entry->d_name, &st, 0) == 0 && !S_ISDIR(st.st_mode))
+            fn(arg, entry->d_name);
+    }
+    (void) closedir(list); /* read only: nothing can be lost */
+    return 0;
+}
+
 int tree_remove(const char *dir, const char *name, struct err *err)
 {
     char temporary[NAME_MAX + 1];

@@ -34,6 +34,10 @@ CHECK_RESULT int tree_unpack_file(const char *dir, const char *name, int fd,
 CHECK_RESULT int tree_open(const char *dir, const char *name, int *out_fd, struct err *err);
 /* Is there something of this name at the top of an open tree? */
 bool tree_has(int fd, const char *name);
+/* Calls fn for the name of each file (no directory, whatever its mode) in the directory `name` at
+ * the top of an open tree, in no order; none there is success. */
+CHECK_RESULT int tree_each(int fd, const char *name, void (*fn)(void *arg, const char *file),
+                           void *arg, struct err *err);
 /* Removes a tree: out of the way at once (no crash leaves half of it under its name), then entry by
  * entry. Missing is success. */
 CHECK_RESULT int tree_remove(const char *dir, const char *name, struct err *err);

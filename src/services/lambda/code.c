@@ -50,13 +50,19 @@ static void home_free(struct snapshot *snapshot)
     free(CONTAINER_OF(snapshot, struct code_home, snapshot));
 }
 
+static void code_done(struct code *code)
+{
+    snapshot_unref(&code->home->snapshot);
+    buf_done(&code->extensions);
+    free(code);
+}
+
 static void code_remove(struct code *code)
 {
     struct err err;
     if (tree_remove(code->home->dir, code->name, &err) < 0)
         log_warn("lambda", "cannot remove code", "dir=%s err=\"%s\"", code->name, err.text);
-    snapshot_unref(&code->home->snapshot);
-    free(code);
+    code_done(code);
 }
 
 static void code_removal_run(struct task *task)
@@ -70,14 +76,28 @@ static void code_free(struct snapshot *snapshot)
     struct code *code = CONTAINER_OF(snapshot, struct code, snapshot);
     (void) close(code->fd); /* O_PATH: nothing can be lost */
     if (!code->is_garbage) {
-        snapshot_unref(&code->home->snapshot);
-        free(code);
+        code_done(code);
     } else if (code->home->workers != NULL) {
         code->removal.run = code_removal_run;
         exec_post(code->home->workers, &code->removal);
     } else {
         code_remove(code);
     }
+}
+
+static void found_extension(void *arg, const char *file)
+{
+    struct code *code = arg;
+    buf_put(&code->extensions, str_of(file, strlen(file) + 1));
+}
+
+/* Names beyond the limit are no extensions that anybody could start: there may be ten. */
+static void find_extensions(struct code *code)
+{
+    struct err err;
+    buf_init(&code->extensions, EXTENSION_NAMES_MAX);
+    if (tree_each(code->fd, "extensions", found_extension, code, &err) < 0)
+        log_warn("lambda", "extensions not found", "dir=%s err=\"%s\"", code->name, err.text);
 }
 
 /* Takes the package's directory and descriptor. */
@@ -91,6 +111,7 @@ static struct code *code_new(struct code_store *store, struct code_package *pack
     code->sha256 = str_of(code->sha256_text, CODE_SHA_SIZE - 1);
     code->fd = take_fd(&package->fd);
     code->has_bootstrap = tree_has(code->fd, "bootstrap");
+    find_extensions(code);
     code->home = CONTAINER_OF(snapshot_ref(&store->home->snapshot), struct code_home, snapshot);
     package->name[0] = '\0';
     return code;

@@ -7,6 +7,7 @@
  * sees its files vanish.
  *
  * thread: code_package_* workers; code_store_* the actor (or main at start); struct code any. */
+#include "base/buf.h"
 #include "core/op.h"
 #include "core/snapshot.h"
 #include "store/blob.h"
@@ -15,6 +16,7 @@ enum {
     CODE_SHA_SIZE = 65,  /* hex SHA-256 and a NUL */
     CODE_NAME_SIZE = 96, /* <sha256>-<random> */
     CODE_ENTRIES_MAX = 100000,
+    EXTENSION_NAMES_MAX = 4096, /* bytes, of one package */
 };
 
 /* A package that has been unpacked, but belongs to no function yet. */
@@ -30,8 +32,9 @@ struct code {
     struct str sha256;        /* views sha256_text */
     char sha256_text[CODE_SHA_SIZE];
     char name[CODE_NAME_SIZE];
-    int fd;             /* owned, O_PATH */
-    bool has_bootstrap; /* a file of this name at the top: the program of a custom runtime */
+    int fd;                /* owned, O_PATH */
+    bool has_bootstrap;    /* a file of this name at the top: the program of a custom runtime */
+    struct buf extensions; /* names of the files in its folder "extensions", each with its NUL */
 
     /* code.c's own. */
     struct code_home *home; /* counted */

@@ -72,6 +72,32 @@ static struct str runtime_version(struct arena *arena, struct str id)
                         STR_ARG(number));
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* The files of /opt/extensions, by name; a name that two layers have is one file there. */
+static void spec_extensions(struct lambda_spec *own)
+{
+    size_t bytes = 0, count = 0, kept = 0;
+    for (size_t i = 0; i < own->spec.layer_count; i++)
+        bytes += own->layers[i]->extensions.len;
+    const char **names = ARENA_ARRAY(&own->arena, const char *, bytes / 2 + 1);
+    assert(names != NULL);
+    for (size_t i = 0; i < own->spec.layer_count; i++) {
+        const struct buf *list = &own->layers[i]->extensions; /* lives as long as the layer */
+        for (size_t at = 0; at < list->len; at += strlen(list->ptr + at) + 1)
+            names[count++] = list->ptr + at;
+    }
+    qsort(names, count, sizeof *names, compare_names);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || strcmp(names[i], names[kept - 1]) != 0)
+            names[kept++] = names[i];
+    own->spec.extensions = names;
+    own->spec.extension_count = kept;
+}
+
 static struct code *code_ref(struct code *code)
 {
     return CONTAINER_OF(snapshot_ref(&code->snapshot), struct code, snapshot);
@@ -143,6 +169,7 @@ struct lambda_spec *lambda_spec_new(const struct lambda_state *state, const stru
                                                                           : FUNCTION_LOG_INFO;
     spec_environment(own, row->environment);
     spec_code(own, row, state->code);
+    spec_extensions(own);
     assert(!arena_is_over(arena));
     return own;
 }
