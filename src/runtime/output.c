@@ -98,7 +98,9 @@ static bool read_pipe(struct instance *inst)
     ssize_t n = read(inst->log_fd, scratch, OUTPUT_SIZE);
     if (n < 0 && errno == EINTR)
         return true;
-    if (n == 0) /* every writer has gone; the instance's end comes from elsewhere */
+    /* Every writer has gone; the instance's end comes from elsewhere. One that was stopped while it
+     * was being built is not watched at all. */
+    if (n == 0 && inst->log_watch != NULL)
         watch_set(inst->log_watch, 0);
     if (n <= 0)
         return false;

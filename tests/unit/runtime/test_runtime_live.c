@@ -705,6 +705,38 @@ static void a_drain_ends_what_does_not_finish(void **state)
     snapshot_unref(&f->snapshot);
 }
 
+static void begin_hasty_drain(struct timer *timer)
+{
+    (void) timer;
+    static struct task drained = {.run = stop_loop};
+    runtime_drain(live.runtime, 0, &drained);
+}
+
+static void a_drain_ends_what_is_being_built(void **state)
+{
+    (void) state;
+    enum { CALLS = 12 };
+    runtime_up(CALLS, 60000);
+    struct function_spec *f = function("app.sleeps", 60000);
+    struct call calls[CALLS];
+    for (size_t i = 0; i < CALLS; i++)
+        call_post(&calls[i], f, STR("50"));
+    live.waiting++;
+    struct exec *exec = loop_exec(live.loop);
+    struct timer soon = {.fire = begin_hasty_drain};
+    timer_set(exec, &soon, exec_now_us(exec) + 1000);
+    run_loop();
+    assert_int_equal(--live.waiting, 0);
+    for (size_t i = 0; i < CALLS; i++) {
+        assert_int_not_equal(calls[i].inv.result, INVOCATION_OK);
+        call_free(&calls[i]);
+    }
+    runtime_free(live.runtime);
+    loop_free(live.loop);
+    assert_int_equal(count_fds(), live.fds_before);
+    snapshot_unref(&f->snapshot);
+}
+
 static void two_functions_share_a_small_host(void **state)
 {
     (void) state;
@@ -981,6 +1013,7 @@ int main(void)
         cmocka_unit_test(an_idle_instance_goes_by_its_end_or_by_time),
         cmocka_unit_test(an_update_takes_effect_at_once),
         cmocka_unit_test(a_drain_ends_what_does_not_finish),
+        cmocka_unit_test(a_drain_ends_what_is_being_built),
         cmocka_unit_test(two_functions_share_a_small_host),
         cmocka_unit_test(debians_packages_can_be_imported),
         cmocka_unit_test(node_cold_then_warm),
