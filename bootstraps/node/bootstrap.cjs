@@ -315,6 +315,7 @@ class Runtime {
     this.listen();
     this.channel.send(BOOTED, 0);
     const kind = imageWanted();
+    if (process.env.VIRGA_DEBUG && !kind) return this.startDebugged(process.env.VIRGA_DEBUG);
     const watch = kind ? new (require('./snapshot.cjs').Watch)(kind === '--snapstart') : null;
     let loaded;
     try {
@@ -330,6 +331,28 @@ class Runtime {
     if (this.isEnding) return;
     this.isReady = true;
     this.channel.send(READY, 0);
+    return this.serve(loaded);
+  }
+
+  /* Loads the code in the first call, when a debugger has attached: breakpoints of its module hold,
+   * and no limit of an init runs out while a person looks. */
+  async startDebugged(token) {
+    this.isReady = true;
+    this.channel.send(READY, 0);
+    const frame = this.channel.receive();
+    if (frame.type !== INVOKE) exit(0);
+    const payload = Buffer.from(frame.payload);
+    let loaded;
+    try {
+      this.current = { seq: frame.seq, answer: null };
+      await require('./debug.cjs').attach(token);
+      loaded = await loadHandler(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
+      this.checkCallback(loaded);
+    } catch (error) {
+      logs.logError('Invoke Error', error);
+      return this.die(error, 1);
+    }
+    await this.answer(loaded, { ...frame, payload }, 0);
     return this.serve(loaded);
   }
 

@@ -637,6 +637,8 @@ def _init(channel):
         global _lenient
         _lenient = __import__("virga_lenient")
         load = _lenient.install(_load_handler)
+    if os.environ.get("VIRGA_DEBUG"):
+        return __import__("virga_debug").defer(lambda: load(os.environ.get("_HANDLER", "")))
     try:
         return load(os.environ.get("_HANDLER", ""))
     except Exception as error:

@@ -8,11 +8,13 @@ static void print_variables(struct arena *arena, struct str environment)
     struct str variables = cli_json_member(arena, environment, STR("Variables"));
     struct json_reader r;
     json_reader_init(&r, variables.ptr == NULL ? STR("{}") : variables, arena);
+    const char *head = "env\n";
     for (enum json_token tok; (tok = json_next(&r)) != JSON_END && tok != JSON_ERROR;) {
         if (tok == JSON_KEY)
-            printf("  " STR_FMT "=", STR_ARG(r.text));
+            printf("%s  " STR_FMT "=", head, STR_ARG(r.text));
         else if (tok == JSON_STRING)
             printf(STR_FMT "\n", STR_ARG(r.text));
+        head = tok == JSON_KEY ? "" : head;
     }
 }
 
@@ -42,11 +44,7 @@ static void print_function(const char *name, struct str body)
     struct str warning = cli_runtime_warning(&arena, function);
     if (warning.ptr != NULL)
         printf("%-9s " STR_FMT "\n", "warning", STR_ARG(warning));
-    struct str environment = cli_json_member(&arena, function, STR("Environment"));
-    if (environment.ptr != NULL) {
-        printf("env\n");
-        print_variables(&arena, environment);
-    }
+    print_variables(&arena, cli_json_member(&arena, function, STR("Environment")));
 }
 
 int cli_describe_main(int argc, char **argv)

@@ -2,6 +2,7 @@
  * nothing else does; log and times go to standard error. */
 #include "cli/api.h"
 #include "cli/cli.h"
+#include "cli/debug.h"
 #include "data/base64.h"
 #include "data/json.h"
 #include "os/clock.h"
@@ -14,7 +15,9 @@ enum { PAYLOAD_MAX = 64 * 1024 * 1024, TIMEOUT_MS = 1000 * 1000 };
 struct invoke {
     struct cli_common common;
     const char *name, *payload;
-    bool wants_tail, wants_timing;
+    bool wants_tail, wants_timing, wants_debugger;
+    int64_t debug_port;
+    struct str event;
 };
 
 /* "JSON", "@file" or "-". */
@@ -135,8 +138,9 @@ static int show(const struct invoke *invoke, const struct http_response *respons
     return error.len > 0 ? CLI_FUNCTION_ERROR : CLI_OK;
 }
 
-static int call(const struct invoke *invoke, struct str payload)
+static int call(void *arg)
 {
+    const struct invoke *invoke = arg;
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 1 << 20);
     const struct http_header tail = {STR("X-Amz-Log-Type"), STR("Tail")};
@@ -145,7 +149,7 @@ static int call(const struct invoke *invoke, struct str payload)
         .target = cli_function_path(&arena, invoke->name, "/invocations"),
         .headers = &tail,
         .header_count = invoke->wants_tail || invoke->wants_timing || invoke->common.is_json,
-        .body = payload,
+        .body = invoke->event,
         .timeout_ms = TIMEOUT_MS,
     };
     struct http_response response;
@@ -166,6 +170,12 @@ int cli_invoke_main(int argc, char **argv)
         {"--payload", OPTION_TEXT, &invoke.payload, "JSON|@FILE|-",
          "the event; - reads standard input (default {})"},
         {"--tail", OPTION_FLAG, &invoke.wants_tail, NULL, "print the end of the call's log"},
+        {"--debug", OPTION_FLAG, &invoke.wants_debugger, NULL,
+         "wait for a debugger, and stop at its breakpoints (Python: debugpy,\n"
+         "Node.js: the inspector); wants a server with --dev. Meanwhile every\n"
+         "call of the function waits, up to 15 minutes"},
+        {"--debug-port", OPTION_NUMBER, &invoke.debug_port, "PORT",
+         "where the debugger's front end connects (default 5678, Node.js 9229)"},
         {"--timing", OPTION_FLAG, &invoke.wants_timing, NULL, "print where the time went"},
     };
     const struct cli_syntax syntax = {
@@ -182,6 +192,14 @@ int cli_invoke_main(int argc, char **argv)
         return rc;
     AUTO_BUF struct buf payload;
     buf_init(&payload, PAYLOAD_MAX);
-    return read_payload(invoke.payload, &payload) < 0 ? CLI_USAGE
-                                                      : call(&invoke, buf_str(&payload));
+    if (read_payload(invoke.payload, &payload) < 0)
+        return CLI_USAGE;
+    invoke.event = buf_str(&payload);
+    if (invoke.debug_port > UINT16_MAX) {
+        (void) fprintf(stderr, "virga invoke: --debug-port wants a port\n");
+        return CLI_USAGE;
+    }
+    if (invoke.wants_debugger)
+        return cli_debug(&invoke.common, invoke.name, invoke.debug_port, call, &invoke);
+    return call(&invoke);
 }

@@ -42,6 +42,7 @@ int gateway_new(const struct gateway_config *config, struct gateway **out_gatewa
         home->loop = config->loops[i];
         home->listen_fd = -1;
         list_init(&home->spare);
+        list_init(&home->debug_waiting);
         const struct server_handler handler = {request_on_head, request_on_body, &home->front};
         home->front.home = home;
         int rc = server_new(home->loop, &limits, &handler, &home->front.server, err);

@@ -41,6 +41,8 @@ struct gateway_loop {
     struct task listen, drain; /* each posted once */
     int listen_fd;
     struct auth_cache signing_keys;
+    struct list debug_waiting; /* ends of debug.c without a peer */
+    size_t debug_ends;
 };
 
 struct gateway {
@@ -69,6 +71,11 @@ void request_id_make(struct gateway_loop *home, char out_id[REQUEST_ID_SIZE]);
  * is then NULL (own.c). */
 bool own_take(struct gateway_door *door, struct exchange *x);
 void own_on_body(struct gateway_door *door, struct exchange *x);
+
+/* /_virga/debug/TOKEN, with --dev (debug.c). debug_on_body: NULL, the connection is upgraded; else
+ * why not, and x wants an answer. */
+bool debug_is_asked(const struct gateway_door *door, const struct http_head *head);
+const char *debug_on_body(struct gateway_door *door, struct exchange *x);
 
 /* A request for a service's front, recognised by host or path (front.c). */
 struct front_found {

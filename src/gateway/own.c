@@ -68,7 +68,7 @@ bool own_take(struct gateway_door *door, struct exchange *x)
         str_eq(head->path, STR("/_virga/health")) || str_eq(head->path, STR("/_localstack/health"));
     bool is_status = str_eq(head->path, STR("/_virga/status")) && has_status(door);
     bool is_get = str_eq(head->method, STR("GET")) || str_eq(head->method, STR("HEAD"));
-    if (is_status && is_get) {
+    if ((is_status || debug_is_asked(door, head)) && is_get) {
         exchange_set_body_limit(x, 0);
         return true; /* own_on_body goes on */
     }
@@ -124,7 +124,7 @@ static int check_signature(struct gateway_loop *home, const struct http_head *he
     return rc;
 }
 
-void own_on_body(struct gateway_door *door, struct exchange *x)
+static void status_begin(struct gateway_door *door, struct exchange *x)
 {
     struct gateway_loop *home = door->home;
     const struct gateway_config *config = &home->gateway->config;
@@ -141,4 +141,15 @@ void own_on_body(struct gateway_door *door, struct exchange *x)
     call->status.done = status_done;
     buf_init(&call->status.out, STATUS_MAX);
     config->status(config->status_arg, home->number, &call->status);
+}
+
+void own_on_body(struct gateway_door *door, struct exchange *x)
+{
+    if (!debug_is_asked(door, exchange_head(x))) {
+        status_begin(door, x);
+        return;
+    }
+    const char *why = debug_on_body(door, x);
+    if (why != NULL)
+        refuse_own(door->home, x, &(struct refusal){400, STR("BadRequest"), str_from(why)});
 }

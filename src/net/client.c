@@ -16,6 +16,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -420,6 +421,55 @@ int http_call(const struct http_endpoint *to, const char *method, const char *ta
     make_views(&call);
     *out_response = call.response;
     return 0;
+}
+
+/* The head alone, byte by byte: what follows belongs to the other protocol. */
+static int receive_switch(struct call *call, struct err *err)
+{
+    char head[2048];
+    size_t len = 0;
+    while (len < 4 || memcmp(head + len - 4, "\r\n\r\n", 4) != 0) {
+        int rc = wait_for(call, POLLIN, err);
+        if (rc < 0)
+            return rc;
+        ssize_t n = len == sizeof head ? 0 : recv(call->fd, head + len, 1, 0);
+        if (n <= 0)
+            return err_say(err, -EPROTO, "the connection ended before the answer");
+        len++;
+    }
+    bool is_switched = str_starts(str_of(head, len), STR("HTTP/1.1 101 "));
+    return is_switched ? 0 : err_say(err, -ECONNREFUSED, "the server does not upgrade to that");
+}
+
+int http_upgrade(const struct http_endpoint *to, const char *target, const char *protocol,
+                 int64_t timeout_ms, int *out_fd, struct err *err)
+{
+    struct endpoint endpoint = {0};
+    int rc = parse_endpoint(to->url, &endpoint, err);
+    if (rc >= 0 && endpoint.is_tls)
+        rc = err_say(err, -ENOTSUP, "'%s': only over http", to->url);
+    if (rc < 0)
+        return rc;
+    AUTO_BUF struct buf head;
+    buf_init(&head, REQUEST_HEAD_MAX);
+    buf_printf(&head, "GET %s HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: %s\r\n", target,
+               protocol);
+    http1_put_header(&head, STR("Host"), endpoint.authority);
+    http1_end_head(&head);
+    struct call call = {.fd = -1, .deadline_us = clock_mono_us(&clock_real) + timeout_ms * 1000};
+    rc = connect_endpoint(&call, &endpoint, err);
+    if (rc < 0)
+        return rc;
+    rc = send_all(&call, buf_str(&head), err);
+    if (rc >= 0)
+        rc = receive_switch(&call, err);
+    if (rc >= 0 && fcntl(call.fd, F_SETFL, 0) < 0)
+        rc = err_set(err, -errno, "set the connection to block");
+    if (rc < 0)
+        (void) close(call.fd);
+    else
+        *out_fd = call.fd;
+    return rc < 0 ? rc : 0;
 }
 
 void http_response_done(struct http_response *response)

@@ -29,4 +29,11 @@ CHECK_RESULT int http_call(const struct http_endpoint *endpoint, const char *met
                            const char *target, const struct http_header *headers,
                            size_t header_count, struct str body, int64_t timeout_ms,
                            struct http_response *out_response, struct err *err);
+/* A connection after "101 Switching Protocols" to `protocol`, blocking; it is the caller's.
+ * errors: as of http_call; -ENOTSUP over https; -ECONNREFUSED also when the server answers
+ * otherwise.
+ */
+CHECK_RESULT int http_upgrade(const struct http_endpoint *endpoint, const char *target,
+                              const char *protocol, int64_t timeout_ms, int *out_fd,
+                              struct err *err);
 void http_response_done(struct http_response *response);
