@@ -59,7 +59,7 @@ class Runtime:
         inside.close()
         self.seq = 0
         self.output = b""
-        self.reader = threading.Thread(target=self.read_output)
+        self.reader = threading.Thread(target=self.read_output, daemon=True)
         self.reader.start()
 
     def read_output(self):
