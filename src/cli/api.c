@@ -47,8 +47,9 @@ static int send_request(const struct cli_common *common, const char *command,
     struct http_endpoint endpoint = endpoint_of(common, path);
     struct err err;
     struct str body = request->body.ptr == NULL ? STR("") : request->body;
-    int rc = http_call(&endpoint, request->method, request->target.ptr, headers, header_count, body,
-                       request->timeout_ms, out_response, &err);
+    int rc = http_call_streamed(&endpoint, request->method, request->target.ptr, headers,
+                                header_count, body, request->timeout_ms, request->on_body,
+                                request->user, out_response, &err);
     if (rc >= 0)
         return CLI_OK;
     const char *hint = rc == -ECONNREFUSED ? "; is a server running there (virga serve)?"
@@ -150,12 +151,15 @@ int cli_print_fault(const char *command, const struct http_response *response)
         text = cli_json_member(&arena, response->body, STR("Message"));
     if (text.ptr == NULL)
         text = str_head(response->body, 500);
+    const char *hint = str_eq(code, STR("UnrecognizedClientException"))
+                           ? " Sign by --data DIR, or eval $(virga env --data DIR)."
+                           : "";
     if (code.len == 0)
         (void) fprintf(stderr, "virga %s: HTTP %d: " STR_FMT "\n", command, response->status,
                        STR_ARG(text));
     else
-        (void) fprintf(stderr, "virga %s: " STR_FMT ": " STR_FMT "\n", command, STR_ARG(code),
-                       STR_ARG(text));
+        (void) fprintf(stderr, "virga %s: " STR_FMT ": " STR_FMT "%s\n", command, STR_ARG(code),
+                       STR_ARG(text), hint);
     return CLI_SERVER_ERROR;
 }
 

@@ -13,6 +13,8 @@ struct cli_request {
     struct str content_type; /* ptr NULL: application/json */
     struct str body;         /* ptr NULL: none */
     int64_t timeout_ms;
+    http_body_fn on_body; /* NULL, or what gets the answer's body as it comes */
+    void *user;           /* of on_body */
 };
 
 /* Signs and sends it. Over https the server is checked against --ca, else the certificate below

@@ -3,6 +3,7 @@
 #include "cli/api.h"
 #include "cli/cli.h"
 #include "cli/debug.h"
+#include "cli/stream.h"
 #include "data/base64.h"
 #include "data/json.h"
 #include "os/clock.h"
@@ -15,7 +16,7 @@ enum { PAYLOAD_MAX = 64 * 1024 * 1024, TIMEOUT_MS = 1000 * 1000 };
 struct invoke {
     struct cli_common common;
     const char *name, *payload;
-    bool wants_tail, wants_timing, wants_debugger;
+    bool wants_tail, wants_timing, wants_debugger, is_streamed;
     int64_t debug_port;
     struct str event;
 };
@@ -138,6 +139,61 @@ static int show(const struct invoke *invoke, const struct http_response *respons
     return error.len > 0 ? CLI_FUNCTION_ERROR : CLI_OK;
 }
 
+/* After the payload, which is on standard output. */
+static int show_stream(const struct invoke *invoke, const struct cli_stream *stream)
+{
+    if (invoke->wants_tail)
+        (void) fprintf(stderr, STR_FMT, STR_ARG(stream->log));
+    if (invoke->wants_timing) {
+        (void) fprintf(stderr, "first     %.2f ms\n", (double) stream->first_us / 1000);
+        print_timing(stream->log, clock_mono_us(&clock_real) - stream->begin_us);
+    }
+    if (!stream->is_complete || stream->is_broken) {
+        (void) fprintf(stderr, "virga invoke: the stream ended before the answer did\n");
+        return CLI_SERVER_ERROR;
+    }
+    if (stream->error.len == 0)
+        return CLI_OK;
+    (void) fprintf(stderr, "virga invoke: the function failed: " STR_FMT ": " STR_FMT "\n",
+                   STR_ARG(stream->error), STR_ARG(stream->details));
+    return CLI_FUNCTION_ERROR;
+}
+
+static struct str stream_path(struct arena *arena, const char *name)
+{
+    struct str path = cli_function_path(arena, name, "/response-streaming-invocations");
+    struct str rest = str_skip(path, str_find_str(path, STR("/functions/")));
+    return arena_printf(arena, "/2021-11-15" STR_FMT, STR_ARG(rest));
+}
+
+static int call_streamed(void *arg)
+{
+    const struct invoke *invoke = arg;
+    AUTO_ARENA struct arena arena;
+    struct cli_stream stream;
+    arena_init(&arena, 16 << 20);
+    cli_stream_init(&stream, &arena);
+    const struct http_header tail = {STR("X-Amz-Log-Type"), STR("Tail")};
+    const struct cli_request request = {
+        .method = "POST",
+        .target = stream_path(&arena, invoke->name),
+        .headers = &tail,
+        .header_count = invoke->wants_tail || invoke->wants_timing,
+        .body = invoke->event,
+        .timeout_ms = TIMEOUT_MS,
+        .on_body = cli_stream_on_body,
+        .user = &stream,
+    };
+    struct http_response response;
+    int rc = cli_ask(&invoke->common, "invoke", &request, &response);
+    if (rc == CLI_OK) {
+        rc = show_stream(invoke, &stream);
+        http_response_done(&response);
+    }
+    cli_stream_done(&stream);
+    return rc;
+}
+
 static int call(void *arg)
 {
     const struct invoke *invoke = arg;
@@ -170,6 +226,8 @@ int cli_invoke_main(int argc, char **argv)
         {"--payload", OPTION_TEXT, &invoke.payload, "JSON|@FILE|-",
          "the event; - reads standard input (default {})"},
         {"--tail", OPTION_FLAG, &invoke.wants_tail, NULL, "print the end of the call's log"},
+        {"--stream", OPTION_FLAG, &invoke.is_streamed, NULL,
+         "print the answer's bytes as they come (InvokeWithResponseStream)"},
         {"--debug", OPTION_FLAG, &invoke.wants_debugger, NULL,
          "wait for a debugger, and stop at its breakpoints (Python: debugpy,\n"
          "Node.js: the inspector); wants a server with --dev. Meanwhile every\n"
@@ -195,11 +253,16 @@ int cli_invoke_main(int argc, char **argv)
     if (read_payload(invoke.payload, &payload) < 0)
         return CLI_USAGE;
     invoke.event = buf_str(&payload);
+    if (invoke.is_streamed && invoke.common.is_json) {
+        (void) fprintf(stderr, "virga invoke: --stream prints bytes, --json does not fit\n");
+        return CLI_USAGE;
+    }
+    int (*run)(void *arg) = invoke.is_streamed ? call_streamed : call;
     if (invoke.debug_port > UINT16_MAX) {
         (void) fprintf(stderr, "virga invoke: --debug-port wants a port\n");
         return CLI_USAGE;
     }
     if (invoke.wants_debugger)
-        return cli_debug(&invoke.common, invoke.name, invoke.debug_port, call, &invoke);
-    return call(&invoke);
+        return cli_debug(&invoke.common, invoke.name, invoke.debug_port, run, &invoke);
+    return run(&invoke);
 }

@@ -47,6 +47,9 @@ struct call {
     size_t decoded; /* chunked: bytes of raw behind body_at that are decoded */
     struct http1_chunked chunked;
     bool is_eof;
+    http_body_fn on_body; /* NULL: nobody listens */
+    void *user;
+    size_t told; /* bytes of the body that were told */
 };
 
 static int parse_endpoint(const char *text, struct endpoint *out, struct err *err)
@@ -325,12 +328,26 @@ static bool is_body_whole(const struct call *call)
     return call->is_eof; /* RFC 9112 section 6.3, the last rule */
 }
 
+static void tell_body(struct call *call)
+{
+    const struct http_response *response = &call->response;
+    if (call->on_body == NULL || response->head.status != 200)
+        return;
+    struct str body = response->head.is_chunked ? buf_str(&response->body_buf)
+                                                : str_skip(buf_str(&response->raw), call->body_at);
+    struct str more = str_skip(body, call->told);
+    call->told = body.len;
+    if (more.len > 0)
+        call->on_body(call->user, more);
+}
+
 static int receive_body(struct call *call, struct err *err)
 {
     for (;;) {
         int rc = call->response.head.is_chunked ? decode_body(call, err) : 0;
         if (rc < 0)
             return rc;
+        tell_body(call);
         if (is_body_whole(call))
             return 0;
         if (call->is_eof)
@@ -391,6 +408,15 @@ int http_call(const struct http_endpoint *to, const char *method, const char *ta
               const struct http_header *headers, size_t header_count, struct str body,
               int64_t timeout_ms, struct http_response *out_response, struct err *err)
 {
+    return http_call_streamed(to, method, target, headers, header_count, body, timeout_ms, NULL,
+                              NULL, out_response, err);
+}
+
+int http_call_streamed(const struct http_endpoint *to, const char *method, const char *target,
+                       const struct http_header *headers, size_t header_count, struct str body,
+                       int64_t timeout_ms, http_body_fn on_body, void *user,
+                       struct http_response *out_response, struct err *err)
+{
     assert(timeout_ms > 0);
     struct endpoint endpoint = {0};
     int rc = parse_endpoint(to->url, &endpoint, err);
@@ -408,7 +434,9 @@ int http_call(const struct http_endpoint *to, const char *method, const char *ta
 
     struct call call = {.fd = -1,
                         .deadline_us = clock_mono_us(&clock_real) + timeout_ms * 1000,
-                        .has_no_body = strcmp(method, "HEAD") == 0};
+                        .has_no_body = strcmp(method, "HEAD") == 0,
+                        .on_body = on_body,
+                        .user = user};
     buf_init(&call.response.raw, RESPONSE_MAX);
     buf_init(&call.response.body_buf, RESPONSE_MAX);
     rc = call_run(&call, &endpoint, context, buf_str(&head), body, err);

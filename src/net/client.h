@@ -29,6 +29,14 @@ CHECK_RESULT int http_call(const struct http_endpoint *endpoint, const char *met
                            const char *target, const struct http_header *headers,
                            size_t header_count, struct str body, int64_t timeout_ms,
                            struct http_response *out_response, struct err *err);
+/* As http_call, and tells the body of an answer with status 200 while it comes: each part is a view
+ * until on_body returns. */
+typedef void (*http_body_fn)(void *user, struct str bytes);
+CHECK_RESULT int http_call_streamed(const struct http_endpoint *endpoint, const char *method,
+                                    const char *target, const struct http_header *headers,
+                                    size_t header_count, struct str body, int64_t timeout_ms,
+                                    http_body_fn on_body, void *user,
+                                    struct http_response *out_response, struct err *err);
 /* A connection after "101 Switching Protocols" to `protocol`, blocking; it is the caller's.
  * errors: as of http_call; -ENOTSUP over https; -ECONNREFUSED also when the server answers
  * otherwise.
