@@ -68,7 +68,7 @@ meson_tests() {
 # Runs one folder of Python tests against the binaries of DIR.
 python_tests() {
     local dir=$1 folder=$2 log="$out/python.log" rc=0
-    VIRGA_BUILD=$(realpath "$dir") timeout 900 $python tests/lib/run.py "tests/$folder" \
+    VIRGA_BUILD=$(realpath "$dir") timeout 1800 $python tests/lib/run.py "tests/$folder" \
         >"$log" 2>&1 || rc=$?
     local line ok bad skip
     line=$(tail -n 1 "$log")
