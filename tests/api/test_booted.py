@@ -64,6 +64,7 @@ class BootedTest(unittest.TestCase):
             self.assertEqual(answer["environ"].pop("AWS_LAMBDA_LOG_GROUP_NAME"),
                              "/aws/lambda/" + name)
             self.assertEqual(answer["environ"].pop("AWS_LAMBDA_LOG_STREAM_NAME"), answer["stream"])
+            self.assertTrue(answer["environ"].pop("_X_AMZN_TRACE_ID"))  # of the call
             self.assertEqual(answer["zone"], ["JST", "JST"])
             self.assertNotEqual(answer["pid"], 1)
             for key in ("stream", "hash", "pid"):
