@@ -90,8 +90,8 @@ class Inside:
                          [ACCOUNT, SESSION])
         self.assertEqual(self.call("names", region_name="eu-west-1"), [])
 
-    def test_nothing_else_is_there(self):
-        self.assertEqual(self.call("other_ports", ports=[9001, self.server.port, 22, 80]), [])
+    def test_nothing_else_is_there(self):  # but the Runtime API, on port 9001
+        self.assertEqual(self.call("other_ports", ports=[9002, self.server.port, 22, 80]), [])
 
     def test_many_connections(self):
         for _ in range(2):
