@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
+enum { KEEP_ALIVE_MAX_S = 24 * 3600 };
 enum { MEMORY_MIN_MB = 64, MEMORY_MAX_MB = 64 * 1024 * 1024 };
 enum { POOL_MAX = 1024, POOL_MAX_DEFAULT = 128 };
 enum { STREAM_LIMIT_MAX_MB = 1024 * 1024, LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
@@ -62,6 +63,17 @@ static int set_pool(struct serve_config *config, struct str value, struct err *e
     if (parse_u64(value, POOL_MAX, &count) < 0)
         return err_say(err, -EINVAL, "--pool wants a number up to %d", POOL_MAX);
     config->pool_max = (unsigned) count;
+    return 0;
+}
+
+static int set_keep_alive(struct serve_config *config, struct str value, struct err *err)
+{
+    uint64_t seconds = 0;
+    if (!str_eq(value, STR("auto")) &&
+        (parse_u64(value, KEEP_ALIVE_MAX_S, &seconds) < 0 || seconds == 0))
+        return err_say(err, -EINVAL, "--keep-alive wants auto, or seconds from 1 to %d",
+                       KEEP_ALIVE_MAX_S);
+    config->keep_alive_ms = (int64_t) seconds * 1000;
     return 0;
 }
 
@@ -148,8 +160,8 @@ static int set_lists(struct serve_config *config, const struct option_list *host
 
 /* The words of the line; NULL: not given. */
 struct words {
-    const char *listen, *data, *loops, *pool, *memory, *log_level, *async_retry, *snapshots,
-        *stream_limit, *network;
+    const char *listen, *data, *loops, *pool, *memory, *keep_alive, *log_level, *async_retry,
+        *snapshots, *stream_limit, *network;
     struct option_list hosts, origins;
 };
 
@@ -159,15 +171,11 @@ static int check(const struct words *words, struct serve_config *config, struct 
         const char *word;
         int (*set)(struct serve_config *config, struct str value, struct err *err);
     } rows[] = {
-        {words->listen, set_listen},
-        {words->data, set_data},
-        {words->loops, set_loops},
-        {words->pool, set_pool},
-        {words->memory, set_memory},
-        {words->log_level, set_log_level},
-        {words->async_retry, set_async_retry},
-        {words->snapshots, set_snapshots},
-        {words->stream_limit, set_stream_limit},
+        {words->listen, set_listen},       {words->data, set_data},
+        {words->loops, set_loops},         {words->pool, set_pool},
+        {words->memory, set_memory},       {words->keep_alive, set_keep_alive},
+        {words->log_level, set_log_level}, {words->async_retry, set_async_retry},
+        {words->snapshots, set_snapshots}, {words->stream_limit, set_stream_limit},
         {words->network, set_network},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -205,6 +213,9 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
         {"--loops", OPTION_TEXT, &words.loops, "N", "event loops; one up to four CPUs by default"},
         {"--stream-limit", OPTION_TEXT, &words.stream_limit, "MB",
          "size of a streamed answer; AWS's 200 by default"},
+        {"--keep-alive", OPTION_TEXT, &words.keep_alive, "auto|SECONDS",
+         "time that an idle instance is kept; auto: by when its function has been\n"
+         "called so far, five minutes where that tells nothing"},
         {"--memory", OPTION_TEXT, &words.memory, "MB",
          "of all instances together, as measured; idle ones go before it is\n"
          "passed; three quarters of what is available at the start by default"},

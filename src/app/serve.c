@@ -362,6 +362,7 @@ static int services_make(struct serve *serve, struct err *err)
         .spawner = serve->spawner,
         .egress = serve->egress,
         .instances_max = INSTANCES_MAX,
+        .keep_alive_ms = serve->config.keep_alive_ms,
         .memory_max =
             serve->config.memory_max > 0 ? serve->config.memory_max : memory_available() / 4 * 3,
         .retry_unit_ms = serve->config.async_retry_ms,

@@ -22,6 +22,7 @@ struct services_config {
     size_t loop_count;
     struct spawner *spawner;
     uint64_t memory_max;
+    int64_t keep_alive_ms; /* 0: by the functions' patterns */
     struct egress *egress;
     unsigned instances_max;
     int64_t retry_unit_ms;     /* of asynchronous work; 0: AWS's */

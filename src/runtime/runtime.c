@@ -362,6 +362,7 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
                                        .queue_max = config->queue_max,
                                        .memory_max = config->memory_max / homes,
                                        .keep_alive_us = config->keep_alive_ms * 1000,
+                                       .is_keep_adaptive = config->is_keep_adaptive,
                                        .freeze_after_us = FREEZE_AFTER_US,
                                        .cpus = cpu_count()};
     sched_init(&home->sched, &sched);

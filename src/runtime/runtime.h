@@ -174,6 +174,7 @@ struct runtime_config {
     unsigned queue_max;           /* waiting invocations per home */
     uint64_t memory_max;          /* of all instances, measured; 0: no bound */
     int64_t keep_alive_ms;        /* idle time before an instance is removed */
+    bool is_keep_adaptive;        /* that of functions with a pattern follows it, see keepalive.h */
     int64_t init_limit_ms;        /* 0: AWS's 10 s */
     uint64_t stream_bytes_max;    /* of a streamed answer. 0: AWS's 200 MB */
     struct runtime_doors doors;   /* open NULL: functions see no services */

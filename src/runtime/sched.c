@@ -19,9 +19,9 @@
  * The patient ones are the newest of their function's queue; after that time they are like the
  * others.
  *
- * The keep-alive needs one timer: all idle instances of a home stand in one list by the time they
- * became idle, so the first one expires first. The timer may fire early (its instance was used
- * meanwhile) and is then set again, which keeps it off the hot path. Freezing works the same way:
+ * Each function has a timer for its idle instances, and for the start of one before the next call
+ * is expected (keepalive.h). The timer may fire early (the instance was used meanwhile) and is then
+ * set again, which keeps it off the hot path. Freezing works the same way, with one timer for all:
  * a function that is called all the time is never frozen, it only sees the timer pass by.
  *
  * A function's entry lives while it has instances or invocations, or a reservation. */
@@ -35,6 +35,11 @@
 
 /* Each freeze costs a write of about 15 us; a burst that ends must not stop the loop for long. */
 enum { FREEZES_PER_TURN = 16, FREEZE_TURN_US = 1000 };
+/* An instance whose function is not expected for minutes stays as long, for a call that comes
+ * again. */
+enum { PREWARM_GRACE_US = 30 * 1000 * 1000 };
+
+static void rest_over(struct timer *timer);
 
 struct sched_account {
     char *name;               /* owned, the map's key */
@@ -65,7 +70,13 @@ struct sched_function {
     struct crowd crowd;
     int64_t in_flight;
     uint64_t memory_bytes; /* of an instance, when one has been measured */
-    bool is_removed;       /* the function was deleted; what runs may finish */
+    struct sched *sched;
+    struct keepalive_history *history; /* borrowed */
+    struct timer rest;                 /* set while it has idle instances or expects a call */
+    int64_t keep_us;                   /* of idle instances, since the last call or their start */
+    int64_t prewarm_at_us;             /* a call is expected after this; 0: instances stay */
+    bool is_prewarming;                /* the next slot is for it */
+    bool is_removed;                   /* the function was deleted; what runs may finish */
 };
 
 static const struct sm_rule slot_rules[] = {
@@ -90,6 +101,23 @@ static bool is_starting(enum slot_state state)
     return state == SLOT_BUILDING || state == SLOT_INITIALISING;
 }
 
+/* Until when an idle instance is kept. */
+static int64_t rest_due(const struct slot *slot)
+{
+    const struct sched_function *function = slot->function;
+    if (function->prewarm_at_us == 0)
+        return slot->idle_since_us + function->keep_us;
+    if (slot->is_prewarmed)
+        return function->history->idle_since_us + function->keep_us;
+    return slot->idle_since_us + PREWARM_GRACE_US; /* nobody is expected for a while */
+}
+
+static void rest_arm(struct sched_function *function, int64_t due_us)
+{
+    if (!function->rest.is_set || due_us < function->rest.due_us)
+        timer_set(function->sched->config.exec, &function->rest, due_us);
+}
+
 static void idle_begin(struct sched *sched, struct slot *slot)
 {
     const struct sched_config *config = &sched->config;
@@ -97,8 +125,7 @@ static void idle_begin(struct sched *sched, struct slot *slot)
     list_push_front(&slot->function->idle, &slot->own_idle);
     list_push_back(&sched->idle, &slot->all_idle);
     list_push_back(&sched->awake, &slot->awake);
-    if (!sched->keep_alive.is_set)
-        timer_set(config->exec, &sched->keep_alive, slot->idle_since_us + config->keep_alive_us);
+    rest_arm(slot->function, rest_due(slot));
     if (!sched->freeze.is_set)
         timer_set(config->exec, &sched->freeze, slot->idle_since_us + config->freeze_after_us);
 }
@@ -221,6 +248,10 @@ static struct sched_function *function_new(struct sched *sched, struct str key,
     list_init(&function->waiting);
     list_init(&function->idle);
     crowd_init(&function->crowd);
+    function->sched = sched;
+    function->rest.fire = rest_over;
+    function->keep_us = sched->config.keep_alive_us;
+    function->history = keepalive_take(&sched->keepalive, key);
     (void) map_put(&sched->functions, str_of(function->key, key.len), function);
     return function;
 }
@@ -230,6 +261,8 @@ static void function_free(struct sched *sched, struct sched_function *function)
     assert(function->slots == 0 && function->in_flight == 0 && function->waiting.len == 0);
     if (list_is_linked(&function->hungry))
         list_remove(&sched->hungry, &function->hungry);
+    timer_clear(sched->config.exec, &function->rest);
+    keepalive_drop(&sched->keepalive, function->history, function->is_removed);
     family_leave(sched, function->family);
     (void) map_remove(&sched->functions, str_of(function->key, function->key_len));
     snapshot_unref(&function->spec->snapshot);
@@ -240,7 +273,8 @@ static void function_free(struct sched *sched, struct sched_function *function)
 /* An entry that nothing needs goes: thousands of functions may be deployed, few are in use. */
 static void function_release(struct sched *sched, struct sched_function *function)
 {
-    if (function->slots == 0 && function->in_flight == 0 &&
+    bool is_expected = function->prewarm_at_us > 0 && !function->is_removed && !sched->is_draining;
+    if (function->slots == 0 && function->in_flight == 0 && !is_expected &&
         (function->is_removed || !has_reservation(function)))
         function_free(sched, function);
 }
@@ -353,19 +387,66 @@ static void balance(struct sched *sched)
         make_room(sched);
 }
 
-static void keep_alive_over(struct timer *timer)
+/* Starts an instance for a call that is expected, if there is room to spare. */
+static void prewarm(struct sched *sched, struct sched_function *function)
 {
-    struct sched *sched = CONTAINER_OF(timer, struct sched, keep_alive);
+    if (sched->is_draining || function->is_removed || function->slots > 0 ||
+        !has_room(sched, function) || !list_is_empty(&sched->hungry))
+        return;
+    function->is_prewarming = true;
+    sched->config.effects->start(sched->config.arg, function->spec);
+    function->is_prewarming = false;
+}
+
+static void rest_over(struct timer *timer)
+{
+    struct sched_function *function = CONTAINER_OF(timer, struct sched_function, rest);
+    struct sched *sched = function->sched;
     int64_t now = exec_now_us(sched->config.exec);
-    for (struct list_node *node; (node = list_first(&sched->idle)) != NULL;) {
-        struct slot *slot = CONTAINER_OF(node, struct slot, all_idle);
-        int64_t due = slot->idle_since_us + sched->config.keep_alive_us;
-        if (due > now) {
-            timer_set(sched->config.exec, timer, due);
-            return;
-        }
-        stop(sched, slot);
+    LIST_FOR_EACH_SAFE (&function->idle, node) {
+        struct slot *slot = CONTAINER_OF(node, struct slot, own_idle);
+        if (rest_due(slot) <= now)
+            stop(sched, slot);
+        else
+            rest_arm(function, rest_due(slot));
     }
+    if (function->prewarm_at_us > now) {
+        rest_arm(function, function->prewarm_at_us);
+    } else if (function->prewarm_at_us > 0 && function->in_flight == 0) {
+        if (now < function->history->idle_since_us + function->keep_us)
+            prewarm(sched, function);
+        if (function->slots == 0)
+            function->prewarm_at_us = 0; /* it did not come, or nothing can be made for it */
+    }
+    function_release(sched, function);
+}
+
+/* The function has been called: what its idle time tells. */
+static void note_arrival(struct sched_function *function, int64_t now_us)
+{
+    struct keepalive_history *history = function->history;
+    if (function->in_flight > 0)
+        return;
+    if (history->idle_since_us > 0)
+        keepalive_observe(history, now_us - history->idle_since_us);
+    function->prewarm_at_us = 0;
+}
+
+/* Its last call has ended: when the next one may come, and until when. */
+static void note_rest(struct sched *sched, struct sched_function *function)
+{
+    int64_t now = exec_now_us(sched->config.exec);
+    function->history->idle_since_us = now;
+    if (!sched->config.is_keep_adaptive || function->is_removed || sched->is_draining)
+        return;
+    struct keepalive_windows windows =
+        keepalive_windows(function->history, sched->config.keep_alive_us);
+    function->keep_us = windows.keep_us;
+    function->prewarm_at_us = windows.prewarm_us > 0 ? now + windows.prewarm_us : 0;
+    LIST_FOR_EACH (&function->idle, node)
+        rest_arm(function, rest_due(CONTAINER_OF(node, struct slot, own_idle)));
+    if (function->prewarm_at_us > 0)
+        rest_arm(function, function->prewarm_at_us);
 }
 
 static void freeze_due(struct timer *timer)
@@ -399,6 +480,8 @@ static void end(struct sched *sched, struct invocation *inv)
         assert(family->account->shared_in_flight > 0);
         family->account->shared_in_flight--;
     }
+    if (function->in_flight == 0)
+        note_rest(sched, function);
     inv->function = NULL;
     sched->config.effects->done(sched->config.arg, inv);
 }
@@ -434,6 +517,7 @@ static bool admit(struct sched *sched, struct sched_function *function, struct i
         throttle(inv, THROTTLE_CONCURRENT);
         return false;
     }
+    note_arrival(function, inv->created_us);
     inv->is_reserved = has_reservation(function);
     account->shared_in_flight += !inv->is_reserved;
     function->in_flight++;
@@ -446,6 +530,7 @@ static void send(struct sched *sched, struct slot *slot, struct invocation *inv)
 {
     bool is_frozen = slot->state == SLOT_FROZEN;
     slot->invocation = inv;
+    slot->is_prewarmed = false;
     slot->busy_since_us = exec_now_us(sched->config.exec);
     slot_move(sched, slot, SLOT_BUSY);
     if (is_frozen)
@@ -615,10 +700,23 @@ static void stop_idle(struct sched *sched)
         stop(sched, CONTAINER_OF(node, struct slot, all_idle));
 }
 
+static void forget_expected(struct sched *sched)
+{
+    size_t at = 0;
+    for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL;) {
+        f->prewarm_at_us = 0;
+        if (f->slots > 0 || f->in_flight > 0 || has_reservation(f))
+            continue;
+        function_free(sched, f);
+        at = 0; /* the map has changed */
+    }
+}
+
 void sched_drain(struct sched *sched)
 {
     assert(!sched->is_draining);
     sched->is_draining = true;
+    forget_expected(sched);
     stop_idle(sched);
     check_drained(sched);
 }
@@ -652,7 +750,8 @@ void sched_slot_init(struct sched *sched, struct slot *slot, struct function_spe
     *slot = (struct slot){.state = SLOT_BUILDING,
                           .spec = spec,
                           .function = function,
-                          .begun_us = exec_now_us(sched->config.exec)};
+                          .begun_us = exec_now_us(sched->config.exec),
+                          .is_prewarmed = function->is_prewarming};
     budget_add(&sched->budget, &slot->memory, memory_guess(function));
     (void) snapshot_ref(&spec->snapshot);
     function->slots++;
@@ -743,6 +842,10 @@ void sched_slot_gone(struct sched *sched, struct slot *slot)
     function->slots--;
     slot->function = NULL;
     struct function_spec *spec = take_ptr(&slot->spec);
+    if (slot->is_prewarmed)
+        function->prewarm_at_us = 0; /* nobody came, or it did not become ready: not again */
+    if (function->prewarm_at_us > 0 && function->slots == 0)
+        rest_arm(function, function->prewarm_at_us);
     note_hunger(sched, function);
     function_release(sched, function);
     snapshot_unref(&spec->snapshot);
@@ -817,11 +920,10 @@ void sched_init(struct sched *sched, const struct sched_config *config)
 {
     assert(config->instances_max > 0 && config->keep_alive_us > 0);
     assert(config->freeze_after_us > 0 && config->cpus > 0);
-    *sched = (struct sched){.config = *config,
-                            .keep_alive = {.fire = keep_alive_over},
-                            .freeze = {.fire = freeze_due},
-                            .patience = {.fire = patience_over}};
+    *sched = (struct sched){
+        .config = *config, .freeze = {.fire = freeze_due}, .patience = {.fire = patience_over}};
     sched->budget.max = config->memory_max;
+    keepalive_init(&sched->keepalive);
     map_init(&sched->functions);
     map_init(&sched->families);
     map_init(&sched->accounts);
@@ -835,7 +937,6 @@ void sched_init(struct sched *sched, const struct sched_config *config)
 void sched_done(struct sched *sched)
 {
     assert(sched->instances == 0 && sched->queued == 0);
-    timer_clear(sched->config.exec, &sched->keep_alive);
     timer_clear(sched->config.exec, &sched->freeze);
     timer_clear(sched->config.exec, &sched->patience);
     size_t at = 0;
@@ -846,6 +947,7 @@ void sched_done(struct sched *sched)
         free(a->name);
         free(a);
     }
+    keepalive_done(&sched->keepalive);
     map_done(&sched->functions);
     map_done(&sched->families);
     map_done(&sched->accounts);
@@ -880,6 +982,8 @@ void sched_check(const struct sched *sched)
         patient += f->patient;
         busy += f->busy;
         assert(f->patient <= f->waiting.len);
+        assert(list_is_empty(&f->idle) || f->rest.is_set);
+        assert(f->prewarm_at_us == 0 || f->slots > 0 || f->rest.is_set);
         in_flight += f->in_flight;
         bool was_patient = false;
         LIST_FOR_EACH (&f->waiting, node) {
@@ -902,7 +1006,6 @@ void sched_check(const struct sched *sched)
     assert(sched->instances <= sched->config.instances_max);
     assert(sched->budget.shares == sched->instances);
     assert(list_is_empty(&sched->idle) || budget_missing(&sched->budget, 0) == 0);
-    assert(list_is_empty(&sched->idle) || sched->keep_alive.is_set);
     assert(list_is_empty(&sched->awake) || sched->freeze.is_set);
     assert(sched->awake.len <= sched->idle.len);
     assert(patient == sched->patient.len && busy == sched->busy);

@@ -9,6 +9,7 @@
 #include "os/exec.h"
 #include "runtime/budget.h"
 #include "runtime/crowd.h"
+#include "runtime/keepalive.h"
 #include "runtime/runtime.h"
 
 struct sched_function;
@@ -42,6 +43,7 @@ struct slot {
     struct list_node awake;          /* home's idle instances, first to freeze first */
     int64_t idle_since_us, busy_since_us, begun_us;
     struct budget_share memory;
+    bool is_prewarmed; /* started for a call that is expected; not used yet */
 };
 
 const char *slot_state_name(enum slot_state state);
@@ -76,7 +78,8 @@ struct sched_config {
     const struct sched_effects *effects;
     void *arg;
     unsigned account_concurrency, instances_max, queue_max;
-    int64_t keep_alive_us;
+    int64_t keep_alive_us; /* of idle instances; of those without a pattern, if adaptive */
+    bool is_keep_adaptive; /* by each function's own idle times, see keepalive.h */
     int64_t freeze_after_us;
     unsigned cpus;
     uint64_t memory_max; /* of all instances; 0: no bound */
@@ -84,18 +87,18 @@ struct sched_config {
 
 struct sched {
     struct sched_config config;
-    struct map functions;    /* "arn:version" -> struct sched_function, owned */
-    struct map families;     /* arn -> struct sched_family, owned */
-    struct map accounts;     /* account -> struct sched_account, owned, never removed */
-    struct list hungry;      /* functions with more waiting than starting */
-    struct list idle;        /* idle and frozen slots by idle_since_us */
-    struct list awake;       /* idle slots by idle_since_us */
-    struct timer keep_alive; /* set for the first of idle, or earlier */
-    struct timer freeze;     /* set for the first of awake, or earlier */
-    struct list patient;     /* invocations that wait for a busy instance, oldest first */
-    struct timer patience;   /* set for the first of them, or earlier */
+    struct map functions;  /* "arn:version" -> struct sched_function, owned */
+    struct map families;   /* arn -> struct sched_family, owned */
+    struct map accounts;   /* account -> struct sched_account, owned, never removed */
+    struct list hungry;    /* functions with more waiting than starting */
+    struct list idle;      /* idle and frozen slots by idle_since_us */
+    struct list awake;     /* idle slots by idle_since_us */
+    struct timer freeze;   /* set for the first of awake, or earlier */
+    struct list patient;   /* invocations that wait for a busy instance, oldest first */
+    struct timer patience; /* set for the first of them, or earlier */
     struct crowd_cpus crowd;
     struct budget budget;
+    struct keepalive keepalive;
     unsigned instances, starting, busy, finishing, stopping, queued;
     bool is_draining;
     bool is_refusing; /* the drain's time is over */

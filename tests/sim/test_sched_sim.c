@@ -253,7 +253,8 @@ static void run(uint64_t seed)
                                         .keep_alive_us = 50 * MS,
                                         .freeze_after_us = 3 * MS,
                                         .cpus = 2,
-                                        .memory_max = UINT64_C(200) << 20};
+                                        .memory_max = UINT64_C(200) << 20,
+                                        .is_keep_adaptive = true};
     sched_init(&w.sched, &config);
     for (size_t i = 0; i < FUNCTIONS; i++)
         w.specs[i] = spec_new(&w, i);

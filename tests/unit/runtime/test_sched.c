@@ -141,7 +141,8 @@ static void world_init_memory(struct world *w, unsigned account, unsigned instan
                                         .keep_alive_us = 10 * SECOND,
                                         .freeze_after_us = FREEZE_US,
                                         .cpus = 2,
-                                        .memory_max = memory_max};
+                                        .memory_max = memory_max,
+                                        .is_keep_adaptive = true};
     sched_init(&w->sched, &config);
 }
 
@@ -610,6 +611,104 @@ static void idle_instances_go_after_the_keep_alive(void **state)
     spec_done(&spec);
 }
 
+/* Calls every ten minutes, often enough to be a pattern. */
+static void rhythm(struct world *w, struct function_spec *spec, int times)
+{
+    for (int i = 0; i < times; i++) {
+        struct invocation call = {.spec = spec};
+        invoke(w, &call);
+        struct fake *fake = &w->fakes[0];
+        if (fake->slot.state == SLOT_BUILDING)
+            ready(w, fake);
+        answer(w, fake);
+        pass(w, 300 * (int64_t) SECOND);
+        if (fake->is_alive && fake->slot.state == SLOT_STOPPING)
+            gone(w, fake);
+        pass(w, 300 * (int64_t) SECOND);
+        if (fake->is_alive && fake->slot.state == SLOT_BUILDING)
+            ready(w, fake);
+    }
+}
+
+static void a_rhythm_is_met_by_an_instance_in_time(void **state)
+{
+    (void) state;
+    struct world w;
+    world_init(&w, 100, 10, 10);
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    rhythm(&w, &spec, 10);
+    assert_int_equal(w.started, 10); /* nothing is known yet: each time a cold start */
+    rhythm(&w, &spec, 3);
+    assert_int_equal(w.started, 14); /* the 11th as well; then one each in advance, also the next */
+    struct invocation last = {.spec = &spec};
+    struct slot *slot = &w.fakes[0].slot;
+    assert_true(slot_state_is_idle(slot->state) && slot->is_prewarmed);
+    invoke(&w, &last);
+    assert_int_equal(slot->state, SLOT_BUSY); /* no cold start */
+    answer(&w, &w.fakes[0]);
+    pass(&w, 31 * SECOND);
+    assert_int_equal(slot->state, SLOT_STOPPING); /* nobody is expected for minutes */
+    gone(&w, &w.fakes[0]);
+    pass(&w, 540 * (int64_t) SECOND);
+    assert_int_equal(slot->state, SLOT_BUILDING);
+    ready(&w, &w.fakes[0]);
+    pass(&w, 200 * (int64_t) SECOND); /* it does not come this time */
+    assert_int_equal(slot->state, SLOT_STOPPING);
+    gone(&w, &w.fakes[0]);
+    pass(&w, 3600 * (int64_t) SECOND);
+    assert_false(w.fakes[0].is_alive);
+    assert_int_equal(w.sched.functions.len, 0);
+    world_done(&w);
+    spec_done(&spec);
+}
+
+static void an_instance_made_in_advance_that_fails_is_not_made_again(void **state)
+{
+    (void) state;
+    struct world w;
+    world_init(&w, 100, 10, 10);
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    rhythm(&w, &spec, 12);
+    unsigned started = w.started;
+    struct invocation call = {.spec = &spec};
+    invoke(&w, &call);
+    answer(&w, &w.fakes[0]);
+    pass(&w, 31 * SECOND);
+    gone(&w, &w.fakes[0]);
+    pass(&w, 540 * (int64_t) SECOND);
+    assert_int_equal(w.started, started + 1);
+    sched_slot_stop(&w.sched, &w.fakes[0].slot); /* its init has failed */
+    gone(&w, &w.fakes[0]);
+    pass(&w, 600 * (int64_t) SECOND);
+    assert_int_equal(w.started, started + 1);
+    assert_int_equal(w.sched.functions.len, 0);
+    world_done(&w);
+    spec_done(&spec);
+}
+
+static void draining_expects_nobody(void **state)
+{
+    (void) state;
+    struct world w;
+    world_init(&w, 100, 10, 10);
+    struct function_spec spec;
+    spec_init(&spec, "f", 1, -1);
+    rhythm(&w, &spec, 12);
+    struct invocation call = {.spec = &spec};
+    invoke(&w, &call);
+    answer(&w, &w.fakes[0]);
+    pass(&w, 31 * SECOND);
+    gone(&w, &w.fakes[0]);
+    assert_int_equal(w.sched.functions.len, 1);
+    sched_drain(&w.sched);
+    assert_int_equal(w.drained, 1);
+    assert_int_equal(w.sched.functions.len, 0);
+    world_done(&w);
+    spec_done(&spec);
+}
+
 static void an_update_replaces_idle_and_lets_busy_finish(void **state)
 {
     (void) state;
@@ -952,6 +1051,9 @@ int main(void)
         cmocka_unit_test(an_instance_that_grows_sends_idle_ones_away),
         cmocka_unit_test(one_instance_may_always_run),
         cmocka_unit_test(idle_instances_go_after_the_keep_alive),
+        cmocka_unit_test(a_rhythm_is_met_by_an_instance_in_time),
+        cmocka_unit_test(an_instance_made_in_advance_that_fails_is_not_made_again),
+        cmocka_unit_test(draining_expects_nobody),
         cmocka_unit_test(an_update_replaces_idle_and_lets_busy_finish),
         cmocka_unit_test(an_old_instance_that_is_starting_is_replaced_when_ready),
         cmocka_unit_test(a_deleted_function_finishes_and_is_forgotten),
