@@ -15,6 +15,7 @@ passed=0 failed=0 skipped=0
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 python=/usr/bin/python3
+seeds=${VIRGA_SEEDS:-../shared/seeds} # documents beside the project, where they are
 
 note() { printf '\n== %s (%ss)\n' "$*" "$SECONDS"; }
 count() { # count RC NAME LOG
@@ -97,7 +98,7 @@ for part in $parts; do
             python_tests build api
             python_tests build interop
             python_tests build crash
-            [ -z "${VIRGA_SEEDS:-}" ] || step "seeds" $python examples/seeds/run.py "$VIRGA_SEEDS"
+            [ ! -d "$seeds" ] || step "seeds" $python examples/seeds/run.py "$seeds"
             step "demo" $python tools/demo.py build
             step "bench, briefly" $python bench/run.py build --brief
             step "soak, briefly" $python tests/soak/soak.py build --seconds 20
