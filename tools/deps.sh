@@ -10,6 +10,11 @@ node_package() {
         echo nodejs
 }
 
+# The official runtime client for Node.js is built against its headers.
+node_headers_package() {
+    [ -f /usr/include/node/node_api.h ] || echo libnode-dev
+}
+
 # The official JavaScript clients come through npm, which other builds of node bring along.
 npm_package() {
     command -v npm >/dev/null 2>&1 || echo npm
@@ -21,7 +26,8 @@ packages_of() {
         libsqlite3-dev libarchive-dev libseccomp-dev libslirp-dev zlib1g-dev libcmocka-dev ;;
     demo) echo python3 python3-pil awscli e2fsprogs iproute2 $(node_package) ;;
     check) echo python3 python3-pil python3-boto3 python3-debugpy python3-numpy awscli clang libclang-rt-14-dev clang-format openssl \
-        procps unzip zip curl uidmap ruby default-jdk-headless $(node_package) $(npm_package) ;;
+        procps unzip zip curl uidmap ruby default-jdk-headless $(node_package) $(npm_package) \
+        cmake g++ make autoconf automake libtool $(node_headers_package) ;;
     lint) echo clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     *) echo "deps.sh: unknown goal '$1'" >&2; exit 2 ;;

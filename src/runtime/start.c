@@ -94,6 +94,8 @@ static const struct {
                         "/opt/lib"},
     {"TZ", ":UTC"},
     {"AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"},
+    {"_AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1"},
+    {"_AWS_XRAY_DAEMON_PORT", "2000"},
     {"AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"}, /* nobody listens; the SDKs send and forget */
 };
 

@@ -14,9 +14,9 @@ struct netns {
 extern const struct netns netns_none; /* all -1 */
 
 /* Makes a namespace; the caller's own stays. Owner: the caller has all descriptors. */
+CHECK_RESULT int netns_make(int home_fd, struct netns *out_netns, struct err *err);
 /* A TCP socket in that namespace, non-blocking; the caller's own namespace stays. */
 CHECK_RESULT int netns_socket(int home_fd, int netns_fd, struct err *err);
-CHECK_RESULT int netns_make(int home_fd, struct netns *out_netns, struct err *err);
 /* Gives that namespace an interface, with routes to the public internet alone: the other end, whose
  * reader is the network. It keeps the namespace alive. Non-blocking. */
 CHECK_RESULT int netns_tap(int home_fd, int netns_fd, struct err *err);

@@ -225,7 +225,7 @@ static int template_etc(int tree, const struct root_config *config, struct err *
     static const struct {
         const char *path, *text;
     } own[] = {
-        {"etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"},
+        {"etc/hosts", "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n"},
         {"etc/hostname", "localhost\n"},
         {"etc/resolv.conf",
          "nameserver 10.0.2.3\n"}, /* of src/egress; else there is no route to it */

@@ -282,6 +282,18 @@ def handler(event, context):
             type(self).server, type(self).client = kept, client
             server.remove()
 
+    def test_what_is_at_hand_inside(self):
+        """Names that extensions listen under; traces that are sent to nobody do no harm."""
+        python_function(self.client, "inside", '''
+import os, socket
+def handler(event, context):
+    host, port = os.environ["AWS_XRAY_DAEMON_ADDRESS"].split(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        sent = sum(s.sendto(b"trace", (host, int(port))) for _ in range(100))
+    return [sent, socket.gethostbyname("sandbox.localdomain"), socket.gethostbyname("sandbox")]
+''')
+        self.assertEqual((None, [500, "127.0.0.1", "127.0.0.1"]), self.call("inside"))
+
     def test_internal_ones(self):
         python_function(self.client, "internal", INTERNAL, MemorySize=1769, Timeout=10)
         self.assertEqual((None, "seen"), self.call("internal"))
