@@ -153,6 +153,7 @@ void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv
         return;
     }
     struct home *home = home_of(runtime, inv->spec);
+    inv->stream.home = home;
     if (home->index == loop) {
         begin(home, inv);
         return;

@@ -91,8 +91,8 @@ struct invocation_sink {
 
 /* The runtime's own, see stream.c. */
 struct invocation_stream {
-    struct instance *inst; /* borrowed; NULL: it has nothing more to say */
-    struct home *home;
+    struct home *home;           /* constant from runtime_invoke on */
+    struct instance *inst;       /* the home's, as what follows; NULL: it has nothing more to say */
     uint64_t bytes;              /* so far */
     bool is_whole;               /* the function has ended it */
     bool is_over;                /* too long: the rest is thrown away */

@@ -116,7 +116,6 @@ void stream_begin(struct instance *inst, struct str type)
     assert(inv->sink != NULL && !inv->is_streamed);
     inv->is_streamed = true;
     stream->inst = inst;
-    stream->home = inst->home;
     if (is_local(inv)) {
         inv->sink->begin(inv, type);
         return;
@@ -184,8 +183,8 @@ void stream_done(struct invocation_stream *stream)
 void runtime_resume(struct invocation *inv)
 {
     struct invocation_stream *stream = &inv->stream;
-    if (!inv->is_streamed)
-        return;
+    if (stream->home == NULL)
+        return; /* never started */
     if (is_local(inv)) {
         if (stream->inst != NULL)
             resume_reading(stream->inst);

@@ -32,6 +32,10 @@ exports.nonsense = awslambda.streamifyResponse(async (event, stream) => {
   stream.setContentType('application/vnd.awslambda.http-integration-response');
   stream.end(event.rawPath === '/long' ? '{' + ' '.repeat(100000) : '{"statusCode": 201}');
 });
+exports.type = awslambda.streamifyResponse(async (event, stream) => {
+  stream.setContentType('a/b\r\nX-Evil: 1');
+  stream.end('body');
+});
 exports.result = async () => ({ statusCode: 404, body: 'as it is' });
 """
 BOOTSTRAP = r"""#!/bin/bash
@@ -50,7 +54,7 @@ class UrlStream(unittest.TestCase):
     def setUpClass(cls):
         cls.server = Server()
         cls.client = cls.server.client()
-        for name in ("page", "plain", "fails", "nonsense", "result"):
+        for name in ("page", "plain", "fails", "nonsense", "result", "type"):
             cls.node_function(name, "app." + name)
             cls.url(name)
 
@@ -135,6 +139,16 @@ class UrlStream(unittest.TestCase):
         for handler, path in (("fails", "/"), ("nonsense", "/"), ("nonsense", "/long")):
             answer = self.ask(self.node(handler), path)
             self.assertEqual((answer.status, answer.read()), (502, b"Internal Server Error"))
+
+    def test_a_media_type_that_is_none(self):
+        """It stays one header."""
+        answer = self.ask(self.node("type"))
+        self.assertEqual((answer.header("Content-Type"), answer.header("X-Evil")),
+                         ("a/b  X-Evil: 1", None))
+        self.assertEqual(answer.read(), b"body")
+        with Events(self.server.port, "type", {}) as events:
+            self.assertIsNone(events.header("X-Evil"))
+            self.assertEqual(events.all(), (b"body", {}))
 
     def test_a_handler_that_does_not_stream(self):
         """Its result is the body, as on AWS; a buffered URL would have read it as an answer."""
