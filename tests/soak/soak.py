@@ -202,6 +202,14 @@ def main():
     import server as lib
     host = lib.Server("--pool", "8", "--async-retry", "100")
     soak = Soak(host, lib)
+    try:
+        run(options, host, soak, lib)
+    finally:  # A failure in the middle: nothing of it stays behind either.
+        if host.process.poll() is None:
+            host.kill()
+
+
+def run(options, host, soak, lib):
     begin = time.monotonic()
     record = []
     with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
