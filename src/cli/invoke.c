@@ -87,6 +87,28 @@ static void print_function_error(struct str payload)
     }
 }
 
+/* "12.34" of "12.34 ms"; null where the log has no such value. */
+static void put_reported(struct json_writer *w, struct str key, struct str report, struct str label)
+{
+    struct str value = report_value(report, label);
+    value = str_head(value, str_find(value, ' '));
+    json_key(w, key);
+    if (value.len > 0 && value.ptr[0] >= '0' && value.ptr[0] <= '9' && json_is_valid(value, NULL))
+        json_raw(w, value);
+    else
+        json_null(w);
+}
+
+static void put_timing(struct json_writer *w, struct str log)
+{
+    struct str report = str_skip(log, str_find_str(log, STR("REPORT RequestId:")));
+    put_reported(w, STR("initMs"), report, STR("\tInit Duration:"));
+    put_reported(w, STR("durationMs"), report, STR("\tDuration:"));
+    put_reported(w, STR("billedMs"), report, STR("\tBilled Duration:"));
+    put_reported(w, STR("memoryUsedMb"), report, STR("\tMax Memory Used:"));
+    put_reported(w, STR("memorySizeMb"), report, STR("\tMemory Size:"));
+}
+
 static void print_json(const struct http_response *response, struct str error, struct str log,
                        int64_t client_us)
 {
@@ -109,6 +131,7 @@ static void print_json(const struct http_response *response, struct str error, s
     json_str(&w, log);
     json_key(&w, STR("clientMs"));
     json_double(&w, (double) client_us / 1000);
+    put_timing(&w, log);
     json_object_end(&w);
     printf("%s\n", out.ptr);
 }

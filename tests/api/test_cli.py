@@ -123,6 +123,10 @@ class Commands(CliTest):
         self.assertEqual(shown["functionError"], "Unhandled")
         self.assertEqual(shown["payload"]["errorType"], "KeyError")
         self.assertIn("START RequestId", shown["log"])
+        self.assertEqual(shown["memorySizeMb"], 128)
+        self.assertGreater(shown["billedMs"], 0)
+        self.assertGreater(shown["clientMs"], shown["durationMs"])
+        self.assertIsNone(shown["initMs"])  # the call before it was the cold one
 
     def test_what_is_left_out(self):
         for name in ("tidy/main.py", "tidy/lib/x.py", "tidy/.git/config", "tidy/__pycache__/y.pyc",
