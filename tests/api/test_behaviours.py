@@ -33,7 +33,8 @@ def plain_files(language):
 
 def java_files(language):
     with tempfile.TemporaryDirectory() as out:
-        subprocess.run(["javac", "-cp", os.path.join(BUILD, "bootstraps", "virga.jar"), "-d", out]
+        subprocess.run(["javac", "-cp", os.path.join(BUILD, "bootstraps", "virga.jar"), "--release", "11",
+                        "-d", out]
                        + sorted(glob.glob(os.path.join(FOLDER, language, "**", "*.java"), recursive=True)),
                        check=True)
         return read_files(out)

@@ -5,6 +5,7 @@ import glob
 import io
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -18,7 +19,8 @@ SERVICE = "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSer
 
 def compile_all():
     with tempfile.TemporaryDirectory() as out:
-        subprocess.run(["javac", "-cp", os.path.join(BUILD, "bootstraps", "virga.jar"), "-d", out]
+        subprocess.run(["javac", "-cp", os.path.join(BUILD, "bootstraps", "virga.jar"), "--release", "11",
+                        "-d", out]
                        + sorted(glob.glob(os.path.join(SOURCES, "**", "*.java"), recursive=True)), check=True)
         paths = [path for path in glob.glob(os.path.join(out, "**"), recursive=True) if path.endswith(".class")]
         files = {os.path.relpath(path, out): open(path, "rb").read() for path in paths}
@@ -39,11 +41,11 @@ class JavaFunctions(unittest.TestCase):
     def tearDownClass(cls):
         cls.server.stop()
 
-    def make(self, handler, files=None, **options):
-        name = handler.replace(".", "-").replace("::", "_").replace("$", "_")
-        self.client.create_function(FunctionName=name, Runtime="java17", Role=ROLE, Handler=handler,
+    def make(self, handler, files=None, name=None, **options):
+        name = name or handler.replace(".", "-").replace("::", "_").replace("$", "_")
+        self.client.create_function(FunctionName=name, Role=ROLE, Handler=handler,
                                     Code={"ZipFile": zip_of({**self.files, **(files or {})})},
-                                    **{"MemorySize": 512, "Timeout": 20, **options})
+                                    **{"Runtime": "java17", "MemorySize": 512, "Timeout": 20, **options})
         return name
 
     def call(self, name, event=None, is_error=False):
@@ -96,6 +98,19 @@ class JavaFunctions(unittest.TestCase):
         error = self.call(self.make("samples.Base$Static"), {}, is_error=True)
         self.assertEqual((error["errorType"], error["errorMessage"]), (
             "java.lang.ExceptionInInitializerError", "Error loading class samples.Base$Static"))
+
+    def test_every_machine_that_is_there(self):
+        releases = []
+        for path in glob.glob("/usr/lib/jvm/*/release"):
+            with open(path, encoding="utf-8") as file:
+                releases.append(file.read())
+        versions = {re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', text).group(1) for text in releases}
+        known = sorted(versions & {"11", "17", "21", "25"})
+        self.assertTrue(known, releases)
+        for version in known:
+            name = self.make("samples.Methods::version", name="machine-" + version, Runtime="java" + version)
+            self.assertEqual(self.call(name), int(version))
+            self.assertNotRegex(self.log, "(?i)warning")
 
     def test_own_serializer(self):
         name = self.make("samples.Own::same", {SERVICE: "samples.Own"})

@@ -2,11 +2,12 @@
 What all languages have in common is in test_behaviours.py."""
 import base64
 import json
+import os
 import subprocess
 import unittest
 import urllib.request
 
-from server import ROLE, Server, wait_until, zip_of
+from server import ROLE, ROOT, VIRGA, Server, wait_until, zip_of
 
 APP = """
 require 'stringio'
@@ -88,6 +89,17 @@ class RubyFunctions(unittest.TestCase):
         body = answer["Payload"].read()
         self.assertEqual("FunctionError" in answer, is_error, (body, self.log))
         return body.decode()
+
+    def test_example(self):
+        def virga(*arguments):
+            return subprocess.run(
+                [VIRGA, *arguments], capture_output=True, timeout=60, check=True,
+                env={"PATH": "/usr/bin:/bin", "VIRGA_ENDPOINT": self.server.endpoint}).stdout.decode()
+
+        self.assertRegex(virga("deploy", os.path.join(ROOT, "examples/hello-ruby")),
+                         r"ruby\d\.\d, app\.lambda_handler")
+        answer = json.loads(virga("invoke", "hello-ruby", "--payload", '{"name": "Ruby"}'))
+        self.assertEqual(json.loads(answer["body"])["message"], "Hello, Ruby!")
 
     def test_class(self):
         self.assertEqual(json.loads(self.call(self.make("app.Shop::Desk.serve"), [1])), {"desk": [1], "same": True})

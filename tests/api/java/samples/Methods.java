@@ -40,6 +40,10 @@ public class Methods {
         return sum;
     }
 
+    public int version() {
+        return Runtime.version().feature();
+    }
+
     public void nothing() {}
 
     public String jar(String text) {
