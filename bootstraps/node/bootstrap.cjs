@@ -311,19 +311,20 @@ class Runtime {
     });
   }
 
-  async start() {
+  /* image: what the process was started to be copied as, or undefined. */
+  async start(image) {
     this.listen();
     this.channel.send(BOOTED, 0);
-    const kind = imageWanted();
-    if (process.env.VIRGA_DEBUG && !kind) return this.startDebugged(process.env.VIRGA_DEBUG);
-    const watch = kind ? new (require('./snapshot.cjs').Watch)(kind === '--snapstart') : null;
+    const isTemplate = image === '--template' || image === '--snapstart';
+    if (process.env.VIRGA_DEBUG && !isTemplate) return this.startDebugged(process.env.VIRGA_DEBUG);
+    if (isTemplate) new (require('./snapshot.cjs').Watch)(image === '--snapstart');
     let loaded;
     try {
       /* Code that awaits what can never come would end the process without a word. */
       this.onEmptyLoop = () => this.failInit(errors.nodeJsExit());
       loaded = await loadHandler(process.env.LAMBDA_TASK_ROOT || '/var/task', process.env._HANDLER);
       this.checkCallback(loaded);
-      if (watch !== null && !this.isEnding) await this.takeSnapshot(watch);
+      if (isTemplate && !this.isEnding) await this.takeSnapshot();
     } catch (error) {
       return this.failInit(error);
     }
@@ -357,17 +358,12 @@ class Runtime {
   }
 
   /* Ends the template; returns in its copies, once they know who they are. */
-  async takeSnapshot(watch) {
+  async takeSnapshot() {
     const { take, adopt } = require('./snapshot.cjs');
-    const copy = await take(watch, this.channel.fd, rehearse);
-    if (typeof copy === 'string') {
-      this.channel.send(SNAPSHOT, 0, copy);
-      process.reallyExit(0); // without what user code wants to do at an exit
-    }
-    const frame = this.channel.receive();
-    if (frame.type !== RESTORE) exit(1);
+    const copy = await take(this.channel.fd, rehearse);
+    const environment = endTemplate(this.channel, copy);
     try {
-      await adopt(watch, copy, frame.payload);
+      await adopt(copy, environment);
     } catch (error) {
       throw errors.wrap('Runtime.AfterRestoreError', error);
     }
@@ -553,11 +549,23 @@ async function rehearse() {
   logs.setRequestId(undefined);
 }
 
-/* Was this process started to be copied, and with what care? Hides it from user code. */
+/* What is this process started to be copied as? "--template": an initialised function, "--snapstart": the
+ * same, whatever its init does, "--boot": the booted language, nobody's yet. Hides it from user code. */
 function imageWanted() {
-  const found = ['--template', '--snapstart'].find((kind) => kind === process.argv[2]);
+  const found = ['--template', '--snapstart', '--boot'].find((kind) => kind === process.argv[2]);
   if (found) process.argv.splice(2, 1);
   return found;
+}
+
+/* In a template, where `copy` is a text: says so and ends. In a copy: the environment it is given. */
+function endTemplate(channel, copy) {
+  if (typeof copy === 'string') {
+    channel.send(SNAPSHOT, 0, copy);
+    process.reallyExit(0); // without what user code wants to do at an exit
+  }
+  const frame = channel.receive();
+  if (frame.type !== RESTORE) exit(1);
+  return frame.payload;
 }
 
 /* "AWS_Lambda_nodejs22.x" → 22 */
@@ -577,6 +585,17 @@ function setSearchPath() {
   require('module')._initPaths();
 }
 
-setSearchPath();
-logs.patchConsole();
-new Runtime(new Channel(3)).start();
+async function main() {
+  const channel = new Channel(3);
+  const image = imageWanted();
+  if (image === '--boot') {
+    const { boot, adopt } = require('./snapshot.cjs');
+    const copy = await boot(channel.fd, rehearse);
+    await adopt(copy, endTemplate(channel, copy));
+  }
+  setSearchPath();
+  logs.patchConsole();
+  return new Runtime(channel).start(image);
+}
+
+main();

@@ -1,6 +1,6 @@
 'use strict';
-/* Turns an initialised Node process into a template, and its copies into instances. Loaded only in the
- * throw-away instance that a snapshot is taken of; part of its copies from then on.
+/* Turns a Node process, initialised or just booted, into a template, and its copies into instances.
+ * Loaded only in the throw-away instance that a snapshot is taken of; part of its copies from then on.
  *
  * A copy goes on with everything that the template had: threads, event loop, compiled code. What must
  * differ is what was drawn from a source of randomness, or learned about this instance alone, before
@@ -21,7 +21,7 @@
 const crypto = require('crypto');
 const fs = require('fs');
 const { syncBuiltinESMExports } = require('module');
-const { hooks } = require('./loader.cjs');
+const { hooks, loadHandler } = require('./loader.cjs');
 
 const STREAM = 'AWS_LAMBDA_LOG_STREAM_NAME';
 const FD_IMAGE = 5;
@@ -30,6 +30,7 @@ const OLDEST = 18;
 const NEWEST = 24;
 const POOL_SIZE = 4; // libuv's, unless UV_THREADPOOL_SIZE says otherwise
 const UUIDS_AHEAD = 128; // what crypto.randomUUID draws at once
+const threads = fs.readdirSync('/proc/self/task').length; // without the pool, which starts when needed
 const PRELOADS = /(^|\s)(-r|--require|--import|--loader|--experimental-loader)(=|\s|$)/;
 
 /* ---------------------------------------------------------------- randomness that can be renewed */
@@ -60,6 +61,26 @@ function refill() {
   return stock[--left];
 }
 
+let watch = null; // the init that is under way or over; null: there is none
+
+/* Nothing is in stock while an init is watched, so each call comes by. */
+function observedDraw() {
+  if (watch === null || watch.isOver) return refill();
+  watch.note('Math.random');
+  return draw();
+}
+
+const { random } = {
+  random() {
+    return left > 0 ? stock[--left] : observedDraw();
+  },
+};
+
+function replaceRandom() {
+  crypto.randomFillSync(state);
+  Math.random = random;
+}
+
 function seed(bytes) {
   state.set(new Uint32Array(bytes, 0, state.length));
   left = 0;
@@ -77,9 +98,9 @@ class Watch {
     this.undo = [];
     this.hasUuids = false;
     this.workers = [];
-    this.threads = fs.readdirSync('/proc/self/task').length;
     process.on('worker', (worker) => this.workers.push(worker));
-    this.watchMath();
+    watch = this;
+    replaceRandom();
     this.watchCrypto();
     this.watchEnvironment();
     syncBuiltinESMExports();
@@ -102,22 +123,6 @@ class Watch {
     this.undo.push(() => {
       owner[name] = original;
     });
-  }
-
-  /* Nothing is in stock while the init is watched, so each call comes by. */
-  watchMath() {
-    const observed = () => {
-      if (this.isOver) return refill();
-      this.note('Math.random');
-      return draw();
-    };
-    const { random } = {
-      random() {
-        return left > 0 ? stock[--left] : observed();
-      },
-    };
-    crypto.randomFillSync(state);
-    Math.random = random;
   }
 
   watchCrypto() {
@@ -179,9 +184,7 @@ class Watch {
 /* ---------------------------------------------------------------- the snapshot */
 
 /* Why no snapshot can be taken, or null. */
-async function prepare(watch) {
-  const major = Number(process.versions.node.split('.')[0]);
-  if (major < OLDEST || major > NEWEST) return `node ${major} is not known to be copyable`;
+async function prepare() {
   const what = watch.stop();
   if (what !== null && !watch.isLenient) return `the init drew something unique: ${what}`;
   for (const { hook, args } of [...hooks.beforeSnapshot].reverse()) {
@@ -206,24 +209,42 @@ function collectGarbage() {
 
 /* Resolves in each copy, to what it is; in the template to the reason why there is no image, or "".
  * rehearse: lets the runtime do what it will do in a copy. */
-async function take(watch, controlFd, rehearse) {
+async function write(controlFd, rehearse) {
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < OLDEST || major > NEWEST) return `node ${major} is not known to be copyable`;
+  const snapshotter = require('./virga_snap.node');
+  const nobody = { pid: snapshotter.pid(), seed: crypto.randomBytes(16).buffer };
+  become(nobody, Buffer.from(`${STREAM}=template\0`));
+  await rehearse();
+  collectGarbage();
+  await nextTurn(); // what was closed closes
+  const pool = Number(process.env.UV_THREADPOOL_SIZE) || POOL_SIZE;
+  return snapshotter.take(FD_IMAGE, controlFd, threads + pool);
+}
+
+/* Of an initialised function; resolves as write(). */
+async function take(controlFd, rehearse) {
   try {
-    const why = await prepare(watch);
-    if (why !== null) return why;
-    const snapshotter = require('./virga_snap.node');
-    become(watch, { pid: snapshotter.pid(), seed: crypto.randomBytes(16).buffer }, Buffer.from(`${STREAM}=template\0`));
-    await rehearse();
-    collectGarbage();
-    await nextTurn(); // what was closed closes
-    const pool = Number(process.env.UV_THREADPOOL_SIZE) || POOL_SIZE;
-    return snapshotter.take(FD_IMAGE, controlFd, watch.threads + pool);
+    return (await prepare()) ?? (await write(controlFd, rehearse));
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/* Of the booted language, nobody's yet; resolves as write(). */
+async function boot(controlFd, rehearse) {
+  try {
+    replaceRandom();
+    await loadHandler('/var/runtime', 'errors.make'); // any module will do
+    await import('node:fs'); // the loader of ES modules
+    return await write(controlFd, rehearse);
   } catch (error) {
     return String(error);
   }
 }
 
 /* Gives the process its number, its environment (NAME=value and a NUL each) and its randomness. */
-function become(watch, { pid, seed: bytes }, environment) {
+function become({ pid, seed: bytes }, environment) {
   const descriptor = Object.getOwnPropertyDescriptor(process, 'pid');
   Object.defineProperty(process, 'pid', { ...descriptor, value: pid });
   for (const item of environment.toString('utf8').split('\0').slice(0, -1)) {
@@ -232,13 +253,15 @@ function become(watch, { pid, seed: bytes }, environment) {
   }
   seed(bytes);
   /* All of them are drawn again on the way round. */
-  for (let i = 0; watch.hasUuids && i < UUIDS_AHEAD; i++) crypto.randomUUID();
+  for (let i = 0; watch?.hasUuids && i < UUIDS_AHEAD; i++) crypto.randomUUID();
 }
 
-/* What a copy does first. copy: of take(). environment: what is this instance's own. Rejects with
- * what a hook throws. */
-async function adopt(watch, copy, environment) {
-  become(watch, copy, environment);
+/* What a copy does first. copy: of take() or boot(). environment: what is this instance's own, of a
+ * copy of boot() all there is. Rejects with what a hook throws. */
+async function adopt(copy, environment) {
+  if (watch === null) for (const name of Object.keys(process.env)) delete process.env[name];
+  become(copy, environment);
+  if (watch === null) process.chdir(process.env.LAMBDA_TASK_ROOT);
   await nextTurn(); // the loop's clock stands where the template's stood
   for (const { hook, args } of hooks.afterRestore) await hook(...args);
 }
@@ -247,4 +270,4 @@ function nextTurn() {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-module.exports = { Watch, take, adopt };
+module.exports = { Watch, take, boot, adopt };

@@ -62,14 +62,22 @@ static struct str key_put(char text[KEY_MAX], const struct function_spec *spec)
 {
     int n =
         snprintf(text, KEY_MAX, STR_FMT ":" STR_FMT, STR_ARG(spec->arn), STR_ARG(spec->version));
+    if (spec->is_runtime_alone)
+        n += snprintf(text + n, KEY_MAX - (size_t) n, ":%u", spec->memory_mb);
     assert(n > 0 && n < KEY_MAX); /* AWS bounds ARNs far below */
     return str_of(text, (size_t) n);
 }
 
-/* The booted language of the function, as far as finding its image needs it. */
+/* The booted language of the function, as far as finding its image needs it. Node sizes its heap
+ * when it boots. */
 static struct function_spec boot_key(const struct function_spec *spec)
 {
-    return (struct function_spec){.arn = STR("booted:python"), .version = spec->account};
+    bool is_node = spec->kind == RUNTIME_NODE;
+    return (struct function_spec){.arn = is_node ? STR("booted:node") : STR("booted:python"),
+                                  .version = spec->account,
+                                  .kind = spec->kind,
+                                  .memory_mb = is_node ? spec->memory_mb : BOOT_MEMORY_MB,
+                                  .is_runtime_alone = true};
 }
 
 static void count(unsigned *counter, int change)
@@ -285,14 +293,11 @@ static struct function_spec *boot_spec_new(const struct function_spec *model)
     spec->account = str_of(mem_copy(model->account.ptr, model->account.len), model->account.len);
     spec->version = spec->account;
     spec->name = spec->region = spec->handler = spec->log_group = STR("-");
-    spec->runtime_id = STR("python3");
-    spec->kind = RUNTIME_PYTHON;
-    spec->memory_mb = BOOT_MEMORY_MB;
+    spec->runtime_id = spec->kind == RUNTIME_NODE ? STR("nodejs") : STR("python3");
     spec->timeout_ms = BOOT_TIMEOUT_MS;
     spec->tmp_bytes = BOOT_TMP_BYTES;
     spec->code_fd = -1;
     spec->reserved_concurrency = -1;
-    spec->is_runtime_alone = true;
     return spec;
 }
 

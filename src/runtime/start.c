@@ -440,8 +440,9 @@ int start_restore(struct buf *out, const char *log_stream, struct err *err)
 /* What the loader, the C library and the interpreter read once, when they start. */
 static bool is_read_at_boot(struct str name)
 {
-    static const char *const prefixes[] = {"LD_", "GLIBC_",  "MALLOC_", "LANG",
-                                           "LC_", "LOCPATH", "PYTHON"};
+    static const char *const prefixes[] = {"LD_", "GLIBC_",   "MALLOC_", "LANG",
+                                           "LC_", "LOCPATH",  "PYTHON",  "NODE_",
+                                           "UV_", "OPENSSL_", "ICU_"};
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
         if (str_starts(name, str_from(prefixes[i])))
             return true;
@@ -453,7 +454,8 @@ bool start_can_boot_early(const struct function_spec *spec)
     for (size_t i = 0; i < spec->env_count; i++)
         if (is_read_at_boot(spec->env[i].name))
             return false;
-    return spec->kind == RUNTIME_PYTHON && spec->interpreter == NULL;
+    bool can_boot = spec->kind == RUNTIME_PYTHON || spec->kind == RUNTIME_NODE;
+    return can_boot && spec->interpreter == NULL;
 }
 
 int start_booted(struct buf *out, const struct function_spec *spec, const char *log_stream,

@@ -212,7 +212,7 @@ exports.handler = async (event) => {
         self.client.get_waiter("published_version_active").wait(
             FunctionName="snapstart", Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
         answers = self.burst("snapstart:1", 6, {"sleep": 500})
-        self.assertGreaterEqual(self.restored(answers), 4, answers)
+        self.assertGreaterEqual(self.restored(answers), 2, answers)
         self.assertEqual(len({str(payload[0]) for payload, _, _ in answers}), 1)  # the owner's business
         values = [value for payload, _, _ in answers for value in payload[1:]]
         self.assertEqual(len(set(values)), len(values))  # also what Node had in stock
