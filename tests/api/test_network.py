@@ -112,8 +112,11 @@ class Network(unittest.TestCase):
         wait_until(lambda: self.taps_of(egress[0]) <= 2, "old networks are given back")  # one for a booted one
 
     def name_of(self, pid):
-        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
-            return file.read().strip()
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                return file.read().strip()
+        except OSError:
+            return ""  # it has ended
 
     def taps_of(self, pid):
         targets = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
