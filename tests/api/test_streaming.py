@@ -6,7 +6,7 @@ import os
 import signal
 import unittest
 
-from server import ROLE, Server, python_function, wait_until, zip_of
+from server import BUILD, ROLE, Server, python_function, wait_until, zip_of
 from streams import Answer, Events
 
 APP = r"""
@@ -258,7 +258,8 @@ def handler(event, context):
             # The function is held up: memory of the server stays bounded while nobody reads.
             before = self.memory()
             self.settle()
-            self.assertLess(self.memory() - before, 4 << 20)
+            if "asan" not in BUILD:  # which keeps what is freed
+                self.assertLess(self.memory() - before, 4 << 20)
             rest = answer.all()
             self.assertEqual(rest[1], {})
 
