@@ -98,9 +98,20 @@ static int read_pseudo(struct http_head *head, struct str name, struct str value
     return 0;
 }
 
+/* nghttp2 refuses it, too; but a second Host would come in this way. */
+static bool has_upper_case(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] >= 'A' && name.ptr[i] <= 'Z')
+            return true;
+    return false;
+}
+
 static int read_field(struct http_head *head, struct str name, struct str value, struct err *err)
 {
     uint64_t length;
+    if (has_upper_case(name))
+        return err_say(err, -400, "a field name is not in lower case");
     if (str_eq(name, STR("host"))) {
         if (head->host.ptr != NULL && !str_eq_nocase(head->host, value))
             return err_say(err, -400, "Host is not :authority");

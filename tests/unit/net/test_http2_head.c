@@ -60,6 +60,7 @@ static void what_http1_refuses_is_refused_here(void **state)
         {-400, {USUAL, {":path", "http://elsewhere/"}}},
         {-400, {USUAL, {":path", "/"}, {":other", "x"}}},
         {-400, {USUAL, {":path", "/"}, {"host", "b"}}},
+        {-400, {USUAL, {":path", "/"}, {"Host", "b"}}},
         {-400, {USUAL, {":path", "/"}, {"content-length", "+1"}}},
         {-400, {USUAL, {":path", "/"}, {"content-length", "1"}, {"content-length", "1"}}},
         {-417, {USUAL, {":path", "/"}, {"expect", "more"}}},
