@@ -154,10 +154,10 @@ static void become(const struct start_header *header, uint32_t which)
 }
 
 /* End of file on control socket and log means that the programs' side has closed them. */
-static void close_inherited(long signals)
+static void close_inherited(void)
 {
     for (int fd = 0; fd <= START_FD_EXTRA; fd++)
-        if (fd != FD_STATUS && fd != signals)
+        if (fd != FD_STATUS)
             (void) sys3(__NR_close, fd, 0, 0);
 }
 
@@ -231,6 +231,19 @@ static void take_signals(int fd)
         reap();
 }
 
+/* Made before any program runs, which might take from us the right to open files (prlimit), and out
+ * of the way of START_FD_EXTRA. Negative: no. */
+static long open_signals(void)
+{
+    long low =
+        sys4(__NR_signalfd4, -1, (long) &watched, sizeof watched, INIT_O_NONBLOCK | INIT_O_CLOEXEC);
+    if (low < 0)
+        return low;
+    long fd = sys3(__NR_fcntl, low, INIT_F_DUPFD_CLOEXEC, START_FD_EXTRA + 1);
+    (void) sys3(__NR_close, low, 0, 0);
+    return fd;
+}
+
 void init_main(void);
 void init_main(void)
 {
@@ -239,14 +252,13 @@ void init_main(void)
     if (sys3(__NR_fcntl, FD_STATUS, INIT_F_SETFD, INIT_FD_CLOEXEC) < 0 ||
         sys4(__NR_rt_sigprocmask, INIT_SIG_SETMASK, (long) &watched, 0, sizeof watched) < 0)
         sys_exit(EXIT_NO_START);
+    long signals = open_signals();
+    if (signals < 0)
+        sys_exit(EXIT_NO_START);
     say(STATUS_READY, 0, 0);
     int has_program = start_one();
     if (has_program)
-        close_inherited(-1);
-    long signals =
-        sys4(__NR_signalfd4, -1, (long) &watched, sizeof watched, INIT_O_NONBLOCK | INIT_O_CLOEXEC);
-    if (signals < 0)
-        sys_exit(EXIT_NO_START);
+        close_inherited();
     for (;;) {
         static struct pollfd waits[2];
         waits[0] = (struct pollfd){.fd = (int) signals, .events = POLLIN};
@@ -258,7 +270,7 @@ void init_main(void)
         if (n > 0 && waits[1].revents != 0 && !is_ending) { /* Signals may have begun it. */
             has_program = start_one();
             if (has_program)
-                close_inherited(signals);
+                close_inherited();
         }
     }
 }

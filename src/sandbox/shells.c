@@ -53,7 +53,7 @@ static struct slot *shell_find(struct spawner_process *sp, uint64_t tmp_bytes_or
 {
     for (unsigned i = 0; sp->shell_count > 0 && i < sp->slot_total; i++) {
         struct slot *slot = &sp->slots[i];
-        if (slot->state == SLOT_SHELL && slot->is_shell &&
+        if (slot->state == SLOT_SHELL && slot->is_shell && !slot->is_doomed &&
             (tmp_bytes_or_0 == 0 || slot->tmp.bytes == tmp_bytes_or_0))
             return slot;
     }
@@ -62,6 +62,7 @@ static struct slot *shell_find(struct spawner_process *sp, uint64_t tmp_bytes_or
 
 static void shell_discard(struct slot *slot)
 {
+    slot->is_doomed = true;
     (void) cgroup_kill(&slot->cgroup, NULL); /* Fails only when it has ended already. */
 }
 

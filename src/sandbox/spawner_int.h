@@ -29,6 +29,7 @@ struct slot {
     unsigned status_records;
     bool is_shell; /* from its beginning until it is given away */
     bool has_egress;
+    bool is_doomed; /* a shell that was killed, until its end is seen */
     bool was_live, was_started, has_result, was_ended_said;
     struct wire_event last; /* FAILED or GONE, being filled */
 };
