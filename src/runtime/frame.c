@@ -1,6 +1,6 @@
 /* The framed fast path's bytes: see frame.h for the format.
  *
- * Nothing here touches a descriptor: instance.c reads and writes, tests and the fuzzer feed bytes
+ * Nothing here touches a descriptor: channel.c reads and writes, tests and the fuzzer feed bytes
  * cut anywhere. The reader trusts nothing: the type must be one that an instance may send, the
  * reserved fields must be zero, empty frames must be empty. What it cannot know (order, seq) is
  * checked by the instance's state machine. */

@@ -2,8 +2,8 @@
 /* What the files of src/runtime share: a home, an instance, and who tells whom what.
  *
  *   runtime.c   homes, the public interface, from and to other loops
- *   sched.c     who runs what (pure)
- *   instance.c  one instance: its life, timers and verdicts
+ *   sched_*.c   who runs what (pure), see sched_int.h
+ *   instance_*.c  one instance: its life, timers and verdicts, see instance_int.h
  *   stream.c    streamed answers, on their way to who called
  *   ending.c    how an invocation ends
  *   api.c       the Runtime API of one instance, over HTTP
@@ -110,9 +110,9 @@ struct instance {
     enum copied_from { COPIED_FROM_NOTHING, COPIED_FROM_BOOT, COPIED_FROM_SNAPSHOT } copied_from;
     bool is_booted;  /* said so; not said by copies of a snapshot */
     bool is_used;    /* had its first invocation */
-    bool is_replied; /* BUSY: the answer is in the invocation, which ends soon, see instance.c */
+    bool is_replied; /* BUSY: the answer is in the invocation, which ends soon, see reply() */
     bool is_last;    /* announced to end after this answer */
-    bool is_retry;   /* init runs inside an invocation's time, see instance.c */
+    bool is_retry;   /* init runs inside an invocation's time, see instance_start.c */
     bool is_ending;  /* ends on its own: the verdict needs its exit status, do not kill yet */
     bool is_killed;  /* the spawner was asked */
 
@@ -123,7 +123,7 @@ struct instance {
     bool has_program_ended; /* extensions live on */
 };
 
-/* instance.c */
+/* instance.c, _effects.c, _start.c, _answer.c */
 extern const struct sched_effects instance_effects;
 void instance_made(struct instance *inst, const struct sandbox_event *event);
 void instance_failed(struct instance *inst, const struct sandbox_event *event);

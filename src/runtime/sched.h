@@ -34,7 +34,7 @@ enum slot_state {
 
 /* The scheduler's part of an instance; instance.h embeds it first. */
 struct slot {
-    enum slot_state state;           /* written by sched.c only */
+    enum slot_state state;           /* written by sched_slot.c only */
     struct function_spec *spec;      /* counted; what the instance was made for */
     struct sched_function *function; /* borrowed; lives while it has slots */
     struct invocation *invocation;   /* borrowed; SLOT_BUSY, perhaps SLOT_STOPPING */

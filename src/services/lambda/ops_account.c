@@ -2,7 +2,7 @@
  *
  * A reservation takes concurrency away from all other functions of the account, of which AWS keeps
  * UNRESERVED_MIN for them. It is part of the specification that the loops have: the scheduler
- * enforces it (runtime/sched.c), from the answer on. */
+ * enforces it (runtime/sched_books.c), from the answer on. */
 #include "services/lambda/lambda.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"

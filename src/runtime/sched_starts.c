@@ -1,0 +1,108 @@
+/* What is started for calls that wait, and what has to go for it.
+ *
+ * For each queued invocation without a starting instance one is started, as long as the host has
+ * room (instances_max and the memory budget, instances that are being stopped included). At the
+ * limit the idle instance that costs the least to do without (budget.h), of any function, is
+ * stopped, one for each start that waits. A function that waits for room is on the `hungry` list,
+ * served in order, one start per turn, so that a burst on one function does not starve the others.
+ */
+#include "runtime/sched_int.h"
+
+/* Instances that what waits would like to have started. */
+static size_t wanted_instances(const struct sched_function *function)
+{
+    size_t impatient = function->waiting.len - function->patient;
+    return impatient > function->starting ? impatient - function->starting : 0;
+}
+
+bool starts_are_wanted(const struct sched_function *function)
+{
+    return wanted_instances(function) > 0;
+}
+
+void starts_note(struct sched *sched, struct sched_function *function)
+{
+    if (starts_are_wanted(function) && !list_is_linked(&function->hungry))
+        list_push_back(&sched->hungry, &function->hungry);
+}
+
+uint64_t starts_memory_guess(const struct sched_function *function)
+{
+    return budget_guess(function->memory_bytes, function->spec->memory_mb);
+}
+
+static bool has_room(const struct sched *sched, const struct sched_function *function)
+{
+    return sched->instances < sched->config.instances_max &&
+           budget_has_room(&sched->budget, starts_memory_guess(function));
+}
+
+/* The idle instance that costs the least to do without. */
+static struct slot *least_worth(const struct sched *sched)
+{
+    struct slot *found = NULL;
+    double least = 0;
+    int64_t now = exec_now_us(sched->config.exec);
+    LIST_FOR_EACH (&sched->idle, node) {
+        struct slot *slot = CONTAINER_OF(node, struct slot, all_idle);
+        double worth = budget_worth(&slot->memory, now - slot->idle_since_us);
+        if (found == NULL || worth < least) {
+            found = slot;
+            least = worth;
+        }
+    }
+    return found;
+}
+
+/* Ends idle instances for what is hungry: as many as it wants, or as many bytes as the first needs.
+ */
+static void make_room(struct sched *sched)
+{
+    const struct sched_function *first =
+        CONTAINER_OF(list_first(&sched->hungry), struct sched_function, hungry);
+    bool is_full = sched->instances >= sched->config.instances_max;
+    size_t missing = 0;
+    LIST_FOR_EACH (&sched->hungry, node) {
+        const struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
+        missing += wanted_instances(function);
+        if (missing > sched->stopping || !is_full)
+            break;
+    }
+    for (; is_full && missing > sched->stopping && !list_is_empty(&sched->idle); missing--)
+        slot_stop(sched, least_worth(sched));
+    while (budget_missing(&sched->budget, starts_memory_guess(first)) > 0 &&
+           !list_is_empty(&sched->idle))
+        slot_stop(sched, least_worth(sched));
+}
+
+void starts_keep_budget(struct sched *sched)
+{
+    while (budget_missing(&sched->budget, 0) > 0 && !list_is_empty(&sched->idle))
+        slot_stop(sched, least_worth(sched));
+}
+
+void starts_balance(struct sched *sched)
+{
+    for (struct list_node *node; (node = list_first(&sched->hungry)) != NULL;) {
+        struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
+        if (starts_are_wanted(function) && !has_room(sched, function))
+            break;
+        list_remove(&sched->hungry, node);
+        if (!starts_are_wanted(function))
+            continue;
+        sched->config.effects->start(sched->config.arg, function->spec);
+        starts_note(sched, function);
+    }
+    if (!list_is_empty(&sched->hungry))
+        make_room(sched);
+}
+
+void starts_prewarm(struct sched *sched, struct sched_function *function)
+{
+    if (sched->is_draining || function->is_removed || function->slots > 0 ||
+        !has_room(sched, function) || !list_is_empty(&sched->hungry))
+        return;
+    function->is_prewarming = true;
+    sched->config.effects->start(sched->config.arg, function->spec);
+    function->is_prewarming = false;
+}
