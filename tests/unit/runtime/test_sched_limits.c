@@ -1,0 +1,165 @@
+/* The scheduler's limits: concurrency, the queue, the host's instances and memory. */
+#include "sched_world.h"
+
+/* Calls the function that often; the last one. */
+static struct invocation *calls(struct world *w, struct function_spec *spec, int count)
+{
+    for (; count > 1; count--)
+        assert_int_equal(call(w, spec)->result, INVOCATION_OK);
+    return call(w, spec);
+}
+
+static void limits_throttle_with_awss_reasons(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.account = 5});
+    struct function_spec *r = reserved(w, "r", 2), *s = function(w, "s");
+    sched_function_changed(&w->sched, r->arn, r);
+    assert_throttled(calls(w, s, 4), THROTTLE_CONCURRENT); /* 5 less 2 reserved leave 3 */
+    assert_throttled(calls(w, r, 3), THROTTLE_RESERVED_FUNCTION);
+    assert_throttled(call(w, reserved(w, "n", 0)), THROTTLE_RESERVED_FUNCTION);
+    assert_int_equal(w->started, 5);
+    world_end(w);
+}
+
+static void versions_share_their_functions_reservation(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.account = 6});
+    struct function_spec *latest = reserved(w, "r", 2), *one = reserved(w, "r", 2);
+    one->version = STR("1");
+    sched_function_changed(&w->sched, latest->arn, latest);
+    sched_function_changed(&w->sched, one->arn, one);
+    (void) call(w, latest);
+    assert_throttled(calls(w, one, 2), THROTTLE_RESERVED_FUNCTION);
+    assert_throttled(calls(w, function(w, "s"), 5), THROTTLE_CONCURRENT); /* 2 of 6, once */
+    world_end(w);
+}
+
+static void a_full_queue_throttles(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.instances = 1, .queue = 2});
+    struct function_spec *f = function(w, "f");
+    struct fake *fake = busy(w, f);
+    const struct invocation *last = calls(w, f, 2);
+    assert_throttled(call(w, f), THROTTLE_CONCURRENT);
+    assert_int_equal(w->started, 1);
+    answer(w, fake);
+    answer(w, fake);
+    assert_ptr_equal(fake->slot.invocation, last);
+    world_end(w);
+}
+
+static void a_full_host_evicts_the_oldest_idle_instance(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.instances = 2});
+    struct function_spec *f = function(w, "f"), *g = function(w, "g");
+    struct fake *first = busy(w, f), *second = busy(w, f);
+    answer(w, second);
+    pass(w, SECOND);
+    answer(w, first);
+    const struct invocation *c = call(w, g);
+    assert_int_equal(second->slot.state, SLOT_STOPPING);
+    assert_int_equal(first->slot.state, SLOT_IDLE);
+    assert_int_equal(w->started, 2);
+    gone(w, second);
+    assert_int_equal(w->started, 3);
+    assert_ptr_equal(ready(w, 1)->slot.invocation, c);
+    world_end(w);
+}
+
+static void a_busy_host_gives_room_when_an_instance_is_free(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.instances = 1});
+    struct function_spec *f = function(w, "f"), *g = function(w, "g");
+    struct fake *fake = busy(w, f);
+    struct invocation *b = call(w, g);
+    assert_int_equal(w->stopped, 0);
+    answer(w, fake);
+    assert_int_equal(w->stopped, 1);
+    gone(w, fake);
+    answer(w, ready(w, 0));
+    assert_int_equal(b->run_us, 1);
+    world_end(w);
+}
+
+/* Three functions, an idle instance of each, of which two fit beside another one. */
+static struct world *memory_world(struct function_spec *specs[3])
+{
+    struct world *w = world_new((struct world_limits){.memory_mb = 300});
+    static const char *const names[] = {"f", "g", "h"};
+    for (size_t i = 0; i < 3; i++) {
+        specs[i] = function(w, names[i]);
+        (void) call(w, specs[i]);
+        pass(w, i == 1 ? SECOND : SECOND / 100); /* g is the one that starts slowly */
+        struct fake *fake = ready(w, i);
+        measure(w, fake, 90);
+        answer(w, fake);
+    }
+    assert_int_equal(w->stopped, 0);
+    return w;
+}
+
+static void a_host_short_of_memory_evicts_what_costs_least(void **state)
+{
+    (void) state;
+    struct function_spec *specs[3];
+    struct world *w = memory_world(specs);
+    (void) call(w, specs[2]); /* takes the idle one of its own */
+    assert_int_equal(w->stopped, 0);
+    (void) call(w, specs[2]); /* wants another one: 90 MB, as it is known */
+    assert_int_equal(w->started, 3);
+    assert_int_equal(w->stopped, 1);
+    assert_int_equal(w->fakes[0].slot.state, SLOT_STOPPING); /* quick to start, as old as g */
+    assert_true(slot_state_is_idle(w->fakes[1].slot.state));
+    gone(w, &w->fakes[0]);
+    assert_int_equal(w->started, 4);
+    world_end(w);
+}
+
+static void an_instance_that_grows_sends_idle_ones_away(void **state)
+{
+    (void) state;
+    struct function_spec *specs[3];
+    struct world *w = memory_world(specs);
+    struct fake *fake = busy(w, specs[2]);
+    measure(w, fake, 180);
+    assert_int_equal(w->stopped, 1);
+    measure(w, fake, 250);
+    assert_int_equal(w->stopped, 2);
+    measure(w, fake, 900); /* its own limit bounds it, nothing else */
+    assert_int_equal(fake->slot.state, SLOT_BUSY);
+    world_end(w);
+}
+
+static void one_instance_may_always_run(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.memory_mb = 10});
+    struct function_spec *f = function(w, "f");
+    (void) calls(w, f, 2);
+    assert_int_equal(w->started, 1);
+    struct fake *fake = ready(w, 0);
+    answer(w, fake);
+    answer(w, fake); /* b has waited for it */
+    assert_int_equal(w->done, 2);
+    world_end(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits_throttle_with_awss_reasons),
+        cmocka_unit_test(versions_share_their_functions_reservation),
+        cmocka_unit_test(a_full_queue_throttles),
+        cmocka_unit_test(a_full_host_evicts_the_oldest_idle_instance),
+        cmocka_unit_test(a_busy_host_gives_room_when_an_instance_is_free),
+        cmocka_unit_test(a_host_short_of_memory_evicts_what_costs_least),
+        cmocka_unit_test(an_instance_that_grows_sends_idle_ones_away),
+        cmocka_unit_test(one_instance_may_always_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
