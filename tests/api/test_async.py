@@ -5,7 +5,7 @@ import unittest
 
 import botocore.exceptions
 
-from server import Server, python_function, wait_until
+from server import Server, ServerTest, python_function, wait_until
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 # One instance at a time (the tests reserve a concurrency of 1), so /tmp is the function's memory.
@@ -23,16 +23,8 @@ def handler(event, context):
 """
 
 
-class AsyncTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server("--async-retry", "60")
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
+class AsyncTest(ServerTest):
+    OPTIONS = ("--async-retry", "60")
 
     def function(self, name):
         python_function(self.client, name, COUNTS)

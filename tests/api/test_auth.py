@@ -7,8 +7,7 @@ import unittest
 
 import botocore.exceptions
 
-from interop import keys_of
-from server import Server
+from server import Server, ServerTest
 from signing import Signed
 
 
@@ -165,18 +164,13 @@ CASES = [
 ]
 
 
-class AuthTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(dev=False)
-        cls.key, cls.secret = keys_of(cls.server)
+class AuthTest(ServerTest):
+    dev = False
 
     @classmethod
-    def tearDownClass(cls):
-        try:
-            cls.server.stop()
-        finally:
-            cls.server.remove()
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.key, cls.secret = cls.server.root_key
 
     def refused(self, status, code, **credentials):
         options = {"key": self.key, "secret": self.secret, **credentials}
@@ -254,7 +248,7 @@ class AuthTest(unittest.TestCase):
     def test_a_second_start_keeps_the_key_and_its_silence(self):
         server = Server(dev=False)
         try:
-            key, secret = keys_of(server)
+            key, secret = server.root_key
             server.stop()
             server.start()
             self.assertNotIn("AWS_SECRET_ACCESS_KEY", "".join(server.banner))

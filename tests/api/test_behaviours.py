@@ -284,7 +284,7 @@ class Behaviours:
         answer = client.invoke(FunctionName=name, InvocationType="Event",
                                Payload=json.dumps({"do": "print", "lines": ["done later"]}))
         self.assertEqual(answer["StatusCode"], 202)
-        wait_until(lambda: "done later\n" in self.events(name), "the invocation")
+        wait_until(lambda: "done later\n" in server.messages(name), "the invocation")
 
     def test_instances_are_apart(self):
         name = self.make("apart", MemorySize=1769)
@@ -421,19 +421,11 @@ class Behaviours:
         self.assertIn(LINE + " 99", self.log)
         self.assertNotIn("START", self.log)
 
-    def events(self, name):
-        logs = server.client("logs")
-        try:
-            found = logs.filter_log_events(logGroupName="/aws/lambda/" + name)["events"]
-        except logs.exceptions.ResourceNotFoundException:
-            return []
-        return [event["message"] for event in found]
-
     def test_events_of_the_log(self):
         name = self.make("log")
         self.do("event", name, text="one\ntwo")
-        wait_until(lambda: any("REPORT" in event for event in self.events(name)), "the log")
-        events = self.events(name)
+        wait_until(lambda: any("REPORT" in event for event in server.messages(name)), "the log")
+        events = server.messages(name)
         self.assertTrue(events[0].startswith("INIT_START Runtime Version: "), events)
         starting = [n for n, event in enumerate(events) if "said while starting" in event]
         self.assertEqual(len(starting), 1)

@@ -20,23 +20,18 @@ def handler(event, context):
 SCRATCH = {"MALLOC_ARENA_MAX": "1"}  # read when a process starts: such a function boots by itself
 
 
-class BootedTest(unittest.TestCase):
+class BootedTest(server.ServerTest):
+    OPTIONS = ("--snapshots", "off")
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
-        cls.server = server.Server("--snapshots", "off")
+        super().setUpClass()
         cls.client = cls.server.client(key="111111111111")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.server.stop()
-        cls.server.remove()
+        cls.addClassCleanup(cls.client.close)
 
     def booted_early(self):
-        with urllib.request.urlopen(self.server.endpoint + "/_virga/health") as answer:
-            return json.load(answer)["snapshots"]["bootedEarly"]
+        return self.server.health()["snapshots"]["bootedEarly"]
 
     def wait_for_boot(self, account="111111111111"):
         server.wait_until(lambda: f'msg="runtime booted in advance" runtime=python3 account={account} '

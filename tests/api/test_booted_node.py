@@ -2,7 +2,6 @@
 import base64
 import json
 import unittest
-import urllib.request
 
 import server
 
@@ -23,23 +22,13 @@ export const handler = async () => [text.length > 0, Math.random(), Math.random(
 SCRATCH = {"NODE_OWN": "1"}  # read when a process starts: such a function boots by itself
 
 
-class BootedNodeTest(unittest.TestCase):
+class BootedNodeTest(server.ServerTest):
     maxDiff = None
 
-    @classmethod
-    def setUpClass(cls):
-        cls.server = server.Server("--snapshots", "off")
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.server.stop()
-        cls.server.remove()
+    OPTIONS = ("--snapshots", "off")
 
     def booted_early(self):
-        with urllib.request.urlopen(self.server.endpoint + "/_virga/health") as answer:
-            return json.load(answer)["snapshots"]["bootedEarly"]
+        return self.server.health()["snapshots"]["bootedEarly"]
 
     def wait_for_boots(self, number):
         text = 'msg="runtime booted in advance" runtime=nodejs '

@@ -10,13 +10,13 @@ import tempfile
 import time
 import unittest
 
-from server import ROLE, ROOT, VIRGA, Server, zip_of
+from server import ROLE, ROOT, VIRGA, ServerTest, zip_of
 
 FOLDER = os.path.join(ROOT, "bootstraps", "c")
 WAYS = {"frames": {}, "http": {"VIRGA_RUNTIME_FD": ""}}
 
 
-class Functions(unittest.TestCase):
+class Functions(ServerTest):
     @classmethod
     def setUpClass(cls):
         with tempfile.TemporaryDirectory() as folder:
@@ -26,14 +26,9 @@ class Functions(unittest.TestCase):
                            + glob.glob(FOLDER + "/*.c"), check=True)
             with open(program, "rb") as file:
                 cls.code = zip_of({"bootstrap": file.read()})
-        cls.server = Server()
-        cls.client = cls.server.client()
+        super().setUpClass()
         for way, env in WAYS.items():
             cls.make(way, Environment={"Variables": {"WAY": way, **env}})
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
 
     @classmethod
     def make(cls, name, **options):

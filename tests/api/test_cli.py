@@ -9,24 +9,19 @@ import unittest
 
 from PIL import Image
 
-from server import CLIENT_ENVIRONMENT, ROLE, ROOT, Server, VIRGA, zip_of
+from server import CLIENT_ENVIRONMENT, ROLE, ROOT, ServerTest, VIRGA, zip_of
 
 EXAMPLES = os.path.join(ROOT, "examples")
 SAYS = "def handler(event, context):\n    return '{}'\n"
 FAILING = "def handler(event, context):\n    raise KeyError('k')\n"
 
 
-class CliTest(unittest.TestCase):
+class CliTest(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        super().setUpClass()
         cls.folder = tempfile.TemporaryDirectory(prefix="virga-test-cli-")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-        cls.server.stop()
-        cls.server.remove()
+        cls.addClassCleanup(cls.folder.cleanup)
 
     def file(self, name, content):
         path = os.path.join(self.folder.name, name)

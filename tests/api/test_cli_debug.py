@@ -12,7 +12,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from server import Server, VIRGA, python_function, wait_until, zip_of, ROLE
+from server import Server, ServerTest, VIRGA, python_function, wait_until, zip_of, ROLE
 
 PYTHON = """total = 0
 for i in range(3):
@@ -121,17 +121,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Debug(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
-
+class Debug(ServerTest):
     def virga(self, *arguments, server=None):
         return subprocess.Popen(
             [VIRGA, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from server import Server, VIRGA, python_function
+from server import ServerTest, VIRGA, python_function
 
 COMMANDS = re.findall(r"(?m)^  (\w+) +\S", subprocess.run(
     [VIRGA, "help"], capture_output=True, text=True, timeout=20, check=True).stdout)
@@ -63,17 +63,12 @@ class Manual(unittest.TestCase):
                 self.assertRegex(line, r"^\.(TH|SH|SS|TP|PP|B|I|BR|BI|RI|IR|nf|fi)\b")
 
 
-class Completion(unittest.TestCase):
+class Completion(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        super().setUpClass()
         for name in ("alpha", "alpine", "beta"):
             python_function(cls.server.client(), name, "def handler(e, c):\n    return 1\n")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
 
     def words(self, *line):
         """What bash offers for the last word of the line."""

@@ -8,7 +8,7 @@ import threading
 import unittest
 import urllib.request
 
-from server import Server, VIRGA, python_function, wait_until
+from server import ServerTest, VIRGA, python_function, wait_until
 
 SOURCE = """
 import time
@@ -20,17 +20,7 @@ def handler(event, context):
 """
 
 
-class Logs(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
-
+class Logs(ServerTest):
     def environment(self):
         return {"PATH": "/usr/bin:/bin", "VIRGA_ENDPOINT": self.server.endpoint}
 

@@ -1,32 +1,24 @@
 """The command line against a server that wants signatures."""
 import json
 import os
-import re
 import subprocess
 import tempfile
 import unittest
 
-from server import Server, VIRGA
+from server import ServerTest, VIRGA
 
 SOURCE = "def handler(event, context):\n    return event\n"
 
 
-class SignedTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(dev=False)
-        cls.folder = tempfile.TemporaryDirectory(prefix="virga-test-signed-")
-        text = "".join(cls.server.banner)
-        cls.keys = {name: re.search(rf"{name}=(\S+)", text).group(1)
-                    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+class SignedTest(ServerTest):
+    dev = False
 
     @classmethod
-    def tearDownClass(cls):
-        try:
-            cls.folder.cleanup()
-            cls.server.stop()
-        finally:
-            cls.server.remove()
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = tempfile.TemporaryDirectory(prefix="virga-test-signed-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.variables = dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), cls.server.root_key))
 
     def virga(self, *arguments, code=0, **environment):
         done = subprocess.run(
@@ -40,22 +32,22 @@ class SignedTest(unittest.TestCase):
         os.makedirs(folder)
         with open(os.path.join(folder, "handler.py"), "w", encoding="utf-8") as file:
             file.write(SOURCE)
-        self.virga("deploy", folder, **self.keys)
-        out, _ = self.virga("invoke", "signed", "--payload", '{"a": [1, "ü"]}', **self.keys)
+        self.virga("deploy", folder, **self.variables)
+        out, _ = self.virga("invoke", "signed", "--payload", '{"a": [1, "ü"]}', **self.variables)
         self.assertEqual(json.loads(out), {"a": [1, "ü"]})
-        self.assertIn("signed", self.virga("list", **self.keys)[0])
-        self.virga("deploy", folder, "--memory", "256", **self.keys)
-        out, _ = self.virga("describe", "signed", **self.keys)
+        self.assertIn("signed", self.virga("list", **self.variables)[0])
+        self.virga("deploy", folder, "--memory", "256", **self.variables)
+        out, _ = self.virga("describe", "signed", **self.variables)
         self.assertRegex(out, r"(?m)^memory +256 MB$")
-        shown = json.loads(self.virga("describe", "signed", "--json", **self.keys)[0])
+        shown = json.loads(self.virga("describe", "signed", "--json", **self.variables)[0])
         self.assertEqual(shown["Configuration"]["Handler"], "handler.handler")
-        self.virga("delete", "signed", **self.keys)
-        _, err = self.virga("describe", "signed", code=3, **self.keys)
+        self.virga("delete", "signed", **self.variables)
+        _, err = self.virga("describe", "signed", code=3, **self.variables)
         self.assertIn("ResourceNotFoundException", err)
 
     def test_keys_of_the_line(self):
-        line = ["--access-key", self.keys["AWS_ACCESS_KEY_ID"],
-                "--secret-key", self.keys["AWS_SECRET_ACCESS_KEY"]]
+        line = ["--access-key", self.variables["AWS_ACCESS_KEY_ID"],
+                "--secret-key", self.variables["AWS_SECRET_ACCESS_KEY"]]
         self.virga("list", *line, AWS_ACCESS_KEY_ID="other", AWS_SECRET_ACCESS_KEY="wrong")
         _, err = self.virga("list", *line[:2], code=2)
         self.assertIn("belong together", err)
@@ -82,7 +74,7 @@ class SignedTest(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout.strip()), (0, "{}"), (line, done.stderr))
 
     def test_hints_work(self):
-        self.deploy_and_run_hints(**self.keys)
+        self.deploy_and_run_hints(**self.variables)
         self.deploy_and_run_hints("--data", self.server.data)
         self.deploy_and_run_hints("--data", self.server.data, "--endpoint",
                                   self.server.endpoint.replace("http:", "https:"))
@@ -90,18 +82,18 @@ class SignedTest(unittest.TestCase):
     def test_https(self):
         secure = self.server.endpoint.replace("http:", "https:")
         cert = os.path.join(self.server.data, "data", "tls", "cert.pem")
-        _, err = self.virga("list", "--endpoint", secure, code=3, **self.keys)
+        _, err = self.virga("list", "--endpoint", secure, code=3, **self.variables)
         self.assertIn("certificate is not trusted", err)
         self.assertIn("--insecure", err)
         for options in (["--data", self.server.data], ["--ca", cert], ["--insecure"]):
-            self.virga("list", "--endpoint", secure, *options, **self.keys)
-        self.virga("list", "--endpoint", secure, **self.keys, AWS_CA_BUNDLE=cert)
+            self.virga("list", "--endpoint", secure, *options, **self.variables)
+        self.virga("list", "--endpoint", secure, **self.variables, AWS_CA_BUNDLE=cert)
         named = secure.replace("127.0.0.1", "localhost")
-        self.virga("status", "--endpoint", named, "--ca", cert, **self.keys)
+        self.virga("status", "--endpoint", named, "--ca", cert, **self.variables)
         other = secure.replace("127.0.0.1", "127.0.0.2")
-        _, err = self.virga("list", "--endpoint", other, "--ca", cert, code=3, **self.keys)
+        _, err = self.virga("list", "--endpoint", other, "--ca", cert, code=3, **self.variables)
         self.assertTrue("not trusted" in err or "refused" in err, err)
-        _, err = self.virga("list", "--endpoint", secure, "--ca", "/missing", code=2, **self.keys)
+        _, err = self.virga("list", "--endpoint", secure, "--ca", "/missing", code=2, **self.variables)
         self.assertIn("/missing", err)
 
     def test_large_payloads_over_https(self):
@@ -121,7 +113,7 @@ class SignedTest(unittest.TestCase):
     def test_wrong_keys(self):
         _, err = self.virga("list", code=3)
         self.assertIn("UnrecognizedClientException", err)
-        wrong = {**self.keys, "AWS_SECRET_ACCESS_KEY": "wrong"}
+        wrong = {**self.variables, "AWS_SECRET_ACCESS_KEY": "wrong"}
         _, err = self.virga("list", code=3, **wrong)
         self.assertIn("InvalidSignatureException", err)
 
@@ -133,8 +125,8 @@ class SignedTest(unittest.TestCase):
             env={"PATH": "/usr/bin:/bin", "VIRGA_ENDPOINT": self.server.endpoint})
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("Functions", json.loads(done.stdout))
-        shown = json.loads(self.virga("env", "--json", "--region", "eu-west-1", **self.keys)[0])
-        self.assertEqual(shown, {**self.keys, "AWS_ENDPOINT_URL": self.server.endpoint,
+        shown = json.loads(self.virga("env", "--json", "--region", "eu-west-1", **self.variables)[0])
+        self.assertEqual(shown, {**self.variables, "AWS_ENDPOINT_URL": self.server.endpoint,
                                  "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"})
         out, _ = self.virga("env", AWS_ACCESS_KEY_ID="it's", AWS_SECRET_ACCESS_KEY="$(x)")
         self.assertIn("export AWS_ACCESS_KEY_ID='it'\\''s';\n", out)

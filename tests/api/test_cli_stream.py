@@ -4,7 +4,7 @@ import os
 import subprocess
 import unittest
 
-from server import ROLE, Server, VIRGA, zip_of
+from server import ROLE, ServerTest, VIRGA, zip_of
 
 SOURCE = """
 exports.handler = awslambda.streamifyResponse(async (event, stream) => {
@@ -20,19 +20,13 @@ exports.handler = awslambda.streamifyResponse(async (event, stream) => {
 """
 
 
-class Stream(unittest.TestCase):
+class Stream(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
+        super().setUpClass()
         cls.client.create_function(
             FunctionName="streams", Runtime="nodejs20.x", Role=ROLE, Handler="f.handler",
             Code={"ZipFile": zip_of({"f.js": SOURCE})}, MemorySize=256, Timeout=20)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
 
     def begin(self, event, *options, name="streams"):
         return subprocess.Popen(

@@ -12,7 +12,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from server import Server, VIRGA, python_function, wait_until
+from server import Server, ServerTest, VIRGA, python_function, wait_until
 
 SOURCE = """
 import time
@@ -24,18 +24,8 @@ def handler(event, context):
 """
 
 
-class Top(unittest.TestCase):
+class Top(ServerTest):
     OPTIONS = ()
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(*cls.OPTIONS)
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
 
     def environment(self):
         return {"PATH": "/usr/bin:/bin", "VIRGA_ENDPOINT": self.server.endpoint, "TERM": "xterm"}

@@ -5,7 +5,7 @@ import os
 import re
 import unittest
 
-from server import ROOT, Server, python_function, wait_until, zip_of
+from server import ROOT, Server, ServerTest, python_function, wait_until, zip_of
 
 # An extension in Python: step(event) for each event; `call` speaks the API.
 EXTENSION = '''#!/usr/bin/python3
@@ -73,18 +73,7 @@ def handler(event, context):
 '''
 
 
-class Extensions(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
-        cls.logs = cls.server.client("logs")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
-
+class Extensions(ServerTest):
     def make(self, name, source=ECHO, executable=True, **extensions):
         """A function with a layer of these extensions: {name: what comes after EXTENSION}."""
         files = {"extensions/" + key: text if text.startswith("#!") else EXTENSION + text
@@ -100,12 +89,7 @@ class Extensions(unittest.TestCase):
         return answer.get("FunctionError"), json.loads(answer["Payload"].read() or b"null")
 
     def messages(self, name):
-        pages = self.logs.get_paginator("filter_log_events").paginate(
-            logGroupName="/aws/lambda/" + name)
-        try:
-            return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
-        except self.logs.exceptions.ResourceNotFoundException:
-            return []
+        return [message.rstrip("\n") for message in self.server.messages(name)]
 
     def wait_for(self, name, pattern):
         """The first message of the function's log that matches, once it is there."""

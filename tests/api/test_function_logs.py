@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from server import CLIENT_ENVIRONMENT, NODE_ID, PYTHON_ID, ROLE, Server, python_function, zip_of
+from server import CLIENT_ENVIRONMENT, NODE_ID, PYTHON_ID, ROLE, Server, ServerTest, python_function, wait_until, zip_of
 
 AWS = "/usr/bin/aws"
 WAIT_SECONDS = 20
@@ -78,17 +78,11 @@ exports.handler = async (event) => {
 """
 
 
-class FunctionLogsTest(unittest.TestCase):
+class FunctionLogsTest(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
-        cls.functions = cls.server.client()
+        super().setUpClass()
         cls.logs = cls.server.client("logs")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
 
     def function(self, name, code=PYTHON, **more):
         """Debian's boto3 does not know LoggingConfig: the request is made by hand."""
@@ -98,7 +92,7 @@ class FunctionLogsTest(unittest.TestCase):
                    "Runtime": NODE_ID if is_node else PYTHON_ID, "Timeout": 30,
                    "Code": {"ZipFile": base64.b64encode(package).decode()}, **more}
         answer = self.raw("POST", "/2015-03-31/functions", request)
-        self.addCleanup(self.functions.delete_function, FunctionName=name)
+        self.addCleanup(self.client.delete_function, FunctionName=name)
         return answer
 
     def raw(self, method, path, body, status=201):
@@ -111,7 +105,7 @@ class FunctionLogsTest(unittest.TestCase):
         return answer
 
     def invoke(self, name, payload="{}"):
-        answer = self.functions.invoke(FunctionName=name, Payload=payload)
+        answer = self.client.invoke(FunctionName=name, Payload=payload)
         answer["Payload"].read()
         return answer["ResponseMetadata"]["RequestId"]
 
@@ -124,12 +118,13 @@ class FunctionLogsTest(unittest.TestCase):
 
     def events(self, group, until, count=1):
         """Once `count` messages start with `until`: logs are on their way for a moment."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        while True:
-            events = self.read(group)
-            if sum(event["message"].startswith(until) for event in events) >= count:
-                return events
-            self.assertLess(time.monotonic(), deadline, [event["message"] for event in events][-20:])
+        events = []
+
+        def look():
+            events[:] = self.read(group)
+            return sum(event["message"].startswith(until) for event in events) >= count
+        wait_until(look, f"{count} times {until} in {group}", WAIT_SECONDS)
+        return events
 
     def messages(self, group, until, count=1):
         return [event["message"] for event in self.events(group, until, count)]
@@ -304,9 +299,7 @@ class StopTest(unittest.TestCase):
                 client.invoke(FunctionName="f", Payload=f'{{"n": {n}}}')["Payload"].read()
             server.stop()
             server.start()
-            pages = server.client("logs").get_paginator("filter_log_events").paginate(
-                logGroupName="/aws/lambda/f")
-            messages = [event["message"] for page in pages for event in page["events"]]
+            messages = server.messages("f")
             self.assertEqual([m for m in messages if m.startswith("hello")],
                              [f"hello {n}\n" for n in range(20)])
             self.assertEqual(sum(m.startswith("REPORT") for m in messages), 20)

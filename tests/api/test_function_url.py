@@ -2,7 +2,6 @@
 import base64
 import http.client
 import json
-import re
 import subprocess
 import unittest
 
@@ -10,7 +9,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 
-from server import Server, python_function
+from server import ServerTest, python_function
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 ECHO = """
@@ -27,24 +26,7 @@ def handler(event, context):
 """
 
 
-class UrlTest(unittest.TestCase):
-    dev = True
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(dev=cls.dev)
-        cls.keys = {}
-        if not cls.dev:
-            text = "".join(cls.server.banner)
-            cls.keys = {"key": re.search(r"ACCESS_KEY_ID=(\S+)", text).group(1),
-                        "secret": re.search(r"SECRET_ACCESS_KEY=(\S+)", text).group(1)}
-        cls.client = cls.server.client(**cls.keys)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
-
+class UrlTest(ServerTest):
     def url(self, name, source, **options):
         """The Host of a new function's URL."""
         python_function(self.client, name, source)

@@ -4,7 +4,7 @@ import json
 import subprocess
 import unittest
 
-from server import ROLE, Server, python_function, zip_of
+from server import ROLE, ServerTest, python_function, zip_of
 from streams import Answer, Events
 
 APP = r"""
@@ -49,19 +49,13 @@ done
 """
 
 
-class UrlStream(unittest.TestCase):
+class UrlStream(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
+        super().setUpClass()
         for name in ("page", "plain", "fails", "nonsense", "result", "type"):
             cls.node_function(name, "app." + name)
             cls.url(name)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
 
     @classmethod
     def node_function(cls, name, handler):

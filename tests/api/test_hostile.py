@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from server import ROLE, Server, children_of, python_function, wait_until, zip_of
+from server import ROLE, ServerTest, children_of, python_function, wait_until, zip_of
 
 FRAME = """
 import array, os, socket, struct, sys, time
@@ -147,21 +147,16 @@ class Neighbour:
         self.thread.join()
 
 
-class Hostile(unittest.TestCase):
+class Hostile(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
+        super().setUpClass()
         python_function(cls.client, "good", "def handler(event, context):\n    return event\n",
                         MemorySize=512)
         quiet = Neighbour(cls.server)
         for _ in range(50):
             quiet.call()
         cls.usual = statistics.median(quiet.took)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
 
     def attack(self, name, kind, text):
         """Calls the function while the neighbour is served; returns payload and log."""

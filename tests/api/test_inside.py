@@ -1,10 +1,9 @@
 """What functions reach on their own loopback: the platform's services at AWS_ENDPOINT_URL, as the
 caller that the socket names, in both modes of authentication."""
 import json
-import re
 import unittest
 
-from server import ROLE, Server, python_function
+from server import ServerTest, python_function
 
 CALLER = '''
 import json, os, urllib.request, urllib.error
@@ -63,19 +62,9 @@ SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/lambda/inside"
 class Inside:
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(dev=cls.dev)
-        cls.key = {}
-        if not cls.dev:
-            text = "".join(cls.server.banner)
-            cls.key = {"key": re.search(r"ACCESS_KEY_ID=(\S+)", text).group(1),
-                       "secret": re.search(r"SECRET_ACCESS_KEY=(\S+)", text).group(1)}
-        cls.client = cls.server.client(**cls.key)
+        super().setUpClass()
         python_function(cls.client, "inside", CALLER, MemorySize=1024, Timeout=20)
         python_function(cls.client, "other", "def handler(event, context): return {'other': event}")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
 
     def call(self, do, **event):
         answer = self.client.invoke(FunctionName="inside", Payload=json.dumps({"do": do, **event}))
@@ -104,15 +93,15 @@ class Inside:
         self.assertEqual(len(self.client.list_functions()["Functions"]), 2)
 
 
-class InDevelopment(Inside, unittest.TestCase):
+class InDevelopment(Inside, ServerTest):
     dev = True
 
 
-class Secure(Inside, unittest.TestCase):
+class Secure(Inside, ServerTest):
     dev = False
 
     def test_a_key_of_ours_is_checked(self):
-        key = {"aws_access_key_id": self.key["key"], "aws_secret_access_key": self.key["secret"]}
+        key = {"aws_access_key_id": self.keys["key"], "aws_secret_access_key": self.keys["secret"]}
         self.assertEqual(self.call("who", **key), [ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"])
         key["aws_secret_access_key"] = "wrong"
         self.assertEqual(self.call("who", **key), {"error": "SignatureDoesNotMatch"})

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 import zipfile
 
-from server import BUILD, ROLE, ROOT, Server, wait_until, zip_of
+from server import BUILD, ROLE, ROOT, ServerTest, wait_until, zip_of
 
 SOURCES = os.path.join(ROOT, "tests", "api", "java")
 SERVICE = "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer"
@@ -30,16 +30,11 @@ def compile_all():
     return {**files, "lib/helper.jar": jar.getvalue()}
 
 
-class JavaFunctions(unittest.TestCase):
+class JavaFunctions(ServerTest):
     @classmethod
     def setUpClass(cls):
         cls.files = compile_all()
-        cls.server = Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
+        super().setUpClass()
 
     def make(self, handler, files=None, name=None, **options):
         name = name or handler.replace(".", "-").replace("::", "_").replace("$", "_")
@@ -140,14 +135,9 @@ class JavaFunctions(unittest.TestCase):
             if "LoggingConfig" in self.client.meta.service_model.operation_model(
                 "CreateFunction").input_shape.members else self.make_json("samples.Methods::logs")
         self.call(name, "ä")
-        logs = self.server.client("logs")
 
         def records():
-            try:
-                events = logs.filter_log_events(logGroupName="/aws/lambda/" + name)["events"]
-            except logs.exceptions.ResourceNotFoundException:
-                return []
-            return [json.loads(event["message"]) for event in events]
+            return [json.loads(message) for message in self.server.messages(name)]
 
         wait_until(lambda: any(record.get("type") == "platform.report" for record in records()), "the log")
         own = [record for record in records() if "level" in record]

@@ -9,7 +9,7 @@ import zipfile
 
 import botocore.exceptions
 
-from server import ROLE, Server, python_function, zip_of
+from server import ROLE, Server, ServerTest, python_function, zip_of
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 ECHO = "def handler(event, context):\n    return event\n"
@@ -41,17 +41,7 @@ def bomb_zip():
     return out.getvalue()
 
 
-class LambdaTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
-
+class LambdaTest(ServerTest):
     def tearDown(self):
         for page in self.client.get_paginator("list_functions").paginate():
             for function in page["Functions"]:

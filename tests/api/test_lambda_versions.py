@@ -10,18 +10,7 @@ SOURCE = "def handler(event, context): return [{}, context.function_version, con
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 
 
-class VersionsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = server.Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.server.stop()
-        cls.server.remove()
-
+class VersionsTest(server.ServerTest):
     def create(self, name, number=0, **options):
         return server.python_function(self.client, name, SOURCE.format(number), **options)
 

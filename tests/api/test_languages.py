@@ -45,18 +45,10 @@ class Versions(unittest.TestCase):
         with urllib.request.urlopen(url) as answer:
             return json.load(answer)["RuntimeVersionConfig"]
 
-    def messages(self, name):
-        logs = self.server.client("logs")
-        try:
-            found = logs.filter_log_events(logGroupName="/aws/lambda/" + name)["events"]
-        except logs.exceptions.ResourceNotFoundException:
-            return []
-        return [event["message"] for event in found]
-
     def log_of(self, name):
-        wait_until(lambda: any("REPORT" in text or "platform.report" in text for text in self.messages(name)),
+        wait_until(lambda: any("REPORT" in text or "platform.report" in text for text in self.server.messages(name)),
                    "the log")
-        return self.messages(name)
+        return self.server.messages(name)
 
     def note(self):
         return (f"Python 3.{self.other} is not installed on this host: "

@@ -7,7 +7,7 @@ import os
 import unittest
 
 from botocore.exceptions import ClientError
-from server import ROLE, Server, python_function, zip_of
+from server import ROLE, ServerTest, python_function, zip_of
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:layer:"
 
@@ -17,17 +17,7 @@ def packages(server):
                   for name in names)
 
 
-class Layers(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
-
+class Layers(ServerTest):
     def publish(self, name, files, **options):
         return self.client.publish_layer_version(LayerName=name, Content={"ZipFile": zip_of(files)},
                                                  **options)

@@ -6,20 +6,10 @@ import subprocess
 import tempfile
 import unittest
 
-from server import ROLE, Server, VIRGA, wait_until, zip_of
+from server import ROLE, ServerTest, VIRGA, wait_until, zip_of
 
 
-class Lenient(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
-
+class Lenient(ServerTest):
     def call(self, name, files, handler, runtime="python3.12", event=None, lenient=True):
         variables = {"VIRGA_LENIENT": "1"} if lenient else {}
         self.client.create_function(FunctionName=name, Runtime=runtime, Role=ROLE, Handler=handler,
@@ -32,9 +22,7 @@ class Lenient(unittest.TestCase):
 
     def assert_logged(self, name, text):
         """What is printed before the first call is in the log, and not in a call's tail."""
-        logs = self.server.client("logs")
-        wait_until(lambda: any(event["message"] == text + "\n" for event in logs.filter_log_events(
-            logGroupName="/aws/lambda/" + name)["events"]), text)
+        wait_until(lambda: text + "\n" in self.server.messages(name), text)
 
     SOURCE = "def handler(event, context):\n    return json.dumps([math.floor(2.5), str(uuid4())[14]])\n"
 

@@ -9,7 +9,7 @@ import unittest
 
 import botocore.exceptions
 
-from server import CLIENT_ENVIRONMENT, Server
+from server import CLIENT_ENVIRONMENT, Server, ServerTest
 
 AWS = "/usr/bin/aws"
 DAY = 86400 * 1000
@@ -21,17 +21,12 @@ def now():
     return int(time.time() * 1000)
 
 
-class LogsTest(unittest.TestCase):
+class LogsTest(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        super().setUpClass()
         cls.client = cls.server.client("logs")
         cls.count = 0
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
 
     def group(self, *streams):
         """A group of this test's own."""

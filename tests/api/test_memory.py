@@ -2,7 +2,6 @@
 import concurrent.futures
 import json
 import unittest
-import urllib.request
 
 import server
 
@@ -34,8 +33,7 @@ class MemoryTest(unittest.TestCase):
                 self.assertEqual(list(threads.map(call, range(3 * COUNT))), list(range(3 * COUNT)))
 
             def alive():
-                with urllib.request.urlopen(host.endpoint + "/_virga/health") as answer:
-                    return json.load(answer)["instances"]["alive"]
+                return host.health()["instances"]["alive"]
 
             # 160 MB hold four instances of 35 MB, and what a new one is guessed to need; those that
             # give way are alive until the kernel has taken them away.

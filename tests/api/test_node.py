@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from server import ROLE, ROOT, VIRGA, Server, python_function, zip_of
+from server import ROLE, ROOT, VIRGA, ServerTest, python_function, zip_of
 
 APP = """
 import { greet } from './lib/greet.mjs';
@@ -29,16 +29,7 @@ export const streams = awslambda.streamifyResponse(async (event, stream) => {
 FILES = {"app.mjs": APP, "lib/greet.mjs": "export const greet = (name) => `Hello, ${name}!`;"}
 
 
-class NodeFunctions(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class NodeFunctions(ServerTest):
     def make(self, handler, runtime="nodejs20.x", files=None):
         name = f"{handler.replace('.', '-')}-{runtime.split('.')[0]}"
         self.client.create_function(FunctionName=name, Runtime=runtime, Role=ROLE, Handler=handler,

@@ -6,7 +6,7 @@ import json
 import os
 import unittest
 
-from server import ROLE, ROOT, Server, zip_of
+from server import ROLE, ROOT, ServerTest, zip_of
 
 # A Runtime API client that can be told what to do wrong. `step` is run for each invocation.
 CLIENT = '''#!/usr/bin/python3
@@ -41,16 +41,7 @@ while True:
 '''
 
 
-class Provided(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
+class Provided(ServerTest):
     def make(self, name, bootstrap, runtime="provided.al2023", executable=("bootstrap",), **options):
         files = {"bootstrap": bootstrap} if bootstrap is not None else {"other": ""}
         options = {"MemorySize": 512, "Timeout": 10, **options}

@@ -10,7 +10,7 @@ import unittest
 import xml.etree.ElementTree
 
 from interop import FUNCTION
-from server import Server, python_function
+from server import ServerTest, python_function
 
 FORM = "application/x-www-form-urlencoded"
 JSON_1_0, JSON_1_1 = "application/x-amz-json-1.0", "application/x-amz-json-1.1"
@@ -182,18 +182,11 @@ STRANGE_HOSTS = ("evil.example.com", "localhost.example.com", "amazonaws.com.exa
                  "169.254.169.254", "10.0.0.1:4566", "[fe80::1]", "localhost@example.com")
 
 
-class RoutingTest(unittest.TestCase):
+class RoutingTest(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        super().setUpClass()
         python_function(cls.server.client(), "one", FUNCTION)
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            cls.server.stop()
-        finally:
-            cls.server.remove()
 
     def send(self, method, path, body, headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)

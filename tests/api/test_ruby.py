@@ -7,7 +7,7 @@ import subprocess
 import unittest
 import urllib.request
 
-from server import ROLE, ROOT, VIRGA, Server, wait_until, zip_of
+from server import ROLE, ROOT, VIRGA, ServerTest, wait_until, zip_of
 
 APP = """
 require 'stringio'
@@ -64,17 +64,12 @@ end
 """ + APP
 
 
-class RubyFunctions(unittest.TestCase):
+class RubyFunctions(ServerTest):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
-        cls.client = cls.server.client()
+        super().setUpClass()
         cls.abi = subprocess.run(["/usr/bin/ruby", "-e", "print RbConfig::CONFIG['ruby_version']"],
                                  capture_output=True, check=True, text=True).stdout
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
 
     def make(self, handler, files=None, name=None):
         name = name or handler.replace(".", "-").replace("::", "-")
@@ -158,14 +153,9 @@ class RubyFunctions(unittest.TestCase):
             f"{self.server.endpoint}/2015-03-31/functions/{name}/configuration", method="PUT",
             data=json.dumps({"LoggingConfig": {"LogFormat": "JSON"}}).encode())).close()
         self.call(name)
-        logs = self.server.client("logs")
 
         def records():
-            try:
-                events = logs.filter_log_events(logGroupName="/aws/lambda/" + name)["events"]
-            except logs.exceptions.ResourceNotFoundException:
-                return []
-            return [json.loads(event["message"]) for event in events]
+            return [json.loads(message) for message in self.server.messages(name)]
 
         wait_until(lambda: any(record.get("type") == "platform.report" for record in records()), "the log")
         own = [record for record in records() if "level" in record]

@@ -12,7 +12,7 @@ import unittest
 
 import botocore.exceptions
 
-from server import Server, VIRGA, children_of, python_function, wait_until
+from server import Server, ServerTest, VIRGA, children_of, python_function, wait_until
 
 
 def get(server, path, method="GET", body=None, **headers):
@@ -193,25 +193,15 @@ class Trouble(unittest.TestCase):
         thread = threading.Thread(target=lambda: answers.append(
             server.client().invoke(FunctionName="f", Payload=b"7")["Payload"].read()))
         thread.start()
-        wait_until(lambda: json.loads(get(server, "/_virga/health")[2])["instances"]["busy"] == 1,
-                   "the call")
+        wait_until(lambda: server.health()["instances"]["busy"] == 1, "the call")
         server.stop()
         thread.join(20)
         self.assertEqual(answers, [b"7"])
         server.remove()
 
 
-class Strangers(unittest.TestCase):
+class Strangers(ServerTest):
     """Requests that nobody here takes: a 4xx that clients can read, never HTML."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
 
     def signed(self, service):
         return {"Authorization": f"AWS4-HMAC-SHA256 Credential=K/20261120/us-east-1/{service}"

@@ -6,7 +6,7 @@ import os
 import signal
 import unittest
 
-from server import BUILD, ROLE, Server, python_function, wait_until, zip_of
+from server import BUILD, ROLE, Server, ServerTest, python_function, wait_until, zip_of
 from streams import Answer, Events
 
 APP = r"""
@@ -101,18 +101,8 @@ def step():
 TAIL = [("X-Amz-Log-Type", "Tail")]
 
 
-class Streaming(unittest.TestCase):
-    options = ()
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(*cls.options)
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
+class Streaming(ServerTest):
+    OPTIONS = ()
 
     def node(self, handler, **options):
         name = f"{self.id().rsplit('.', 1)[1]}-{handler}"[:64]
@@ -313,7 +303,7 @@ def handler(event, context):
 
 class OnSeveralLoops(Streaming):
     """The function's home is another loop than the connection's, more often than not."""
-    options = ("--loops", "3")
+    OPTIONS = ("--loops", "3")
 
 
 class Others(unittest.TestCase):

@@ -7,19 +7,10 @@ import unittest
 
 import botocore.exceptions
 
-from server import CLIENT_ENVIRONMENT, Server
+from server import CLIENT_ENVIRONMENT, ServerTest
 
 
-class StsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
-
+class StsTest(ServerTest):
     def test_who_calls(self):
         for key, account in (("test", "000000000000"), ("123456789012", "123456789012")):
             answer = self.server.client("sts", key=key).get_caller_identity()

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from interop import FUNCTION, environment_of, keys_of
+from interop import FUNCTION, environment_of
 from server import ROLE, Server, zip_of
 
 
@@ -90,7 +90,7 @@ class CurlTest(unittest.TestCase):
     """curl --aws-sigv4 is an implementation of its own."""
 
     def curl(self, server, service, path, *options, secret=None):
-        key, own = keys_of(server)
+        key, own = server.root_key
         done = subprocess.run(
             ["curl", "-s", "-w", "\n%{http_code}", "--aws-sigv4", f"aws:amz:us-east-1:{service}",
              "--user", f"{key}:{secret or own}", *options, server.endpoint + path],
@@ -100,7 +100,7 @@ class CurlTest(unittest.TestCase):
 
     def test_curl(self):
         with Server(dev=False) as server:
-            key, secret = keys_of(server)
+            key, secret = server.root_key
             server.client(key=key, secret=secret).create_function(
                 FunctionName="one", Runtime="python3.12", Role=ROLE, Handler="f.handler",
                 Code={"ZipFile": zip_of({"f.py": FUNCTION})})

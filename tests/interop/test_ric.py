@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from server import BUILD, ROLE, Server, zip_of
+from server import BUILD, ROLE, ServerTest, zip_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = ("package.json", "bin/index.mjs", "dist/index.mjs", "dist/rapid-client.node")
@@ -31,7 +31,7 @@ exports.streaming = awslambda.streamifyResponse(async (event, stream) => {
 """
 
 
-class OfficialClient(unittest.TestCase):
+class OfficialClient(ServerTest):
     @classmethod
     def setUpClass(cls):
         done = subprocess.run([os.path.join(HERE, "ric/install.sh"), BUILD], capture_output=True,
@@ -42,17 +42,11 @@ class OfficialClient(unittest.TestCase):
         for part in PARTS:
             with open(os.path.join(BUILD, "ric/node_modules/aws-lambda-ric", part), "rb") as file:
                 files["node_modules/aws-lambda-ric/" + part] = file.read()
-        cls.server = Server()
-        cls.client = cls.server.client()
+        super().setUpClass()
         for name in ("handler", "streaming", "missing"):
             cls.client.create_function(
                 FunctionName=name, Runtime="provided.al2023", Role=ROLE, Handler="app." + name,
                 Code={"ZipFile": zip_of(files)}, MemorySize=512, Timeout=20)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.server.remove()
 
     def call(self, name, event, **options):
         answer = self.client.invoke(FunctionName=name, Payload=json.dumps(event), **options)

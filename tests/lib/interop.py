@@ -1,6 +1,5 @@
 """What the tests of foreign clients share: the function that they call, and their environment."""
 import os
-import re
 
 from server import CLIENT_ENVIRONMENT
 
@@ -30,17 +29,10 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
 """
 
 
-def keys_of(server):
-    """The root key that a server which wants signatures printed at its first start."""
-    text = "".join(server.banner)
-    return tuple(re.search(rf"{name}=(\S+)", text).group(1)
-                 for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-
-
 def environment_of(server):
     """For a client that shall reach this server and nothing of the user's own."""
     foreign = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    key, secret = ("test", "test") if "--dev" in server.options else keys_of(server)
+    key, secret = ("test", "test") if "--dev" in server.options else server.root_key
     return {**foreign, **CLIENT_ENVIRONMENT, "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": server.endpoint,
             "AWS_REGION": "us-east-1"}

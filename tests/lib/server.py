@@ -1,11 +1,11 @@
 """A Virga of the test's own: on a free port, with its data in a folder that goes away, stopped by
-pid. After each stop it is checked that nothing was left behind: processes, cgroups, mounts,
-network namespaces, error lines in the log.
+pid. A stop checks that it ends by itself, and that no line of its log is an error.
 
 The environment names the binaries: VIRGA_BUILD (default: build).
 """
 import glob
 import io
+import json
 import os
 import re
 import select
@@ -14,6 +14,8 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
+import urllib.request
 import zipfile
 
 import boto3
@@ -43,10 +45,11 @@ class Server:
         self.options = (["--dev"] if dev else []) + list(options)
         self.process = None
         self.endpoint = None
-        self.log = None
+        self.log = self.logs = None
         self.start()
 
     def start(self):
+        self.logs = None  # a client of the endpoint that was
         self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
         self.process = subprocess.Popen(
             self.command + ["serve", "--listen", "127.0.0.1:0", "--data", self.data] + self.options,
@@ -69,12 +72,33 @@ class Server:
                 return
 
     @property
+    def root_key(self):
+        """(id, secret): what a server that wants signatures prints at its first start."""
+        text = "".join(self.banner)
+        return tuple(re.search(rf"{name}=(\S+)", text).group(1)
+                     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+
+    @property
     def port(self):
         return int(self.endpoint.rsplit(":", 1)[1])
 
     @property
     def pid(self):
         return self.process.pid
+
+    def health(self):
+        with urllib.request.urlopen(self.endpoint + "/_virga/health") as answer:
+            return json.load(answer)
+
+    def messages(self, name):
+        """What the log of a function holds now; its last lines are on their way for a moment."""
+        if self.logs is None:
+            self.logs = self.client("logs")
+        try:
+            pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName="/aws/lambda/" + name)
+            return [event["message"] for page in pages for event in page["events"]]
+        except self.logs.exceptions.ResourceNotFoundException:
+            return []
 
     def log_text(self):
         self.log.seek(0)
@@ -128,6 +152,22 @@ class Server:
             aws_secret_access_key=secret,
             config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=60,
                                           max_pool_connections=64, **config))
+
+
+class ServerTest(unittest.TestCase):
+    """Tests that share one server and a client of it. OPTIONS: of `virga serve`; dev: whether it takes
+    any credentials. keys: what Server.client() wants of them."""
+    OPTIONS = ()
+    dev = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(*cls.OPTIONS, dev=cls.dev)
+        cls.addClassCleanup(cls.server.remove)  # cleanups come also when a set-up fails half-way
+        cls.addClassCleanup(cls.server.stop)
+        cls.keys = {} if cls.dev else dict(zip(("key", "secret"), cls.server.root_key))
+        cls.client = cls.server.client(**cls.keys)
+        cls.addClassCleanup(cls.client.close)
 
 
 def zip_of(files, executable=("bootstrap",)):
@@ -188,10 +228,11 @@ def cgroups_left(names):
             for name in folders if name in names]
 
 
-def wait_until(true, what, seconds=20):
-    """Waits for a condition of another process that offers nothing to wait on; bounded."""
+def wait_until(true, what, seconds=20, every=0.01):
+    """Waits for a condition of another process that offers nothing to wait on; bounded. Every poll of
+    a test is here. every: seconds between two looks."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
             raise AssertionError("not in time: " + what)
-        select.select([], [], [], 0.01)
+        time.sleep(every)

@@ -3,27 +3,13 @@ import base64
 import contextlib
 import json
 import threading
-import unittest
-import urllib.request
 
 import server
 
 
-class SnapshotTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = server.Server()
-        cls.client = cls.server.client()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.server.stop()
-        cls.server.remove()
-
+class SnapshotTest(server.ServerTest):
     def counts(self):
-        with urllib.request.urlopen(self.server.endpoint + "/_virga/health") as answer:
-            return json.load(answer)["snapshots"]
+        return self.server.health()["snapshots"]
 
     def call(self, name, event=None, client=None):
         """(payload, error or None, the log's tail)."""

@@ -115,16 +115,10 @@ class Soak:
             last.append(now)
             return len(last) > 3 and all(past == now for past in last[-4:]) and self.alive() == 0
 
-        def look():
-            time.sleep(0.25)  # between two looks, not for an event
-            return is_still()
-
-        self.lib.wait_until(look, "the end of all instances", SETTLE_SECONDS)
+        self.lib.wait_until(is_still, "the end of all instances", SETTLE_SECONDS, every=0.25)
 
     def alive(self):
-        import urllib.request
-        with urllib.request.urlopen(self.host.endpoint + "/_virga/health") as answer:
-            return json.load(answer)["instances"]["alive"]
+        return self.host.health()["instances"]["alive"]
 
     def counts(self, with_memory=True):
         family = [self.host.pid] + self.lib.children_of(self.host.pid)
