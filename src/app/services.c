@@ -30,6 +30,7 @@ struct loop_log {
 struct services {
     struct registry *registry;
     struct runtime *runtime;
+    char *snapshots;       /* owned: the directory of their images */
     struct loop_log *logs; /* owned, one per loop */
     size_t loop_count, logs_left;
     struct task functions_ended;
@@ -115,6 +116,9 @@ int services_open(const struct services_config *config, struct services **out_se
     services->registry = registry_new();
     services->loop_count = config->loop_count;
     services->logs = NEW_ARRAY(struct loop_log, config->loop_count);
+    char *snapshots = mem_new(PATH_MAX); /* the runtime's for its life time */
+    services->snapshots = snapshots;
+    (void) snprintf(snapshots, PATH_MAX, "%s/snapshots", config->data_dir);
     const struct runtime_config runtime = {
         .loops = config->loops,
         .loop_count = config->loop_count,
@@ -130,12 +134,14 @@ int services_open(const struct services_config *config, struct services **out_se
         .log_sink = log_put,
         .log_has_room = log_has_room,
         .log_arg = services,
-        .snapshot_dir = config->data_dir,
+        .snapshot_dir = snapshots,
         .has_snapshots = config->has_snapshots,
         .workers = config->workers,
         .doors = config->doors,
     };
-    int rc = runtime_new(&runtime, &services->runtime, err);
+    int rc = dir_make(snapshots, 0700, err);
+    if (rc >= 0)
+        rc = runtime_new(&runtime, &services->runtime, err);
     for (size_t i = 0; rc >= 0 && i < ARRAY_LEN(all); i++)
         rc = service_open(services, all[i], config, err);
     if (rc < 0) {
@@ -151,6 +157,20 @@ int services_open(const struct services_config *config, struct services **out_se
 const struct registry *services_registry(const struct services *services)
 {
     return services->registry;
+}
+
+static void health_selftest(const struct services *services, struct json_writer *w)
+{
+    struct snapshot_status status;
+    bool is_known = runtime_snapshots_state(services->runtime, &status);
+    json_key(w, STR("selfTest"));
+    json_str(w, !is_known                          ? STR("none yet")
+                : status.state == SNAPSHOT_REFUSED ? STR("failed")
+                                                   : STR("passed"));
+    if (is_known && status.state == SNAPSHOT_REFUSED) {
+        json_key(w, STR("off"));
+        json_str(w, str_from(status.reason));
+    }
 }
 
 void services_health(void *arg, struct json_writer *w)
@@ -178,6 +198,7 @@ void services_health(void *arg, struct json_writer *w)
     json_u64(w, counts.restore_failed);
     json_key(w, STR("bootedEarly"));
     json_u64(w, counts.booted_early);
+    health_selftest(services, w);
     json_object_end(w);
 }
 
@@ -243,5 +264,6 @@ void services_free(struct services *services)
         logs_writer_free(services->logs[i].writer);
     free(services->logs);
     runtime_free(services->runtime);
+    free(services->snapshots);
     free(services);
 }

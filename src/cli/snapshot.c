@@ -38,20 +38,29 @@ static void print_one(struct str entry)
     }
 }
 
+static void print_list(struct arena *arena, struct str body)
+{
+    size_t count = 0;
+    struct str off = member(arena, body, STR("off"));
+    if (off.len > 0)
+        printf("snapshots are off: " STR_FMT "\n", STR_ARG(off));
+    if (!cli_json_each(arena, body, STR("snapshots"), print_row, &count) || count == 0)
+        printf("no snapshots\n");
+}
+
 static void print_answer(const struct cli_common *common, const char *verb, const char *name,
                          struct str body)
 {
     AUTO_ARENA struct arena arena;
     arena_init(&arena, 16 << 20);
-    size_t count = 0;
     if (strcmp(verb, "drop") == 0)
         printf(common->is_json ? "{\"dropped\":true}\n" : "dropped %s\n", name);
     else if (common->is_json)
         printf(STR_FMT "\n", STR_ARG(body));
     else if (strcmp(verb, "show") == 0)
         print_one(body);
-    else if (!cli_json_each(&arena, body, STR("snapshots"), print_row, &count) || count == 0)
-        printf("no snapshots\n");
+    else
+        print_list(&arena, body);
 }
 
 void cli_snapshot_line(const struct cli_common *common, const char *name)

@@ -198,14 +198,19 @@ static bool is_switched_off(const struct function_spec *spec)
     return false;
 }
 
+static const char why_off[] = "snapshots are off: the self-test failed";
+
 static bool can_copy(const struct home *home)
 {
-    return home->runtime->config.snapshot_dir != NULL && restorer_file_count > 0;
+    return home->runtime->config.snapshot_dir != NULL && restorer_file_count > 0 &&
+           !home->is_copying_off;
 }
 
 /* NULL: a snapshot may be taken. */
 static const char *why_not(const struct home *home, const struct function_spec *spec)
 {
+    if (home->is_copying_off)
+        return why_off;
     if (!can_copy(home))
         return "snapshots cannot be taken here";
     if (!home->runtime->config.has_snapshots)
@@ -301,6 +306,13 @@ static struct function_spec *boot_spec_new(const struct function_spec *model)
     return spec;
 }
 
+struct function_spec *images_boot_spec(enum runtime_kind kind, struct str account)
+{
+    const struct function_spec model = {
+        .kind = kind, .account = account, .memory_mb = BOOT_MEMORY_MB};
+    return boot_spec_new(&model);
+}
+
 void images_wish_boot(struct home *home, const struct function_spec *spec)
 {
     if (!can_copy(home) || !start_can_boot_early(spec) || home->sched.is_draining)
@@ -319,6 +331,8 @@ void images_next(struct home *home)
     if (home->template != NULL || home->sched.is_draining ||
         home->sched.instances >= home->sched.config.instances_max)
         return;
+    if (selftest_start(home))
+        return;
     size_t at = 0;
     for (struct image *image; (image = map_next(&home->images, &at, NULL)) != NULL;) {
         struct function_spec *spec = take_ptr(&image->wish);
@@ -326,7 +340,7 @@ void images_next(struct home *home)
             continue;
         image->state = IMAGE_MAKING;
         tell(home, image);
-        template_start(home, spec);
+        template_start(home, spec, -1);
         snapshot_unref(&spec->snapshot);
         return;
     }
@@ -338,6 +352,10 @@ void images_made(struct home *home, const struct function_spec *spec, int fd, ui
     struct image *image = image_find(home, spec);
     if (image == NULL || image->state != IMAGE_MAKING)
         return; /* the function changed meanwhile */
+    if (home->is_copying_off) {
+        refuse(home, image, why_off);
+        return;
+    }
     image->fd = take_fd(&owned);
     image->size = size;
     image->state = IMAGE_READY;
@@ -411,6 +429,21 @@ void images_broken(struct home *home, const struct function_spec *spec, enum cop
     image->failures++;
     (void) snprintf(image->reason, sizeof image->reason, "a copy failed: %s", why);
     tell(home, image);
+    selftest_suspect(home->runtime);
+}
+
+void images_switch_off(struct home *home)
+{
+    home->is_copying_off = true;
+    size_t at = 0;
+    for (struct image *image; (image = map_next(&home->images, &at, NULL)) != NULL;) {
+        if (image->wish != NULL)
+            snapshot_unref(&take_ptr(&image->wish)->snapshot);
+        if (image->state == IMAGE_REFUSED || image->state == IMAGE_MAKING)
+            continue; /* has a reason of its own; will have, when its template ends */
+        image_clear(home, image);
+        refuse(home, image, why_off);
+    }
 }
 
 void images_drop(struct home *home, struct str key)

@@ -322,6 +322,8 @@ static void drain_home(struct task *task)
     home->drain_timer.fire = drain_is_over;
     timer_set(home->exec, &home->drain_timer,
               exec_now_us(home->exec) + home->runtime->drain_ms * 1000);
+    if (home->index == 0)
+        selftest_stop(home->runtime);
     template_stop(home);
     sched_drain(&home->sched);
 }
@@ -385,6 +387,7 @@ int runtime_new(const struct runtime_config *config, struct runtime **out_runtim
         runtime_free(runtime);
         return rc;
     }
+    selftest_new(runtime);
     *out_runtime = runtime;
     return 0;
 }
@@ -403,6 +406,7 @@ void runtime_free(struct runtime *runtime)
         free(home->scratch);
         free(home->log_scratch);
     }
+    selftest_free(runtime);
     broker_free(runtime->broker);
     cleanup_close(&runtime->idle_fd);
     board_free(runtime->board);

@@ -262,6 +262,11 @@ struct snapshot_status {
 /* False: nobody has asked for one yet, or it belonged to another revision. */
 bool runtime_snapshot_find(const struct runtime *runtime, struct str arn, struct str version,
                            struct snapshot_status *out);
+/* Of the self-test: READY it passed, REFUSED copies are off and why. False: it has no result yet.
+ */
+bool runtime_snapshots_state(const struct runtime *runtime, struct snapshot_status *out);
+/* In snapshot_dir, while copies are off: why. */
+#define SNAPSHOTS_OFF_FILE "switched-off"
 /* fn sees "arn:version" and must not call the runtime. */
 void runtime_snapshot_each(const struct runtime *runtime,
                            void (*fn)(void *arg, struct str key, const void *status), void *arg);

@@ -16,6 +16,7 @@
  *   shutdown.c  the end of an instance that has them
  *   images.c    which functions have a snapshot, and whether to use it
  *   template.c  the instance that a snapshot is taken of
+ *   selftest.c  whether copies come to life on this host at all
  *   figures.c   what each function does and did
  *   broker.c    the spawner's socket, on loop 0 */
 #include "base/assert.h"
@@ -52,6 +53,7 @@ struct home {
     uint64_t image_bytes;         /* of all images */
     struct template *template;    /* owned until it is gone; NULL: none is being made */
     bool is_drained;              /* the scheduler is; the template may not be */
+    bool is_copying_off;          /* the self-test failed */
 };
 
 struct runtime {
@@ -62,7 +64,8 @@ struct runtime {
     size_t homes_left;    /* draining; loop 0's */
     struct task *drained; /* the caller's, run on loop 0 */
     int64_t drain_ms;
-    int idle_fd; /* cpu_idle_us; -1: unknown */
+    int idle_fd;               /* cpu_idle_us; -1: unknown */
+    struct selftest *selftest; /* owned; home 0's */
 };
 
 /*  An instance; its state is slot.state, see sched.h. Owned by its home from the effect `start`
@@ -303,13 +306,32 @@ void images_made(struct home *home, const struct function_spec *spec, int fd, ui
 void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
                     bool is_final);
 void images_changed(struct home *home, struct str arn, struct function_spec *spec_or_null);
+/* No copies any more, of anything; for the life of this process. */
+void images_switch_off(struct home *home);
+/* What a sandbox needs in which a language boots for nobody; a reference of the caller's. */
+struct function_spec *images_boot_spec(enum runtime_kind kind, struct str account);
 void images_done(struct home *home);
 
 /* template.c: one throw-away instance at a time that becomes an image */
 struct template;
-void template_start(struct home *home, struct function_spec *spec);
+/* image_fd: -1, or the image that a trial is to be a copy of; taken. */
+void template_start(struct home *home, struct function_spec *spec, int image_fd);
 bool template_event(struct home *home, const struct sandbox_event *event); /* false: another's */
 void template_stop(struct home *home); /* home_drained is called again when it is gone */
+
+/* selftest.c; its entry of the board, which is no function's */
+#define SELFTEST_KEY "self-test"
+/* thread: home 0's, but for suspect, find and free */
+void selftest_new(struct runtime *runtime);
+void selftest_free(struct runtime *runtime);
+bool selftest_start(struct home *home); /* its template now, if one is due */
+bool selftest_is_of(const struct home *home, const struct function_spec *spec);
+void selftest_next(struct home *home, int image_fd); /* it went well; takes the image */
+/* is_unbuilt: the sandbox failed, which says nothing about copies. */
+void selftest_failed(struct home *home, const char *reason, bool is_unbuilt);
+void selftest_stop(struct runtime *runtime);
+/* A tenant's image failed. thread: any home's. */
+void selftest_suspect(struct runtime *runtime);
 
 /* broker.c; requests and answers may cross loops */
 CHECK_RESULT int broker_new(struct runtime *runtime, struct broker **out_broker, struct err *err);

@@ -3,6 +3,10 @@
  *     start ──spawn──> made: START, pipe as descriptor 5 ──> init ──> image through the pipe
  *           ──> SNAPSHOT frame (or another end) ──> killed ──> gone ──> result to images.c
  *
+ * The self-test goes the same way twice: a template of nobody's, whose result selftest.c gets, and
+ * then a trial, which is started as a copy of that image (descriptor 5) and only has to come to
+ * life.
+ *
  * It runs beside the scheduler, which does not know it, in a sandbox like any other. Its answer
  * comes in two pieces: a frame that says "" or why not, and the bytes of the image. Those are read
  * by a worker (files are not for loops), from the moment that the pipe has something: a template
@@ -37,12 +41,14 @@ struct template
     uint64_t id;
     struct function_spec *spec; /* counted */
     int control_fd, log_fd, image_fd;
+    bool is_trial; /* image_fd is what it is a copy of */
     struct watch *control_watch, *log_watch, *image_watch;
     struct timer timer;
     struct frame_reader reader;
     struct buf payload;
     struct buf out; /* the START block, as far as it has not been sent */
     bool is_copying, is_gone, is_killed;
+    bool is_unbuilt; /* there was no sandbox to run it in */
 
     /* The result. */
     bool has_said, is_final;
@@ -167,15 +173,21 @@ static void template_close(struct template *t)
 static void template_result(struct template *t)
 {
     bool is_written = t->has_said && t->reason[0] == '\0';
-    if (is_written && t->file_fd >= 0) {
-        images_made(t->home, t->spec, take_fd(&t->file_fd), t->size);
+    if (is_written && (t->file_fd >= 0 || t->is_trial)) {
+        if (selftest_is_of(t->home, t->spec))
+            selftest_next(t->home, take_fd(&t->file_fd));
+        else
+            images_made(t->home, t->spec, take_fd(&t->file_fd), t->size);
         return;
     }
     if (is_written)
         (void) snprintf(t->reason, sizeof t->reason, "%s", t->err.text);
     else if (!t->has_said && t->reason[0] == '\0')
         (void) snprintf(t->reason, sizeof t->reason, "the template ended early");
-    images_refused(t->home, t->spec, t->reason, t->is_final);
+    if (selftest_is_of(t->home, t->spec))
+        selftest_failed(t->home, t->reason, t->is_unbuilt);
+    else
+        images_refused(t->home, t->spec, t->reason, t->is_final);
 }
 
 /* Ends it when nothing is under way any more. */
@@ -218,7 +230,7 @@ static void run_copied(struct task *task)
 static void timer_fired(struct timer *timer)
 {
     struct template *t = CONTAINER_OF(timer, struct template, timer);
-    (void) snprintf(t->reason, sizeof t->reason, "the template took too long");
+    (void) snprintf(t->reason, sizeof t->reason, "it took too long");
     template_kill(t);
 }
 
@@ -233,9 +245,13 @@ void template_stop(struct home *home)
 static void template_frame(struct template *t, const struct frame *frame)
 {
     struct str payload = buf_str(&t->payload);
-    if (frame->type == FRAME_BOOTED || t->has_said)
+    if ((frame->type == FRAME_BOOTED) != t->is_trial || t->has_said)
         return;
     t->has_said = true;
+    if (t->is_trial) {
+        template_kill(t); /* it lives */
+        return;
+    }
     t->is_final =
         frame->type == FRAME_SNAPSHOT; /* an init that fails worked before: it may again */
     (void) snprintf(t->reason, sizeof t->reason, STR_FMT,
@@ -312,27 +328,43 @@ static int template_watch(struct template *t, struct err *err)
     int rc = watch_new(loop, t->control_fd, on_control, t, &t->control_watch, err);
     if (rc == 0)
         rc = watch_new(loop, t->log_fd, on_log, t, &t->log_watch, err);
-    if (rc == 0)
+    if (rc == 0 && !t->is_trial)
         rc = watch_new(loop, t->image_fd, on_image, t, &t->image_watch, err);
     if (rc < 0)
         return rc;
     watch_set(t->control_watch, WATCH_READ);
     watch_set(t->log_watch, WATCH_READ);
-    watch_set(t->image_watch, WATCH_READ);
+    if (t->image_watch != NULL)
+        watch_set(t->image_watch, WATCH_READ);
+    return 0;
+}
+
+/* Its descriptor 5: where the image goes, or what it is a copy of. */
+static int template_image(struct template *t, int *out_fd, struct err *err)
+{
+    int ends[2];
+    if (t->is_trial) {
+        *out_fd = take_fd(&t->image_fd);
+        return 0;
+    }
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_set(err, -errno, "pipe for a snapshot");
+    t->image_fd = ends[0];
+    *out_fd = ends[1];
+    (void) fcntl(*out_fd, F_SETPIPE_SZ, PIPE_BYTES); /* only fewer wake-ups */
     return 0;
 }
 
 static int template_begin(struct template *t, struct err *err)
 {
-    int rc = start_template(&t->out, t->spec, t->home->runtime->config.doors.open != NULL, err);
+    AUTO_CLOSE int its_end = -1;
+    bool has_services = t->home->runtime->config.doors.open != NULL;
+    int rc = t->is_trial ? start_booted(&t->out, t->spec, "trial", has_services, err)
+                         : start_template(&t->out, t->spec, has_services, err);
+    if (rc == 0)
+        rc = template_image(t, &its_end, err);
     if (rc < 0)
         return rc;
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set(err, -errno, "pipe for a snapshot");
-    t->image_fd = ends[0];
-    AUTO_CLOSE int its_end = ends[1];
-    (void) fcntl(its_end, F_SETPIPE_SZ, PIPE_BYTES); /* only fewer wake-ups */
     int n = sandbox_send_fd(t->control_fd, buf_str(&t->out), its_end, err);
     if (n < 0)
         return n;
@@ -363,12 +395,13 @@ static void template_gone(struct template *t, const struct sandbox_event *event)
     for (int i = 0; i < LAST_READS && t->control_fd >= 0 && !t->has_said; i++)
         if (!template_read(t)) /* what it said just before the end */
             break;
+    t->is_unbuilt = event->type != SANDBOX_GONE;
     if (event->type == SANDBOX_FAILED)
         (void) snprintf(t->reason, sizeof t->reason, "%s", event->reason);
     else if (!t->has_said && t->reason[0] == '\0')
-        (void) snprintf(t->reason, sizeof t->reason, "the template ended early: %s %d%s",
-                        event->is_signalled ? "signal" : "exit", event->status,
-                        event->oom_kills > 0 ? ", out of memory" : "");
+        (void) snprintf(t->reason, sizeof t->reason, "the %s ended early: %s %d%s",
+                        t->is_trial ? "copy" : "template", event->is_signalled ? "signal" : "exit",
+                        event->status, event->oom_kills > 0 ? ", out of memory" : "");
     t->is_gone = true;
     /* An image that is in the pipe and was not looked at yet is still to be taken. */
     if (t->image_watch != NULL && t->has_said && t->reason[0] == '\0')
@@ -388,7 +421,7 @@ bool template_event(struct home *home, const struct sandbox_event *event)
     return true;
 }
 
-void template_start(struct home *home, struct function_spec *spec)
+void template_start(struct home *home, struct function_spec *spec, int image_fd)
 {
     assert(home->template == NULL);
     struct template *t = NEW(struct template);
@@ -397,7 +430,8 @@ void template_start(struct home *home, struct function_spec *spec)
                            .spec = spec,
                            .control_fd = -1,
                            .log_fd = -1,
-                           .image_fd = -1,
+                           .image_fd = image_fd,
+                           .is_trial = image_fd >= 0,
                            .file_fd = -1,
                            .timer = {.fire = timer_fired},
                            .reader = {.payload = &t->payload},

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/loop.h>
 #include <linux/seccomp.h>
@@ -24,6 +25,7 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -324,6 +326,33 @@ static void check_user_namespaces(struct probe *probe)
         text[0] == '\0' ? "none" : text);
 }
 
+/* ---- snapshots ---- */
+
+/* What a restorer needs of the kernel besides what a sandbox does (CONFIG_CHECKPOINT_RESTORE), and
+ * what the last server's self-test said, which tried all of it. */
+static void check_snapshots(struct probe *probe, const char *data_dir)
+{
+    static const char advice[] = "functions start from scratch; the server's log says more, and a "
+                                 "restart of the server tries again";
+    char path[PATH_MAX], reason[128];
+    unsigned map_size;
+    if (prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &map_size, 0, 0) < 0) {
+        add(probe, "snapshots", PROBE_WEAK,
+            "functions start from scratch; a kernel with CONFIG_CHECKPOINT_RESTORE is needed",
+            "PR_SET_MM_MAP: %s", strerror(errno));
+        return;
+    }
+    (void) snprintf(path, sizeof path, "%s/data/snapshots/switched-off", data_dir);
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? 0 : read(fd, reason, sizeof reason - 1);
+    if (n <= 0) {
+        add(probe, "snapshots", PROBE_GOOD, NULL, "the kernel can take them");
+        return;
+    }
+    reason[n] = '\0';
+    add(probe, "snapshots", PROBE_WEAK, advice, "off since the self-test: %s", reason);
+}
+
 /* ---- interpreters ---- */
 
 /* The first line that `program --version` prints. */
@@ -386,6 +415,7 @@ void probe_run(const struct probe_config *config, struct probe *out_probe)
     check_tmp(out_probe, ext4);
     check_files(out_probe, config);
     check_space(out_probe, config->data_dir);
+    check_snapshots(out_probe, config->data_dir);
     check_interpreter(out_probe, "python", "/usr/bin/python3",
                       "Python functions will not start: install python3");
     check_interpreter(out_probe, "node", "/usr/bin/node",

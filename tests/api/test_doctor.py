@@ -23,7 +23,7 @@ class Doctor(unittest.TestCase):
         for name in ("privilege", "kernel", "architecture", "glibc", "seccomp", "clone3", "cgroup memory",
                      "cgroup cpu", "cgroup pids", "cgroup freeze, kill", "namespaces", "open_tree",
                      "mount_setattr", "overlayfs", "loop devices", "mkfs.ext4", "ext4", "open files",
-                     "disk space", "python", "node", "ruby", "java"):
+                     "disk space", "snapshots", "python", "node", "ruby", "java"):
             self.assertIn(name, checks)
         self.assertEqual(checks["kernel"]["found"], os.uname().release)
         self.assertLess(done.returncode, 2, "the machine that runs these tests runs functions")

@@ -1,6 +1,7 @@
 /* What Virga tells about snapshots, for `virga snapshot` and `virga describe`:
  *
- *     GET    /_virga/snapshots/                 of all functions of the account and region
+ *     GET    /_virga/snapshots/                 of all functions of the account and region; "off":
+ *                                               why the server makes none at all
  *     GET    /_virga/snapshots/NAME[:VERSION]   of one; {"state":"none"} when nothing is known
  *     DELETE /_virga/snapshots/NAME[:VERSION]   drops the image; 204
  *
@@ -64,6 +65,7 @@ static void answer(struct op *op, const struct buf *body)
 static void answer_all(struct op *op)
 {
     const struct lambda_state *state = op->state;
+    struct snapshot_status server;
     AUTO_BUF struct buf body;
     struct listing listing = {
         .prefix = lambda_row_arn(op->arena, &(struct lambda_row){.account = op->caller.account,
@@ -75,6 +77,10 @@ static void answer_all(struct op *op)
     json_array_begin(&listing.writer);
     runtime_snapshot_each(state->runtime, list_one, &listing);
     json_array_end(&listing.writer);
+    if (runtime_snapshots_state(state->runtime, &server) && server.state == SNAPSHOT_REFUSED) {
+        json_key(&listing.writer, STR("off"));
+        json_str(&listing.writer, str_from(server.reason));
+    }
     json_object_end(&listing.writer);
     answer(op, &body);
 }

@@ -116,6 +116,12 @@ bool runtime_snapshot_find(const struct runtime *runtime, struct str arn, struct
     return here->snapshot.state != SNAPSHOT_NONE;
 }
 
+bool runtime_snapshots_state(const struct runtime *runtime, struct snapshot_status *out)
+{
+    (void) runtime, (void) out;
+    return false;
+}
+
 void runtime_snapshot_each(const struct runtime *runtime,
                            void (*fn)(void *arg, struct str key, const void *status), void *arg)
 {
