@@ -115,15 +115,15 @@ class Events(AsyncTest):
 
 class Dropped(unittest.TestCase):
     """Each with a server of its own: the log has one line a second for what is dropped."""
-    def dropped(self, source, **options):
+    def dropped(self, source, *changes, qualifier=""):
         with Server("--async-retry", "60") as server:
             client = server.client()
             python_function(client, "f", source)
-            for operation, arguments in options.items():
+            for operation, arguments in changes:
                 getattr(client, operation)(FunctionName="f", **arguments)
-            answer = client.invoke(FunctionName="f", InvocationType="Event", Payload=b"{}")
+            answer = client.invoke(FunctionName="f" + qualifier, InvocationType="Event", Payload=b"{}")
             request = answer["ResponseMetadata"]["RequestId"]
-            line = f"fn={ARN}f req={request} why="
+            line = f"fn={ARN}f{qualifier} req={request} why="
             wait_until(lambda: line in server.log_text(), "the end of the event")
             return server.log_text().split(line)[1].splitlines()[0]
 
@@ -131,9 +131,19 @@ class Dropped(unittest.TestCase):
         self.assertEqual(self.dropped("def handler(e, c):\n    raise ValueError\n"),
                          "RetriesExhausted errors=2 throttles=0 dropped=1")
 
+    def test_by_the_configuration_of_what_the_event_was_sent_to(self):
+        changes = (
+            ("publish_version", {}), ("create_alias", {"Name": "prod", "FunctionVersion": "1"}),
+            ("put_function_event_invoke_config", {"MaximumRetryAttempts": 0}),
+            ("put_function_event_invoke_config", {"MaximumRetryAttempts": 1, "Qualifier": "prod"}))
+        for qualifier, errors in (("", 0), (":prod", 1), (":1", 2)):
+            self.assertEqual(
+                self.dropped("def handler(e, c):\n    raise ValueError\n", *changes, qualifier=qualifier),
+                f"RetriesExhausted errors={errors} throttles=0 dropped=1")
+
     def test_without_concurrency(self):
-        self.assertEqual(self.dropped("", put_function_concurrency={
-            "ReservedConcurrentExecutions": 0}),
+        self.assertEqual(self.dropped("", ("put_function_concurrency", {
+            "ReservedConcurrentExecutions": 0})),
             "ZeroReservedConcurrency errors=0 throttles=0 dropped=1")
 
 
@@ -167,6 +177,39 @@ class Configuration(AsyncTest):
         self.assertNotIn("MaximumRetryAttempts",
                          self.client.get_function_event_invoke_config(**name))
         self.client.delete_function_event_invoke_config(**name)
+
+    def test_each_qualifier_has_its_own(self):
+        self.function("own")
+        for number in range(2):
+            self.client.publish_version(FunctionName="own")
+            self.client.update_function_configuration(FunctionName="own", Description=str(number))
+        self.client.create_alias(FunctionName="own", Name="prod", FunctionVersion="1")
+        put = self.client.put_function_event_invoke_config
+        shown = [put(MaximumRetryAttempts=number % 3, **name)["FunctionArn"] for number, name in enumerate((
+            {"FunctionName": "own"}, {"FunctionName": "own", "Qualifier": "1"},
+            {"FunctionName": "own:prod"}, {"FunctionName": "own:prod", "Qualifier": "prod"},
+            {"FunctionName": ARN + "own:2"}))]
+        self.assertEqual(shown, [ARN + "own:" + q for q in ("$LATEST", "1", "prod", "prod", "2")])
+
+        def listed(**options):
+            answer = self.client.list_function_event_invoke_configs(FunctionName="own", **options)
+            return ([(c["FunctionArn"].rsplit(":", 1)[1], c["MaximumRetryAttempts"])
+                     for c in answer["FunctionEventInvokeConfigs"]], answer.get("NextMarker"))
+        everything = [("$LATEST", 0), ("1", 1), ("2", 1), ("prod", 0)]
+        self.assertEqual(listed(), (everything, None))
+        first, marker = listed(MaxItems=3)
+        self.assertEqual(first + listed(Marker=marker)[0], everything)
+        self.assertEqual(listed(MaxItems=4), (everything, None))
+        self.refused(404, "ResourceNotFoundException", "The function doesn't exist.",
+                     "put_function_event_invoke_config", FunctionName="own", Qualifier="none",
+                     MaximumRetryAttempts=1)
+        self.refused(404, "ResourceNotFoundException",
+                     f"The function {ARN}own:none doesn't have an EventInvokeConfig",
+                     "get_function_event_invoke_config", FunctionName="own", Qualifier="none")
+        self.client.delete_function_event_invoke_config(FunctionName="own", Qualifier="$LATEST")
+        self.client.delete_alias(FunctionName="own", Name="prod")  # what is its own goes with it
+        self.client.delete_function(FunctionName="own", Qualifier="2")
+        self.assertEqual(listed(), ([("1", 1)], None))
 
     def test_refusals(self):
         self.function("strict")

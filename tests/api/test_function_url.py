@@ -8,8 +8,9 @@ import unittest
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
+import botocore.exceptions
 
-from server import ServerTest, python_function
+from server import ServerTest, python_function, zip_of
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 ECHO = """
@@ -97,18 +98,54 @@ class Configuration(UrlTest):
         with self.assertRaises(self.client.exceptions.ResourceNotFoundException):
             self.client.create_function_url_config(FunctionName="nobody", AuthType="NONE")
 
+    def test_of_aliases(self):
+        source = "def handler(e, c): return [{}, c.function_version, c.invoked_function_arn]"
+        host = self.url("aliased", source.format(1))
+        self.client.publish_version(FunctionName="aliased")
+        self.client.update_function_code(FunctionName="aliased", ZipFile=zip_of({"f.py": source.format(2)}))
+        create = self.client.create_function_url_config
+        for qualifier in ("prod", "1"):  # no such alias; a version cannot have one
+            with self.assertRaises(botocore.exceptions.ClientError):
+                create(FunctionName="aliased", Qualifier=qualifier, AuthType="NONE")
+        self.client.create_alias(FunctionName="aliased", Name="prod", FunctionVersion="1")
+        name = {"FunctionName": "aliased", "Qualifier": "prod"}
+        made = create(AuthType="NONE", **name)
+        self.assertEqual(made["FunctionArn"], ARN + "aliased:prod")
+        with self.assertRaises(self.client.exceptions.ResourceConflictException):
+            create(AuthType="NONE", **name)
+        alias_host = made["FunctionUrl"][len("http://"):-1]
+        self.assertEqual(self.event(host), [2, "$LATEST", ARN + "aliased"])
+        self.assertEqual(self.event(alias_host), [1, "1", ARN + "aliased:prod"])
+        self.client.update_alias(FunctionName="aliased", Name="prod", FunctionVersion="$LATEST")
+        self.assertEqual(self.event(alias_host), [2, "$LATEST", ARN + "aliased:prod"])
+        page = self.client.list_function_url_configs(FunctionName="aliased", MaxItems=1)
+        more = self.client.list_function_url_configs(FunctionName="aliased", Marker=page["NextMarker"])
+        self.assertEqual([u["FunctionArn"] for u in page["FunctionUrlConfigs"] + more["FunctionUrlConfigs"]],
+                         [ARN + "aliased", ARN + "aliased:prod"])
+        self.assertNotIn("NextMarker", more)
+        changed = self.client.update_function_url_config(AuthType="AWS_IAM", **name)
+        self.assertEqual((changed["FunctionUrl"], changed["AuthType"]), (made["FunctionUrl"], "AWS_IAM"))
+        self.assertEqual(self.client.get_function_url_config(FunctionName="aliased")["AuthType"], "NONE")
+        self.client.update_function_url_config(AuthType="NONE", **name)
+        self.client.delete_alias(FunctionName="aliased", Name="prod")
+        self.assertEqual((self.ask(alias_host)[0], self.ask(host)[0]), (403, 200))
+        with self.assertRaises(self.client.exceptions.ResourceNotFoundException):
+            self.client.get_function_url_config(**name)
+
     def test_it_survives_a_restart_and_goes_with_its_function(self):
-        python_function(self.client, "kept", ECHO)
-        host = self.client.create_function_url_config(
-            FunctionName="kept", AuthType="NONE")["FunctionUrl"][7:-1]
+        python_function(self.client, "kept", ECHO, Publish=True)
+        self.client.create_alias(FunctionName="kept", Name="prod", FunctionVersion="1")
+        hosts = [self.client.create_function_url_config(FunctionName=name, AuthType="NONE")["FunctionUrl"][7:-1]
+                 for name in ("kept", "kept:prod")]
         self.server.stop()
         self.server.start()
         type(self).client = self.server.client()
-        self.assertEqual(self.ask(host)[0], 200)
+        self.assertEqual([self.ask(host)[0] for host in hosts], [200, 200])
         self.client.delete_function(FunctionName="kept")
-        status, response, content = self.ask(host)
-        self.assertEqual((status, json.loads(content)), (403, {"Message": "Forbidden"}))
-        self.assertEqual(response.getheader("x-amzn-ErrorType"), "AccessDeniedException")
+        for host in hosts:
+            status, response, content = self.ask(host)
+            self.assertEqual((status, json.loads(content)), (403, {"Message": "Forbidden"}))
+            self.assertEqual(response.getheader("x-amzn-ErrorType"), "AccessDeniedException")
 
 
 class Events(UrlTest):

@@ -38,6 +38,19 @@ class VersionsTest(server.ServerTest):
         self.change(name, 2, Publish=True)
         self.change(name, 3)
 
+    def test_numbers_are_never_used_again(self):
+        self.three("again")
+        self.client.delete_function(FunctionName="again")
+        made = self.create("again", 4, Publish=True)
+        self.assertEqual(made["Version"], "3")
+        self.refused("ResourceNotFoundException", "again:2", self.client.get_function,
+                     FunctionName="again", Qualifier="2")
+        self.client.delete_function(FunctionName="again")  # once more, without a version of its own
+        self.create("again", 5)
+        self.client.delete_function(FunctionName="again")
+        self.create("again", 6)
+        self.assertEqual(self.client.publish_version(FunctionName="again")["Version"], "4")
+
     def test_a_version_stays_what_it_was(self):
         created = self.create("stays", 1, Description="first")
         first = self.client.publish_version(FunctionName="stays", Description="one")

@@ -228,18 +228,42 @@ static void alarm_set(struct async *async)
 
 /* --- sending, on the actor --- */
 
+/* "arn:…:function:name:prod" -> "prod"; ptr NULL: the event is for the function itself. */
+static struct str qualifier_of(const struct queue *queue, const struct event_row *row)
+{
+    size_t arn_len = STR("arn:aws:lambda:::function:").len + queue->region.len +
+                     queue->account.len + queue->name.len;
+    struct str rest = str_skip(row->invoked_arn, arn_len);
+    return rest.len > 1 ? str_skip(rest, 1) : STR_NONE;
+}
+
+/* How the event wants to be treated; nothing is said where there is no configuration. */
+static int delivery_config(struct db *db, const struct queue *queue, const struct event_row *row,
+                           struct event_config *out, struct err *err)
+{
+    struct str qualifier = qualifier_of(queue, row);
+    const struct event_config_key key = {
+        .account = queue->account,
+        .region = queue->region,
+        .name = queue->name,
+        .qualifier = qualifier.ptr != NULL ? qualifier : STR("$LATEST"),
+    };
+    *out = (struct event_config){0};
+    int rc = event_config_find(db, &key, out, err);
+    return rc == -ENOENT ? 0 : rc;
+}
+
 /* Reads the event and hands it to loop 0. */
 static int delivery_send(struct async *async, struct queue *queue, int64_t seq, int64_t now_ms,
                          struct err *err)
 {
     struct db *db = async->state->db;
-    struct event_config config = {0};
-    int rc = event_config_find(db, queue->account, queue->region, queue->name, &config, err);
-    if (rc < 0 && rc != -ENOENT)
-        return rc;
+    struct event_config config;
     struct delivery *delivery = NEW(struct delivery);
     arena_init(&delivery->arena, ARENA_MAX);
-    rc = event_db_find(db, &delivery->arena, seq, &delivery->row, err);
+    int rc = event_db_find(db, &delivery->arena, seq, &delivery->row, err);
+    if (rc == 0)
+        rc = delivery_config(db, queue, &delivery->row, &config, err);
     if (rc < 0) {
         arena_done(&delivery->arena);
         free(delivery);
@@ -323,12 +347,10 @@ static int settle_run(struct message *msg, struct db *db)
     struct delivery *delivery = CONTAINER_OF(msg, struct delivery, msg);
     struct async *async = delivery->async;
     const struct queue *queue = delivery->queue;
-    struct event_config config = {0};
+    struct event_config config;
     struct err err;
-    int rc = event_config_find(db, queue->account, queue->region, queue->name, &config, &err);
-    if (rc == -ENOENT)
-        rc = 0;
     struct event_row row = delivery->row; /* run may come again */
+    int rc = delivery_config(db, queue, &row, &config, &err);
     if (rc == 0)
         delivery->verdict = event_judge(&row, &config, delivery->outcome,
                                         clock_utc_ms(async->clock), async->retry_unit_ms);
@@ -419,24 +441,16 @@ static void invoked(struct invocation *inv)
     settle(delivery);
 }
 
-/* "arn:…:function:name:prod" without what follows the name. */
-static struct str unqualified(const struct delivery *delivery)
-{
-    struct str arn = delivery->row.invoked_arn, name = delivery->queue->name;
-    size_t len = STR("arn:aws:lambda:::function:").len + delivery->queue->region.len +
-                 delivery->queue->account.len + name.len;
-    return str_head(arn, len);
-}
-
 static void delivery_run(struct task *task)
 {
     struct delivery *delivery = CONTAINER_OF(task, struct delivery, task);
     struct lambda_state *state = delivery->async->state;
     if (delivery->async->is_stopped)
         return;
-    struct str arn = unqualified(delivery),
-               qualifier = str_skip(delivery->row.invoked_arn, arn.len);
-    qualifier = qualifier.len > 1 ? str_skip(qualifier, 1) : STR_NONE;
+    struct str qualifier = qualifier_of(delivery->queue, &delivery->row),
+               arn = delivery->row.invoked_arn;
+    if (qualifier.ptr != NULL)
+        arn = str_head(arn, arn.len - qualifier.len - 1);
     struct lambda_spec *own = version_find(state, 0, arn, qualifier);
     if (delivery->outcome != EVENT_EXPIRED && own == NULL)
         delivery->outcome = EVENT_ORPHANED;

@@ -6,177 +6,24 @@
  */
 #include "services/lambda/db.h"
 
-#include "store/db.h"
-
-#include <errno.h>
-
-static const struct db_migration migrations[] = {
-    {1, "CREATE TABLE functions ("
-        "  account BLOB NOT NULL,"
-        "  region BLOB NOT NULL,"
-        "  name BLOB NOT NULL,"
-        "  revision_id TEXT NOT NULL,"
-        "  runtime TEXT NOT NULL,"
-        "  role TEXT NOT NULL,"
-        "  handler TEXT NOT NULL,"
-        "  description TEXT NOT NULL,"
-        "  architecture TEXT NOT NULL,"
-        "  tracing_mode TEXT NOT NULL,"
-        "  log_group TEXT,"
-        "  environment TEXT,"
-        "  tags TEXT,"
-        "  code_sha256 TEXT NOT NULL,"
-        "  code_size BIGINT NOT NULL,"
-        "  timeout_s INTEGER NOT NULL,"
-        "  memory_mb INTEGER NOT NULL,"
-        "  tmp_mb INTEGER NOT NULL,"
-        "  modified_at_ms BIGINT NOT NULL,"
-        "  PRIMARY KEY (account, region, name));"
-        "CREATE INDEX functions_code ON functions (code_sha256);"},
-    {2, "ALTER TABLE functions ADD COLUMN reserved BIGINT NOT NULL DEFAULT -1;"
-        "CREATE TABLE event_configs ("
-        "  account BLOB NOT NULL,"
-        "  region BLOB NOT NULL,"
-        "  name BLOB NOT NULL,"
-        "  retries_max INTEGER,"
-        "  age_max_s INTEGER,"
-        "  modified_at_ms BIGINT NOT NULL,"
-        "  PRIMARY KEY (account, region, name));"
-        "CREATE TABLE events ("
-        "  seq BIGINT NOT NULL PRIMARY KEY,"
-        "  account BLOB NOT NULL,"
-        "  region BLOB NOT NULL,"
-        "  name BLOB NOT NULL,"
-        "  request_id TEXT NOT NULL,"
-        "  invoked_arn TEXT NOT NULL,"
-        "  client_context TEXT,"
-        "  payload BLOB NOT NULL,"
-        "  accepted_at_ms BIGINT NOT NULL,"
-        "  due_at_ms BIGINT NOT NULL,"
-        "  attempts INTEGER NOT NULL,"
-        "  throttles INTEGER NOT NULL);"
-        "CREATE INDEX events_due ON events (account, region, name, due_at_ms, seq);"},
-    {3, "CREATE TABLE function_urls ("
-        "  account BLOB NOT NULL,"
-        "  region BLOB NOT NULL,"
-        "  name BLOB NOT NULL,"
-        "  id TEXT NOT NULL UNIQUE,"
-        "  allow_headers TEXT,"
-        "  allow_methods TEXT,"
-        "  allow_origins TEXT,"
-        "  expose_headers TEXT,"
-        "  is_iam INTEGER NOT NULL,"
-        "  has_cors INTEGER NOT NULL,"
-        "  credentials INTEGER,"
-        "  max_age_s INTEGER,"
-        "  created_at_ms BIGINT NOT NULL,"
-        "  modified_at_ms BIGINT NOT NULL,"
-        "  PRIMARY KEY (account, region, name));"},
-    {4, "ALTER TABLE functions ADD COLUMN log_format TEXT;"
-        "ALTER TABLE functions ADD COLUMN app_log_level TEXT;"
-        "ALTER TABLE functions ADD COLUMN system_log_level TEXT;"},
-    {5, "ALTER TABLE functions ADD COLUMN layers TEXT;"
-        "ALTER TABLE functions ADD COLUMN unzipped_size BIGINT NOT NULL DEFAULT 0;"
-        "CREATE TABLE layers ("
-        "  account BLOB NOT NULL,"
-        "  region BLOB NOT NULL,"
-        "  name BLOB NOT NULL,"
-        "  last_version BIGINT NOT NULL,"
-        "  PRIMARY KEY (account, region, name));"
-        "CREATE TABLE layer_versions ("
-        "  account BLOB NOT NULL,"
-        "  region BLOB NOT NULL,"
-        "  name BLOB NOT NULL,"
-        "  version BIGINT NOT NULL,"
-        "  description TEXT,"
-        "  license TEXT,"
-        "  runtimes TEXT,"
-        "  architectures TEXT,"
-        "  code_sha256 TEXT NOT NULL,"
-        "  code_size BIGINT NOT NULL,"
-        "  unzipped_size BIGINT NOT NULL,"
-        "  created_at_ms BIGINT NOT NULL,"
-        "  PRIMARY KEY (account, region, name, version));"
-        "CREATE INDEX layer_versions_code ON layer_versions (code_sha256);"},
-    /* The version joins the key; SQLite changes a key by making the table anew. */
-    {6,
-     "CREATE TABLE function_versions ("
-     "  account BLOB NOT NULL,"
-     "  region BLOB NOT NULL,"
-     "  name BLOB NOT NULL,"
-     "  version BIGINT NOT NULL,"
-     "  revision_id TEXT NOT NULL,"
-     "  runtime TEXT NOT NULL,"
-     "  role TEXT NOT NULL,"
-     "  handler TEXT NOT NULL,"
-     "  description TEXT NOT NULL,"
-     "  architecture TEXT NOT NULL,"
-     "  tracing_mode TEXT NOT NULL,"
-     "  log_group TEXT,"
-     "  environment TEXT,"
-     "  tags TEXT,"
-     "  code_sha256 TEXT NOT NULL,"
-     "  code_size BIGINT NOT NULL,"
-     "  timeout_s INTEGER NOT NULL,"
-     "  memory_mb INTEGER NOT NULL,"
-     "  tmp_mb INTEGER NOT NULL,"
-     "  modified_at_ms BIGINT NOT NULL,"
-     "  reserved BIGINT NOT NULL,"
-     "  log_format TEXT,"
-     "  app_log_level TEXT,"
-     "  system_log_level TEXT,"
-     "  layers TEXT,"
-     "  unzipped_size BIGINT NOT NULL,"
-     "  source_revision TEXT,"
-     "  last_version BIGINT NOT NULL,"
-     "  is_snap_start INTEGER NOT NULL,"
-     "  PRIMARY KEY (account, region, name, version));"
-     "INSERT INTO function_versions SELECT account, region, name, 0, revision_id, runtime, role, "
-     "  handler, description, architecture, tracing_mode, log_group, environment, tags, "
-     "  code_sha256, code_size, timeout_s, memory_mb, tmp_mb, modified_at_ms, reserved, "
-     "  log_format, app_log_level, system_log_level, layers, unzipped_size, NULL, 0, 0 FROM "
-     "functions;"
-     "DROP TABLE functions;"
-     "ALTER TABLE function_versions RENAME TO functions;"
-     "CREATE INDEX functions_code ON functions (code_sha256);"
-     "CREATE TABLE aliases ("
-     "  account BLOB NOT NULL,"
-     "  region BLOB NOT NULL,"
-     "  name BLOB NOT NULL,"
-     "  alias BLOB NOT NULL,"
-     "  revision_id TEXT NOT NULL,"
-     "  description TEXT NOT NULL,"
-     "  version BIGINT NOT NULL,"
-     "  other_version BIGINT NOT NULL,"
-     "  other_ppb BIGINT NOT NULL,"
-     "  PRIMARY KEY (account, region, name, alias));"},
-    {7, "ALTER TABLE function_urls ADD COLUMN is_streamed INTEGER NOT NULL DEFAULT 0;"},
-};
+#include "services/lambda/db_common.h"
 
 #define COLUMNS                                                                                    \
     "account, region, name, version, revision_id, runtime, role, handler, description, "           \
     "architecture, tracing_mode, log_group, environment, tags, code_sha256, code_size, "           \
     "timeout_s, memory_mb, tmp_mb, modified_at_ms, reserved, log_format, app_log_level, "          \
     "system_log_level, layers, unzipped_size, source_revision, last_version, is_snap_start"
-#define WHERE_FUNCTION " WHERE account = ?1 AND region = ?2 AND name = ?3"
-#define WHERE_VERSION  WHERE_FUNCTION " AND version = ?4"
+#define WHERE_VERSION WHERE_FUNCTION " AND version = ?4"
 
 int lambda_db_open(const char *path, bool is_in_memory, struct db **out_db, struct err *err)
 {
-    return db_open(is_in_memory ? NULL : path, is_in_memory ? DB_IN_MEMORY : 0, migrations,
-                   ARRAY_LEN(migrations), out_db, err);
-}
-
-static void bind_key(struct db_stmt *s, struct str account, struct str region, struct str name)
-{
-    db_bind_blob(s, 1, account);
-    db_bind_blob(s, 2, region);
-    db_bind_blob(s, 3, name);
+    return db_open(is_in_memory ? NULL : path, is_in_memory ? DB_IN_MEMORY : 0, lambda_migrations,
+                   lambda_migration_count, out_db, err);
 }
 
 static void bind_row(struct db_stmt *s, const struct lambda_row *row)
 {
-    bind_key(s, row->account, row->region, row->name);
+    bind_function(s, row->account, row->region, row->name);
     db_bind_i64(s, 4, row->version);
     const struct str texts[] = {row->revision_id,  row->runtime,     row->role,
                                 row->handler,      row->description, row->architecture,
@@ -197,14 +44,6 @@ static void bind_row(struct db_stmt *s, const struct lambda_row *row)
     db_bind_text(s, at++, row->source_revision);
     db_bind_i64(s, at++, row->last_version);
     db_bind_i64(s, at++, row->is_snap_start);
-}
-
-/* Copies column `at`; NULL stays NULL. */
-static bool take_text(struct db_stmt *s, int at, struct arena *arena, struct str *out)
-{
-    struct str text = db_column_str(s, at);
-    *out = text.ptr == NULL ? STR_NONE : arena_str(arena, text);
-    return text.ptr == NULL || out->ptr != NULL;
 }
 
 static int take_row(struct db_stmt *s, struct arena *arena, struct lambda_row *out, struct err *err)
@@ -241,7 +80,7 @@ int lambda_db_find(struct db *db, struct arena *arena, struct str account, struc
                    struct str name, int64_t version, struct lambda_row *out_row, struct err *err)
 {
     AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM functions" WHERE_VERSION);
-    bind_key(s, account, region, name);
+    bind_function(s, account, region, name);
     db_bind_i64(s, 4, version);
     int rc = db_step(s, err);
     if (rc == DB_ROW)
@@ -256,8 +95,7 @@ int lambda_db_insert(struct db *db, const struct lambda_row *row, struct err *er
                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, "
                      "?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)");
     bind_row(s, row);
-    int rc = db_run(s, err);
-    return rc < 0 ? rc : 0;
+    return run(s, err);
 }
 
 int lambda_db_update(struct db *db, const struct lambda_row *row, struct err *err)
@@ -271,36 +109,56 @@ int lambda_db_update(struct db *db, const struct lambda_row *row, struct err *er
             "unzipped_size = ?26, source_revision = ?27, last_version = ?28, "
             "is_snap_start = ?29" WHERE_VERSION);
     bind_row(s, row);
-    int rc = db_run(s, err);
-    return rc == 0 ? err_say(err, -ENOENT, "no such function") : rc < 0 ? rc : 0;
+    return run_found(s, "no such function", err);
 }
 
 int lambda_db_reserve(struct db *db, const struct lambda_row *row, int64_t reserved,
                       struct err *err)
 {
     AUTO_STMT struct db_stmt *s = db_query(db, "UPDATE functions SET reserved = ?4" WHERE_FUNCTION);
-    bind_key(s, row->account, row->region, row->name);
+    bind_function(s, row->account, row->region, row->name);
     db_bind_i64(s, 4, reserved);
-    int rc = db_run(s, err);
-    return rc < 0 ? rc : 0;
+    return run(s, err);
 }
 
 int lambda_db_delete(struct db *db, struct str account, struct str region, struct str name,
                      struct err *err)
 {
     AUTO_STMT struct db_stmt *s = db_query(db, "DELETE FROM functions" WHERE_FUNCTION);
-    bind_key(s, account, region, name);
-    int rc = db_run(s, err);
-    return rc == 0 ? err_say(err, -ENOENT, "no such function") : rc < 0 ? rc : 0;
+    bind_function(s, account, region, name);
+    return run_found(s, "no such function", err);
+}
+
+int lambda_db_keep_number(struct db *db, const struct lambda_row *latest, struct err *err)
+{
+    AUTO_STMT struct db_stmt *s =
+        db_query(db, "INSERT INTO function_numbers (account, region, name, last_version) "
+                     "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (account, region, name) "
+                     "DO UPDATE SET last_version = ?4");
+    bind_function(s, latest->account, latest->region, latest->name);
+    db_bind_i64(s, 4, latest->last_version);
+    return run(s, err);
+}
+
+int lambda_db_kept_number(struct db *db, struct str account, struct str region, struct str name,
+                          int64_t *out_version, struct err *err)
+{
+    AUTO_STMT struct db_stmt *s =
+        db_query(db, "SELECT last_version FROM function_numbers" WHERE_FUNCTION);
+    bind_function(s, account, region, name);
+    int rc = db_step(s, err);
+    if (rc < 0)
+        return rc;
+    *out_version = rc == DB_ROW ? db_column_i64(s, 0) : 0;
+    return 0;
 }
 
 int lambda_db_delete_version(struct db *db, const struct lambda_row *row, struct err *err)
 {
     AUTO_STMT struct db_stmt *s = db_query(db, "DELETE FROM functions" WHERE_VERSION);
-    bind_key(s, row->account, row->region, row->name);
+    bind_function(s, row->account, row->region, row->name);
     db_bind_i64(s, 4, row->version);
-    int rc = db_run(s, err);
-    return rc < 0 ? rc : 0;
+    return run(s, err);
 }
 
 static int take_rows(struct db_stmt *s, struct arena *arena, struct lambda_row *rows,
@@ -322,7 +180,7 @@ int lambda_db_list(struct db *db, struct arena *arena, struct str account, struc
     AUTO_STMT struct db_stmt *s =
         db_query(db, "SELECT " COLUMNS " FROM functions WHERE account = ?1 AND region = ?2 AND "
                      "name > ?3 AND version = 0 ORDER BY name LIMIT ?4");
-    bind_key(s, account, region, after);
+    bind_function(s, account, region, after);
     db_bind_i64(s, 4, (int64_t) rows_max);
     return take_rows(s, arena, rows, err);
 }
@@ -334,7 +192,7 @@ int lambda_db_list_all(struct db *db, struct arena *arena, struct str account, s
     AUTO_STMT struct db_stmt *s =
         db_query(db, "SELECT " COLUMNS " FROM functions WHERE account = ?1 AND region = ?2 AND "
                      "(name > ?3 OR (name = ?3 AND version > ?4)) ORDER BY name, version LIMIT ?5");
-    bind_key(s, account, region, after);
+    bind_function(s, account, region, after);
     db_bind_i64(s, 4, after_version);
     db_bind_i64(s, 5, (int64_t) rows_max);
     return take_rows(s, arena, rows, err);
@@ -345,7 +203,7 @@ int lambda_db_versions(struct db *db, struct arena *arena, const struct lambda_r
 {
     AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM functions" WHERE_FUNCTION
                                                " AND version > ?4 ORDER BY version LIMIT ?5");
-    bind_key(s, function->account, function->region, function->name);
+    bind_function(s, function->account, function->region, function->name);
     db_bind_i64(s, 4, after);
     db_bind_i64(s, 5, (int64_t) rows_max);
     return take_rows(s, arena, rows, err);
@@ -378,7 +236,7 @@ int lambda_db_each_version(struct db *db, const struct lambda_row *function, lam
                            void *arg, struct err *err)
 {
     AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM functions" WHERE_FUNCTION);
-    bind_key(s, function->account, function->region, function->name);
+    bind_function(s, function->account, function->region, function->name);
     return each(s, fn, arg, err);
 }
 
@@ -389,7 +247,7 @@ int lambda_db_usage(struct db *db, struct str account, struct str region, struct
         db_query(db, "SELECT SUM(CASE WHEN version = 0 THEN 1 ELSE 0 END), SUM(code_size), "
                      "SUM(CASE WHEN version = 0 AND reserved > 0 THEN reserved ELSE 0 END) "
                      "FROM functions WHERE account = ?1 AND region = ?2 AND name <> ?3");
-    bind_key(s, account, region, except);
+    bind_function(s, account, region, except);
     int rc = db_step(s, err);
     if (rc < 0)
         return rc;

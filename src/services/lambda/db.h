@@ -48,6 +48,12 @@ CHECK_RESULT int lambda_db_reserve(struct db *db, const struct lambda_row *row, 
 /* All versions. */
 CHECK_RESULT int lambda_db_delete(struct db *db, struct str account, struct str region,
                                   struct str name, struct err *err);
+/* The number of the last version of a function that goes, for who makes one of its name anew: AWS
+ * never uses a number twice. 0: there was none. */
+CHECK_RESULT int lambda_db_keep_number(struct db *db, const struct lambda_row *latest,
+                                       struct err *err);
+CHECK_RESULT int lambda_db_kept_number(struct db *db, struct str account, struct str region,
+                                       struct str name, int64_t *out_version, struct err *err);
 /* This one; it may be gone already. */
 CHECK_RESULT int lambda_db_delete_version(struct db *db, const struct lambda_row *row,
                                           struct err *err);

@@ -2,21 +2,11 @@
 #include "services/lambda/db_aliases.h"
 
 #include "services/lambda/db.h"
-#include "store/db.h"
-
-#include <errno.h>
+#include "services/lambda/db_common.h"
 
 #define ALIAS_COLUMNS                                                                              \
     "account, region, name, alias, revision_id, description, version, other_version, other_ppb"
-#define WHERE_FUNCTION " WHERE account = ?1 AND region = ?2 AND name = ?3"
-#define WHERE_ALIAS    WHERE_FUNCTION " AND alias = ?4"
-
-static void bind_function(struct db_stmt *s, struct str account, struct str region, struct str name)
-{
-    db_bind_blob(s, 1, account);
-    db_bind_blob(s, 2, region);
-    db_bind_blob(s, 3, name);
-}
+#define WHERE_ALIAS WHERE_FUNCTION " AND alias = ?4"
 
 static void bind_row(struct db_stmt *s, const struct alias_row *row)
 {
@@ -36,8 +26,7 @@ static int take_row(struct db_stmt *s, struct arena *arena, struct alias_row *ou
                            &row.alias,   &row.revision_id, &row.description};
     int at = 0;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        *texts[i] = arena_str(arena, db_column_str(s, at++));
-        if (texts[i]->ptr == NULL)
+        if (!take_text(s, at++, arena, texts[i]))
             return err_say(err, -E2BIG, "a row of aliases does not fit in memory");
     }
     row.version = db_column_i64(s, at++);
@@ -64,8 +53,7 @@ int alias_db_insert(struct db *db, const struct alias_row *row, struct err *err)
     AUTO_STMT struct db_stmt *s = db_query(db, "INSERT INTO aliases (" ALIAS_COLUMNS
                                                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     bind_row(s, row);
-    int rc = db_run(s, err);
-    return rc < 0 ? rc : 0;
+    return run(s, err);
 }
 
 int alias_db_update(struct db *db, const struct alias_row *row, struct err *err)
@@ -74,8 +62,7 @@ int alias_db_update(struct db *db, const struct alias_row *row, struct err *err)
         db_query(db, "UPDATE aliases SET revision_id = ?5, description = ?6, version = ?7, "
                      "other_version = ?8, other_ppb = ?9" WHERE_ALIAS);
     bind_row(s, row);
-    int rc = db_run(s, err);
-    return rc == 0 ? err_say(err, -ENOENT, "no such alias") : rc < 0 ? rc : 0;
+    return run_found(s, "no such alias", err);
 }
 
 int alias_db_delete(struct db *db, const struct alias_row *row, struct err *err)
@@ -83,16 +70,14 @@ int alias_db_delete(struct db *db, const struct alias_row *row, struct err *err)
     AUTO_STMT struct db_stmt *s = db_query(db, "DELETE FROM aliases" WHERE_ALIAS);
     bind_function(s, row->account, row->region, row->name);
     db_bind_blob(s, 4, row->alias);
-    int rc = db_run(s, err);
-    return rc == 0 ? err_say(err, -ENOENT, "no such alias") : rc < 0 ? rc : 0;
+    return run_found(s, "no such alias", err);
 }
 
 int alias_db_forget(struct db *db, const struct lambda_row *function, struct err *err)
 {
     AUTO_STMT struct db_stmt *s = db_query(db, "DELETE FROM aliases" WHERE_FUNCTION);
     bind_function(s, function->account, function->region, function->name);
-    int rc = db_run(s, err);
-    return rc < 0 ? rc : 0;
+    return run(s, err);
 }
 
 int alias_db_list(struct db *db, struct arena *arena, const struct lambda_row *function,

@@ -3,27 +3,12 @@
  * So a crash forgets who was running, and all that was running runs again: at least once. */
 #include "services/lambda/db_events.h"
 
-#include "store/db.h"
-
-#include <errno.h>
+#include "services/lambda/db_common.h"
 
 #define EVENT_COLUMNS                                                                              \
     "seq, account, region, name, request_id, invoked_arn, client_context, payload, "               \
     "accepted_at_ms, due_at_ms, attempts, throttles"
-#define WHERE_FUNCTION " WHERE account = ?1 AND region = ?2 AND name = ?3"
-
-static void bind_function(struct db_stmt *s, struct str account, struct str region, struct str name)
-{
-    db_bind_blob(s, 1, account);
-    db_bind_blob(s, 2, region);
-    db_bind_blob(s, 3, name);
-}
-
-static int run(struct db_stmt *s, struct err *err)
-{
-    int rc = db_run(s, err);
-    return rc < 0 ? rc : 0;
-}
+#define WHERE_CONFIG WHERE_FUNCTION " AND qualifier = ?4"
 
 int event_db_insert(struct db *db, const struct event_row *row, struct err *err)
 {
@@ -58,11 +43,7 @@ int event_db_find(struct db *db, struct arena *arena, int64_t seq, struct event_
                            &row.invoked_arn, &row.client_context, &row.payload};
     int at = 1;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct str text = db_column_str(s, at++);
-        if (text.ptr == NULL)
-            continue;
-        *texts[i] = arena_str(arena, text);
-        if (texts[i]->ptr == NULL)
+        if (!take_text(s, at++, arena, texts[i]))
             return err_say(err, -E2BIG, "a row of events does not fit in memory");
     }
     row.accepted_at_ms = db_column_i64(s, at++);
@@ -128,56 +109,71 @@ int event_db_totals(struct db *db, int64_t *out_seq, int64_t *out_bytes, struct 
     return 0;
 }
 
-/* Column `at`, which may be NULL: nothing was said about it. */
-static int32_t optional(struct db_stmt *s, int at, bool *out_has)
+static struct event_config take_config(struct db_stmt *s)
 {
-    *out_has = !db_column_is_null(s, at);
-    return *out_has ? (int32_t) db_column_i64(s, at) : 0;
+    struct event_config config = {.modified_at_ms = db_column_i64(s, 2)};
+    config.retries_max = take_optional(s, 0, &config.has_retries_max);
+    config.age_max_s = take_optional(s, 1, &config.has_age_max);
+    return config;
 }
 
-int event_config_find(struct db *db, struct str account, struct str region, struct str name,
-                      struct event_config *out, struct err *err)
+static void bind_config(struct db_stmt *s, const struct event_config_key *key)
+{
+    bind_function(s, key->account, key->region, key->name);
+    db_bind_blob(s, 4, key->qualifier);
+}
+
+int event_config_find(struct db *db, const struct event_config_key *key, struct event_config *out,
+                      struct err *err)
 {
     AUTO_STMT struct db_stmt *s = db_query(
-        db, "SELECT retries_max, age_max_s, modified_at_ms FROM event_configs" WHERE_FUNCTION);
-    bind_function(s, account, region, name);
+        db, "SELECT retries_max, age_max_s, modified_at_ms FROM event_configs" WHERE_CONFIG);
+    bind_config(s, key);
     int rc = db_step(s, err);
     if (rc != DB_ROW)
         return rc < 0 ? rc : err_say(err, -ENOENT, "no such configuration");
-    out->retries_max = optional(s, 0, &out->has_retries_max);
-    out->age_max_s = optional(s, 1, &out->has_age_max);
-    out->modified_at_ms = db_column_i64(s, 2);
+    *out = take_config(s);
     return 0;
 }
 
-int event_config_put(struct db *db, struct str account, struct str region, struct str name,
+int event_config_list(struct db *db, struct arena *arena, const struct event_config_key *after,
+                      size_t rows_max, struct event_config_row *rows, struct err *err)
+{
+    AUTO_STMT struct db_stmt *s = db_query(
+        db, "SELECT retries_max, age_max_s, modified_at_ms, qualifier FROM event_configs" //
+        WHERE_FUNCTION " AND qualifier > ?4 ORDER BY qualifier LIMIT ?5");
+    bind_config(s, after);
+    db_bind_i64(s, 5, (int64_t) rows_max);
+    size_t count = 0;
+    int rc;
+    while ((rc = db_step(s, err)) == DB_ROW) {
+        rows[count].config = take_config(s);
+        if (!take_text(s, 3, arena, &rows[count++].qualifier))
+            return err_say(err, -E2BIG, "a qualifier does not fit in memory");
+    }
+    return rc < 0 ? rc : (int) count;
+}
+
+int event_config_put(struct db *db, const struct event_config_key *key,
                      const struct event_config *config, struct err *err)
 {
     AUTO_STMT struct db_stmt *s =
-        db_query(db, "INSERT INTO event_configs (account, region, name, retries_max, age_max_s, "
-                     "modified_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
-                     "ON CONFLICT (account, region, name) DO UPDATE SET retries_max = ?4, "
-                     "age_max_s = ?5, modified_at_ms = ?6");
-    bind_function(s, account, region, name);
-    if (config->has_retries_max)
-        db_bind_i64(s, 4, config->retries_max);
-    else
-        db_bind_null(s, 4);
-    if (config->has_age_max)
-        db_bind_i64(s, 5, config->age_max_s);
-    else
-        db_bind_null(s, 5);
-    db_bind_i64(s, 6, config->modified_at_ms);
+        db_query(db, "INSERT INTO event_configs (account, region, name, qualifier, retries_max, "
+                     "age_max_s, modified_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+                     "ON CONFLICT (account, region, name, qualifier) DO UPDATE SET "
+                     "retries_max = ?5, age_max_s = ?6, modified_at_ms = ?7");
+    bind_config(s, key);
+    bind_optional(s, 5, config->has_retries_max, config->retries_max);
+    bind_optional(s, 6, config->has_age_max, config->age_max_s);
+    db_bind_i64(s, 7, config->modified_at_ms);
     return run(s, err);
 }
 
-int event_config_delete(struct db *db, struct str account, struct str region, struct str name,
-                        struct err *err)
+int event_config_delete(struct db *db, const struct event_config_key *key, struct err *err)
 {
-    AUTO_STMT struct db_stmt *s = db_query(db, "DELETE FROM event_configs" WHERE_FUNCTION);
-    bind_function(s, account, region, name);
-    int rc = db_run(s, err);
-    return rc == 0 ? err_say(err, -ENOENT, "no such configuration") : rc < 0 ? rc : 0;
+    AUTO_STMT struct db_stmt *s = db_query(db, "DELETE FROM event_configs" WHERE_CONFIG);
+    bind_config(s, key);
+    return run_found(s, "no such configuration", err);
 }
 
 int event_db_forget(struct db *db, struct str account, struct str region, struct str name,

@@ -48,13 +48,25 @@ CHECK_RESULT int event_db_each_function(struct db *db,
 CHECK_RESULT int event_db_totals(struct db *db, int64_t *out_seq, int64_t *out_bytes,
                                  struct err *err);
 
-CHECK_RESULT int event_config_find(struct db *db, struct str account, struct str region,
-                                   struct str name, struct event_config *out, struct err *err);
-CHECK_RESULT int event_config_put(struct db *db, struct str account, struct str region,
-                                  struct str name, const struct event_config *config,
-                                  struct err *err);
-CHECK_RESULT int event_config_delete(struct db *db, struct str account, struct str region,
-                                     struct str name, struct err *err);
+/* Whose configuration: each qualifier has its own, and none is another's. */
+struct event_config_key {
+    struct str account, region, name;
+    struct str qualifier; /* "$LATEST", a number or an alias */
+};
+struct event_config_row {
+    struct str qualifier;
+    struct event_config config;
+};
+CHECK_RESULT int event_config_find(struct db *db, const struct event_config_key *key,
+                                   struct event_config *out, struct err *err);
+/* Those of the function with qualifiers > after's (empty: from the first); returns their number. */
+CHECK_RESULT int event_config_list(struct db *db, struct arena *arena,
+                                   const struct event_config_key *after, size_t rows_max,
+                                   struct event_config_row *rows, struct err *err);
+CHECK_RESULT int event_config_put(struct db *db, const struct event_config_key *key,
+                                  const struct event_config *config, struct err *err);
+CHECK_RESULT int event_config_delete(struct db *db, const struct event_config_key *key,
+                                     struct err *err);
 
 /* All of it, when the function goes. out_bytes: of the payloads. */
 CHECK_RESULT int event_db_forget(struct db *db, struct str account, struct str region,

@@ -5,9 +5,8 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
-#include "store/db.h"
+#include "services/lambda/db_common.h"
 
-#include <errno.h>
 #include <inttypes.h>
 
 #define COLUMNS                                                                                    \
@@ -51,13 +50,6 @@ struct str layers_format(struct arena *arena, const struct lambda_layer *layers,
 
 /* ---- rows ---- */
 
-static void bind_key(struct db_stmt *s, struct str account, struct str region, struct str name)
-{
-    db_bind_blob(s, 1, account);
-    db_bind_blob(s, 2, region);
-    db_bind_blob(s, 3, name);
-}
-
 static int take_row(struct db_stmt *s, struct arena *arena, struct layer_row *out, struct err *err)
 {
     struct layer_row row = {.version = db_column_i64(s, 3),
@@ -71,9 +63,7 @@ static int take_row(struct db_stmt *s, struct arena *arena, struct layer_row *ou
                  {4, &row.description},   {5, &row.license},    {6, &row.runtimes},
                  {7, &row.architectures}, {8, &row.code_sha256}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct str text = db_column_str(s, texts[i].column);
-        *texts[i].out = text.ptr == NULL ? STR_NONE : arena_str(arena, text);
-        if (text.ptr != NULL && texts[i].out->ptr == NULL)
+        if (!take_text(s, texts[i].column, arena, texts[i].out))
             return err_say(err, -E2BIG, "a version of a layer does not fit in memory");
     }
     *out = row;
@@ -87,13 +77,12 @@ int layer_db_next_version(struct db *db, struct str account, struct str region, 
         db_query(db, "INSERT INTO layers (account, region, name, last_version) "
                      "VALUES (?1, ?2, ?3, 1) ON CONFLICT (account, region, name) "
                      "DO UPDATE SET last_version = layers.last_version + 1");
-    bind_key(bump, account, region, name);
+    bind_function(bump, account, region, name);
     int rc = db_run(bump, err);
     if (rc < 0)
         return rc;
-    AUTO_STMT struct db_stmt *s = db_query(
-        db, "SELECT last_version FROM layers WHERE account = ?1 AND region = ?2 AND name = ?3");
-    bind_key(s, account, region, name);
+    AUTO_STMT struct db_stmt *s = db_query(db, "SELECT last_version FROM layers" WHERE_FUNCTION);
+    bind_function(s, account, region, name);
     rc = db_step(s, err);
     if (rc == DB_ROW)
         *out_version = db_column_i64(s, 0);
@@ -105,7 +94,7 @@ int layer_db_insert(struct db *db, const struct layer_row *row, struct err *err)
     AUTO_STMT struct db_stmt *s =
         db_query(db, "INSERT INTO layer_versions (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
                      "?8, ?9, ?10, ?11, ?12)");
-    bind_key(s, row->account, row->region, row->name);
+    bind_function(s, row->account, row->region, row->name);
     db_bind_i64(s, 4, row->version);
     const struct str texts[] = {row->description, row->license, row->runtimes, row->architectures,
                                 row->code_sha256};
@@ -114,8 +103,7 @@ int layer_db_insert(struct db *db, const struct layer_row *row, struct err *err)
     db_bind_i64(s, 10, row->code_size);
     db_bind_i64(s, 11, row->unzipped_size);
     db_bind_i64(s, 12, row->created_at_ms);
-    int rc = db_run(s, err);
-    return rc < 0 ? rc : 0;
+    return run(s, err);
 }
 
 int layer_db_find(struct db *db, struct arena *arena, struct str account, struct str region,
@@ -124,7 +112,7 @@ int layer_db_find(struct db *db, struct arena *arena, struct str account, struct
     AUTO_STMT struct db_stmt *s =
         db_query(db, "SELECT " COLUMNS " FROM layer_versions "
                      "WHERE account = ?1 AND region = ?2 AND name = ?3 AND version = ?4");
-    bind_key(s, account, region, name);
+    bind_function(s, account, region, name);
     db_bind_i64(s, 4, version);
     int rc = db_step(s, err);
     if (rc == DB_ROW)
@@ -137,10 +125,9 @@ int layer_db_delete(struct db *db, const struct layer_row *row, struct err *err)
     AUTO_STMT struct db_stmt *s =
         db_query(db, "DELETE FROM layer_versions "
                      "WHERE account = ?1 AND region = ?2 AND name = ?3 AND version = ?4");
-    bind_key(s, row->account, row->region, row->name);
+    bind_function(s, row->account, row->region, row->name);
     db_bind_i64(s, 4, row->version);
-    int rc = db_run(s, err);
-    return rc < 0 ? rc : 0;
+    return run(s, err);
 }
 
 /* ---- listings ---- */
@@ -181,7 +168,7 @@ int layer_db_list(struct db *db, struct arena *arena, struct str account, struct
     AUTO_STMT struct db_stmt *s = db_query(db, "SELECT " COLUMNS " FROM layer_versions "
                                                "WHERE account = ?1 AND region = ?2 AND name > ?3 "
                                                "ORDER BY name, version DESC");
-    bind_key(s, account, region, after);
+    bind_function(s, account, region, after);
     return take_rows(s, arena, filter, true, rows_max, rows, err);
 }
 
@@ -194,7 +181,7 @@ int layer_db_list_versions(struct db *db, struct arena *arena, struct str accoun
         db_query(db, "SELECT " COLUMNS " FROM layer_versions "
                      "WHERE account = ?1 AND region = ?2 AND name = ?3 AND version < ?4 "
                      "ORDER BY version DESC");
-    bind_key(s, account, region, name);
+    bind_function(s, account, region, name);
     db_bind_i64(s, 4, before);
     return take_rows(s, arena, filter, false, rows_max, rows, err);
 }

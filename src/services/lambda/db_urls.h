@@ -14,7 +14,8 @@ struct url_cors {
 };
 
 struct url_row {
-    struct str account, region, name; /* the key: of the function */
+    struct str account, region, name; /* of the function */
+    struct str qualifier;             /* "$LATEST" or an alias; ends the key */
     struct str id;                    /* first label of the host name */
     bool is_iam;
     bool is_streamed; /* InvokeMode RESPONSE_STREAM */
@@ -22,14 +23,16 @@ struct url_row {
     int64_t created_at_ms, modified_at_ms;
 };
 
-/* Strings lie in the arena. */
-CHECK_RESULT int url_db_find(struct db *db, struct arena *arena, struct str account,
-                             struct str region, struct str name, struct url_row *out_row,
-                             struct err *err);
+/* By the key of the row. Strings lie in the arena. */
+CHECK_RESULT int url_db_find(struct db *db, struct arena *arena, const struct url_row *key,
+                             struct url_row *out_row, struct err *err);
+/* The URLs of a function with qualifiers > after's (empty: from the first); returns their number.
+ */
+CHECK_RESULT int url_db_list(struct db *db, struct arena *arena, const struct url_row *after,
+                             size_t rows_max, struct url_row *rows, struct err *err);
 CHECK_RESULT int url_db_insert(struct db *db, const struct url_row *row, struct err *err);
 CHECK_RESULT int url_db_update(struct db *db, const struct url_row *row, struct err *err);
-CHECK_RESULT int url_db_delete(struct db *db, struct str account, struct str region,
-                               struct str name, struct err *err);
+CHECK_RESULT int url_db_delete(struct db *db, const struct url_row *key, struct err *err);
 /* Calls fn for the URLs of all accounts. The row is valid during the call. */
 CHECK_RESULT int url_db_each(struct db *db, void (*fn)(void *arg, const struct url_row *row),
                              void *arg, struct err *err);

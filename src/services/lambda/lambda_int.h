@@ -50,9 +50,9 @@ struct lambda_gone {
     int64_t version;
 };
 
-/* An alias that went with its function. */
-struct lambda_gone_alias {
-    struct lambda_gone_alias *next;
+/* An alias (its name) or a URL (its id) that went with its function. */
+struct lambda_gone_name {
+    struct lambda_gone_name *next;
     struct str name;
 };
 
@@ -66,9 +66,8 @@ struct lambda_work {
     struct lambda_released *released;
     bool is_deleted;
     struct lambda_gone *gone; /* is_deleted: row's version, or all */
-    struct lambda_gone_alias *gone_aliases;
+    struct lambda_gone_name *gone_aliases, *gone_urls;
     int64_t forgotten_bytes; /* of events that went with the function */
-    struct str gone_url;     /* id of the URL that went with it; ptr NULL: it had none */
 };
 
 struct url_work {

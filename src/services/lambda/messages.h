@@ -256,7 +256,7 @@
 /* observed */
 #define MSG_EVENT_CONFIG_NOT_FOUND                                                                 \
     &lambda_error_ResourceNotFoundException,                                                       \
-        "The function " STR_FMT ":$LATEST doesn't have an EventInvokeConfig"
+        "The function " STR_FMT " doesn't have an EventInvokeConfig"
 /* observed */
 #define MSG_FUNCTION_MISSING &lambda_error_ResourceNotFoundException, "The function doesn't exist."
 /* --- function URLs -------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 /* Aliases: names for versions, with a second version that gets a part of the calls if wanted. */
+#include "services/lambda/db_events.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 #include "services/lambda/versions.h"
@@ -10,6 +11,7 @@ struct alias_work {
     struct alias_row row;
     struct str key;
     bool is_deleted;
+    struct str gone_url; /* id of the URL that goes with it; ptr NULL: it has none */
 };
 
 static int show(struct op *op, const struct alias_row *row, struct str arn,
@@ -79,13 +81,15 @@ static int check_routing(struct op *op, const struct alias_row *row)
 }
 
 /* Leaves what alias_publish needs. */
-static void leave(struct op *op, const struct alias_row *row, struct str arn, bool is_deleted)
+static struct alias_work *leave(struct op *op, const struct alias_row *row, struct str arn,
+                                bool is_deleted)
 {
     struct alias_work *work = ARENA_NEW(op->arena, struct alias_work);
     work->row = *row;
     work->key = arena_printf(op->arena, STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(row->alias));
     work->is_deleted = is_deleted;
     op->prepared = work;
+    return work;
 }
 
 void alias_publish(struct op *op, struct task *then)
@@ -96,6 +100,8 @@ void alias_publish(struct op *op, struct task *then)
         then->run(then);
         return;
     }
+    if (work->gone_url.ptr != NULL)
+        directory_publish(state->urls, work->gone_url, NULL, NULL);
     directory_publish(state->aliases, work->key,
                       work->is_deleted ? NULL : &alias_spec_new(&work->row)->snapshot, then);
 }
@@ -126,7 +132,7 @@ int lambda_run_CreateAlias(struct op *op, const void *in_any, void *out)
         return svc_fail(op, MSG_ALIAS_EXISTS, STR_ARG(target.arn), STR_ARG(row.alias));
     if (rc < 0)
         return svc_fail_internal(op, &err);
-    leave(op, &row, target.arn, false);
+    (void) leave(op, &row, target.arn, false);
     return show(op, &row, target.arn, out);
 }
 
@@ -180,8 +186,28 @@ int lambda_run_UpdateAlias(struct op *op, const void *in_any, void *out)
     rc = alias_db_update(op->db, &row, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
-    leave(op, &row, target.arn, false);
+    (void) leave(op, &row, target.arn, false);
     return show(op, &row, target.arn, out);
+}
+
+/* What is the alias's own goes with it. */
+static int delete_belongings(struct op *op, const struct alias_row *row, struct str *out_url,
+                             struct err *err)
+{
+    const struct event_config_key config = {row->account, row->region, row->name, row->alias};
+    const struct url_row key = {
+        .account = row->account, .region = row->region, .name = row->name, .qualifier = row->alias};
+    struct url_row url;
+    int rc = event_config_delete(op->db, &config, err);
+    if (rc == 0 || rc == -ENOENT)
+        rc = url_db_find(op->db, op->arena, &key, &url, err);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc == 0)
+        rc = url_db_delete(op->db, &key, err);
+    if (rc == 0)
+        *out_url = url.id;
+    return rc;
 }
 
 int lambda_run_DeleteAlias(struct op *op, const void *in_any, void *out)
@@ -201,9 +227,12 @@ int lambda_run_DeleteAlias(struct op *op, const void *in_any, void *out)
     rc = alias_db_delete(op->db, &row, &err);
     if (rc == -ENOENT) /* as AWS: it is not there, which is what was wanted */
         return 0;
+    struct str gone_url = STR_NONE;
+    if (rc == 0)
+        rc = delete_belongings(op, &row, &gone_url, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
-    leave(op, &row, target.arn, true);
+    leave(op, &row, target.arn, true)->gone_url = gone_url;
     return 0;
 }
 

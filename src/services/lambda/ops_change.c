@@ -203,7 +203,10 @@ int lambda_run_CreateFunction(struct op *op, const void *in_any, void *out)
     rc = take_layers(op, &settings, work);
     if (rc < 0)
         return rc;
-    rc = lambda_db_insert(op->db, &work->row, &err);
+    rc = lambda_db_kept_number(op->db, work->row.account, work->row.region, work->row.name,
+                               &work->row.last_version, &err);
+    if (rc == 0)
+        rc = lambda_db_insert(op->db, &work->row, &err);
     if (rc == -EEXIST)
         return svc_fail(op, MSG_FUNCTION_EXISTS, STR_ARG(target.name));
     if (rc == 0)
@@ -351,46 +354,63 @@ static int add_gone(void *arg, const struct lambda_row *row, struct err *err)
     return 0;
 }
 
+static void add_name(struct op *op, struct lambda_gone_name **names, struct str name)
+{
+    struct lambda_gone_name *gone = ARENA_NEW(op->arena, struct lambda_gone_name);
+    *gone = (struct lambda_gone_name){*names, name};
+    *names = gone;
+}
+
+enum { PAGE = 50 };
+
 static int delete_aliases(struct op *op, struct lambda_work *work, struct err *err)
 {
-    enum { PAGE = 50 };
     struct alias_row rows[PAGE];
     struct str after = STR("");
     int count;
     do {
         count = alias_db_list(op->db, op->arena, &work->row, after, -1, PAGE, rows, err);
         for (int i = 0; i < count; i++) {
-            struct lambda_gone_alias *gone = ARENA_NEW(op->arena, struct lambda_gone_alias);
-            *gone = (struct lambda_gone_alias){work->gone_aliases, rows[i].alias};
-            work->gone_aliases = gone;
+            add_name(op, &work->gone_aliases, rows[i].alias);
             after = rows[i].alias;
         }
     } while (count == PAGE);
     return count < 0 ? count : alias_db_forget(op->db, &work->row, err);
 }
 
-/* The function and all that is its own. */
+static int delete_urls(struct op *op, struct lambda_work *work, struct err *err)
+{
+    const struct url_row first = {.account = work->row.account,
+                                  .region = work->row.region,
+                                  .name = work->row.name,
+                                  .qualifier = STR("")};
+    struct url_row rows[PAGE];
+    int count, rc = 0;
+    do {
+        count = url_db_list(op->db, op->arena, &first, PAGE, rows, err);
+        for (int i = 0; i < count && rc == 0; i++) {
+            add_name(op, &work->gone_urls, rows[i].id);
+            rc = url_db_delete(op->db, &rows[i], err);
+        }
+    } while (count == PAGE && rc == 0);
+    return count < 0 ? count : rc;
+}
+
+/* The function and all that is its own; the number of its last version stays. */
 static int delete_rows(struct op *op, struct lambda_work *work, struct err *err)
 {
     const struct lambda_row *row = &work->row;
-    struct url_row url;
     int rc = lambda_db_each_version(op->db, row, add_gone, &(struct deletion){op, work}, err);
     if (rc == 0)
         rc = lambda_db_delete(op->db, row->account, row->region, row->name, err);
+    if (rc == 0 && row->last_version > 0)
+        rc = lambda_db_keep_number(op->db, row, err);
     if (rc == 0)
         rc = delete_aliases(op, work, err);
     if (rc == 0)
         rc = event_db_forget(op->db, row->account, row->region, row->name, &work->forgotten_bytes,
                              err);
-    if (rc < 0)
-        return rc;
-    rc = url_db_find(op->db, op->arena, row->account, row->region, row->name, &url, err);
-    if (rc == -ENOENT)
-        return 0;
-    if (rc < 0)
-        return rc;
-    work->gone_url = url.id;
-    return url_db_delete(op->db, row->account, row->region, row->name, err);
+    return rc < 0 ? rc : delete_urls(op, work, err);
 }
 
 int lambda_run_DeleteFunction(struct op *op, const void *in_any, void *out_any)

@@ -1,9 +1,12 @@
 /* How a function wants its asynchronous events treated: retries and age. Destinations are refused
- * by name; an empty one asks for nothing and is taken. A function has one configuration, that of
- * $LATEST, which its versions and aliases follow. */
+ * by name; an empty one asks for nothing and is taken. Each qualifier has a configuration of its
+ * own, which holds for the events that were sent to that qualifier (no qualifier: $LATEST). */
 #include "services/lambda/db_events.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
+#include "services/lambda/versions.h"
+
+enum { PAGE_MAX = 50 };
 
 /* Put and Update have the same members. */
 struct given {
@@ -12,14 +15,18 @@ struct given {
     const struct lambda_DestinationConfig *destinations;
 };
 
+/* The key that name and qualifier mean; whether there is such a thing is not asked. */
 static int resolve(struct op *op, struct str function_name, struct str qualifier,
-                   struct lambda_target *out_target)
+                   struct lambda_target *out_target, struct event_config_key *out_key)
 {
     int rc = lambda_resolve(op, function_name, qualifier, out_target);
-    if (rc == 0 && out_target->qualifier.ptr != NULL &&
-        !str_eq(out_target->qualifier, STR("$LATEST")))
-        return lambda_not_found(op, out_target);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (out_target->qualifier.ptr == NULL)
+        out_target->qualifier = STR("$LATEST");
+    *out_key = (struct event_config_key){op->caller.account, op->caller.region, out_target->name,
+                                         out_target->qualifier};
+    return 0;
 }
 
 static int show(struct op *op, const struct lambda_target *target,
@@ -27,7 +34,7 @@ static int show(struct op *op, const struct lambda_target *target,
 {
     out->has_LastModified = true;
     out->LastModified = config->modified_at_ms;
-    out->FunctionArn = arena_printf(op->arena, STR_FMT ":$LATEST", STR_ARG(target->arn));
+    out->FunctionArn = lambda_invoked_arn(op, target);
     out->has_MaximumRetryAttempts = config->has_retries_max;
     out->MaximumRetryAttempts = config->retries_max;
     out->has_MaximumEventAgeInSeconds = config->has_age_max;
@@ -40,7 +47,21 @@ static int show(struct op *op, const struct lambda_target *target,
 
 static int config_not_found(struct op *op, const struct lambda_target *target)
 {
-    return svc_fail(op, MSG_EVENT_CONFIG_NOT_FOUND, STR_ARG(target->arn));
+    struct str arn = lambda_invoked_arn(op, target);
+    return svc_fail(op, MSG_EVENT_CONFIG_NOT_FOUND, STR_ARG(arn));
+}
+
+/* -ENOENT: there is no such function, version or alias. */
+static int find_target(struct op *op, const struct event_config_key *key, struct err *err)
+{
+    struct lambda_row row;
+    struct alias_row alias;
+    int64_t version;
+    if (version_parse(key->qualifier, &version) < 0)
+        return alias_db_find(op->db, op->arena, key->account, key->region, key->name,
+                             key->qualifier, &alias, err);
+    return lambda_db_find(op->db, op->arena, key->account, key->region, key->name, version, &row,
+                          err);
 }
 
 static bool has_destination(const struct lambda_DestinationConfig *config)
@@ -54,22 +75,21 @@ static int put(struct op *op, const struct given *given, bool is_update,
                struct lambda_FunctionEventInvokeConfig *out)
 {
     struct lambda_target target;
-    struct lambda_row row;
+    struct event_config_key key;
     struct event_config config = {0};
     struct err err;
-    int rc = resolve(op, given->function_name, given->qualifier, &target);
+    int rc = resolve(op, given->function_name, given->qualifier, &target, &key);
     if (rc < 0)
         return rc;
     if (has_destination(given->destinations))
         return svc_fail(op, MSG_UNSUPPORTED, "DestinationConfig");
     if (!given->config.has_retries_max && !given->config.has_age_max && given->destinations == NULL)
         return svc_fail(op, MSG_EVENT_CONFIG_NONE);
-    struct str account = op->caller.account, region = op->caller.region;
-    rc = lambda_db_find(op->db, op->arena, account, region, target.name, 0, &row, &err);
+    rc = find_target(op, &key, &err);
     if (rc == -ENOENT)
         return svc_fail(op, MSG_FUNCTION_MISSING);
     if (rc == 0 && is_update)
-        rc = event_config_find(op->db, account, region, target.name, &config, &err);
+        rc = event_config_find(op->db, &key, &config, &err);
     if (rc == -ENOENT)
         return config_not_found(op, &target);
     if (given->config.has_retries_max) {
@@ -82,7 +102,7 @@ static int put(struct op *op, const struct given *given, bool is_update,
     }
     config.modified_at_ms = op->now_ms;
     if (rc == 0)
-        rc = event_config_put(op->db, account, region, target.name, &config, &err);
+        rc = event_config_put(op->db, &key, &config, &err);
     return rc < 0 ? svc_fail_internal(op, &err) : show(op, &target, &config, out);
 }
 
@@ -114,13 +134,13 @@ int lambda_run_GetFunctionEventInvokeConfig(struct op *op, const void *in_any, v
 {
     const struct lambda_GetFunctionEventInvokeConfigRequest *in = in_any;
     struct lambda_target target;
+    struct event_config_key key;
     struct event_config config;
     struct err err;
-    int rc = resolve(op, in->FunctionName, in->Qualifier, &target);
+    int rc = resolve(op, in->FunctionName, in->Qualifier, &target, &key);
     if (rc < 0)
         return rc;
-    rc = event_config_find(op->db, op->caller.account, op->caller.region, target.name, &config,
-                           &err);
+    rc = event_config_find(op->db, &key, &config, &err);
     if (rc == -ENOENT)
         return config_not_found(op, &target);
     return rc < 0 ? svc_fail_internal(op, &err) : show(op, &target, &config, out);
@@ -130,12 +150,13 @@ int lambda_run_DeleteFunctionEventInvokeConfig(struct op *op, const void *in_any
 {
     const struct lambda_DeleteFunctionEventInvokeConfigRequest *in = in_any;
     struct lambda_target target;
+    struct event_config_key key;
     struct err err;
     (void) out; /* it has none */
-    int rc = resolve(op, in->FunctionName, in->Qualifier, &target);
+    int rc = resolve(op, in->FunctionName, in->Qualifier, &target, &key);
     if (rc < 0)
         return rc;
-    rc = event_config_delete(op->db, op->caller.account, op->caller.region, target.name, &err);
+    rc = event_config_delete(op->db, &key, &err);
     if (rc == -ENOENT)
         return config_not_found(op, &target);
     return rc < 0 ? svc_fail_internal(op, &err) : 0;
@@ -145,28 +166,38 @@ int lambda_run_ListFunctionEventInvokeConfigs(struct op *op, const void *in_any,
 {
     const struct lambda_ListFunctionEventInvokeConfigsRequest *in = in_any;
     struct lambda_ListFunctionEventInvokeConfigsResponse *out = out_any;
+    struct event_config_row rows[PAGE_MAX + 1];
     struct lambda_target target;
-    struct lambda_row row;
-    struct event_config config;
+    struct event_config_key key;
     struct err err;
-    if (in->Marker.ptr != NULL) /* there never was a second page */
-        return svc_fail(op, MSG_MARKER);
-    int rc = lambda_resolve(op, in->FunctionName, STR_NONE, &target);
+    int rc = resolve(op, in->FunctionName, STR("$LATEST"), &target, &key);
     if (rc < 0)
         return rc;
-    rc = lambda_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name, 0,
-                        &row, &err);
+    rc = find_target(op, &key, &err);
     if (rc == -ENOENT)
         return svc_fail(op, MSG_FUNCTION_MISSING);
-    out->FunctionEventInvokeConfigs.items =
-        ARENA_NEW(op->arena, struct lambda_FunctionEventInvokeConfig);
-    if (rc == 0)
-        rc = event_config_find(op->db, op->caller.account, op->caller.region, target.name, &config,
-                               &err);
-    if (rc == -ENOENT)
-        return 0;
     if (rc < 0)
         return svc_fail_internal(op, &err);
-    out->FunctionEventInvokeConfigs.count = 1;
-    return show(op, &target, &config, out->FunctionEventInvokeConfigs.items);
+    rc = lambda_marker_parse(op, in->Marker, &key.qualifier);
+    if (rc < 0)
+        return rc;
+    size_t page = in->has_MaxItems && in->MaxItems < PAGE_MAX ? (size_t) in->MaxItems : PAGE_MAX;
+    rc = event_config_list(op->db, op->arena, &key, page + 1, rows, &err);
+    if (rc < 0)
+        return svc_fail_internal(op, &err);
+    size_t count = (size_t) rc > page ? page : (size_t) rc;
+    out->FunctionEventInvokeConfigs.items =
+        ARENA_ARRAY(op->arena, struct lambda_FunctionEventInvokeConfig, count + 1);
+    if (out->FunctionEventInvokeConfigs.items == NULL)
+        return lambda_fail_too_large(op);
+    out->FunctionEventInvokeConfigs.count = count;
+    for (size_t i = 0; i < count; i++) {
+        target.qualifier = rows[i].qualifier;
+        int failed = show(op, &target, &rows[i].config, &out->FunctionEventInvokeConfigs.items[i]);
+        if (failed < 0)
+            return failed;
+    }
+    if ((size_t) rc > page)
+        out->NextMarker = lambda_marker_format(op->arena, rows[page - 1].qualifier);
+    return 0;
 }

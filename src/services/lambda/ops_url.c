@@ -1,39 +1,58 @@
 /* The configuration of function URLs. A URL's id is drawn once and stays through updates. Its host
  * name ends in the name under which the client of the API reached us, so that what works for him
- * works for the URL. Update replaces Cors as a whole, as AWS does. */
+ * works for the URL. Update replaces Cors as a whole, as AWS does. A function has a URL for itself
+ * and one for each of its aliases; versions have none. */
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 #include "services/lambda/url.h"
+#include "services/lambda/versions.h"
 
 #include "data/time.h"
 
-enum { ID_LEN = 32, LIST_MAX = 128 * 1024 };
+enum { ID_LEN = 32, LIST_MAX = 128 * 1024, PAGE_MAX = 50 };
 
 /* What Create, Update, Get and List answer; List's element has all members. */
 static int show(struct op *op, const struct url_row *row, struct lambda_FunctionUrlConfig *out);
 
+/* The key of the URL that name and qualifier mean. A version's is one that is never there. */
 static int resolve(struct op *op, struct str function_name, struct str qualifier,
-                   struct lambda_target *out_target)
+                   struct lambda_target *out_target, struct url_row *out_key)
 {
     int rc = lambda_resolve(op, function_name, qualifier, out_target);
-    if (rc == 0 && out_target->qualifier.ptr != NULL) /* aliases: there are none */
-        return svc_fail(op, MSG_URL_NOT_FOUND);
-    return rc;
+    if (rc < 0)
+        return rc;
+    out_key->account = op->caller.account;
+    out_key->region = op->caller.region;
+    out_key->name = out_target->name;
+    out_key->qualifier = out_target->qualifier.ptr != NULL ? out_target->qualifier : STR("$LATEST");
+    return 0;
 }
 
 static int find(struct op *op, struct str function_name, struct str qualifier,
                 struct url_row *out_row)
 {
     struct lambda_target target;
+    struct url_row key = {0};
     struct err err;
-    int rc = resolve(op, function_name, qualifier, &target);
+    int rc = resolve(op, function_name, qualifier, &target, &key);
     if (rc < 0)
         return rc;
-    rc = url_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name, out_row,
-                     &err);
+    rc = url_db_find(op->db, op->arena, &key, out_row, &err);
     if (rc == -ENOENT)
         return svc_fail(op, MSG_URL_NOT_FOUND);
     return rc < 0 ? svc_fail_internal(op, &err) : 0;
+}
+
+/* -ENOENT: there is no such function or alias. */
+static int find_target(struct op *op, const struct url_row *key, struct err *err)
+{
+    struct lambda_row function;
+    struct alias_row alias;
+    if (str_eq(key->qualifier, STR("$LATEST")))
+        return lambda_db_find(op->db, op->arena, key->account, key->region, key->name, 0, &function,
+                              err);
+    return alias_db_find(op->db, op->arena, key->account, key->region, key->name, key->qualifier,
+                         &alias, err);
 }
 
 static int join(struct op *op, const struct str *items, size_t count, bool is_given,
@@ -102,28 +121,35 @@ void url_publish(struct op *op, struct task *then)
     directory_publish(state->urls, work->row.id, snapshot, then);
 }
 
+/* The answers are structures of their own with the same members. */
+#define GIVE(out, shown)                                                                           \
+    do {                                                                                           \
+        (out)->FunctionUrl = (shown).FunctionUrl;                                                  \
+        (out)->FunctionArn = (shown).FunctionArn;                                                  \
+        (out)->AuthType = (shown).AuthType;                                                        \
+        (out)->Cors = (shown).Cors;                                                                \
+        (out)->CreationTime = (shown).CreationTime;                                                \
+        (out)->InvokeMode = (shown).InvokeMode;                                                    \
+    } while (0)
+
 int lambda_run_CreateFunctionUrlConfig(struct op *op, const void *in_any, void *out_any)
 {
     const struct lambda_CreateFunctionUrlConfigRequest *in = in_any;
     struct lambda_CreateFunctionUrlConfigResponse *out = out_any;
     struct lambda_FunctionUrlConfig shown = {0};
     struct lambda_target target;
-    struct lambda_row function;
     struct url_row row = {.id = draw_id(op),
                           .is_iam = str_eq(in->AuthType, STR("AWS_IAM")),
                           .is_streamed = str_eq(in->InvokeMode, STR("RESPONSE_STREAM")),
                           .created_at_ms = op->now_ms,
                           .modified_at_ms = op->now_ms};
     struct err err;
-    int rc = resolve(op, in->FunctionName, in->Qualifier, &target);
+    int rc = resolve(op, in->FunctionName, in->Qualifier, &target, &row);
     if (rc == 0 && in->Cors != NULL)
         rc = take_cors(op, in->Cors, &row.cors);
     if (rc < 0)
         return rc;
-    row.account = op->caller.account;
-    row.region = op->caller.region;
-    row.name = target.name;
-    rc = lambda_db_find(op->db, op->arena, row.account, row.region, row.name, 0, &function, &err);
+    rc = find_target(op, &row, &err);
     if (rc == -ENOENT)
         return svc_fail(op, MSG_URL_NO_FUNCTION);
     if (rc == 0)
@@ -134,12 +160,7 @@ int lambda_run_CreateFunctionUrlConfig(struct op *op, const void *in_any, void *
         return svc_fail_internal(op, &err);
     leave(op, &row, false);
     rc = show(op, &row, &shown);
-    out->FunctionUrl = shown.FunctionUrl;
-    out->FunctionArn = shown.FunctionArn;
-    out->AuthType = shown.AuthType;
-    out->Cors = shown.Cors;
-    out->CreationTime = shown.CreationTime;
-    out->InvokeMode = shown.InvokeMode;
+    GIVE(out, shown);
     return rc;
 }
 
@@ -165,13 +186,8 @@ int lambda_run_UpdateFunctionUrlConfig(struct op *op, const void *in_any, void *
         return svc_fail_internal(op, &err);
     leave(op, &row, false);
     rc = show(op, &row, &shown);
-    out->FunctionUrl = shown.FunctionUrl;
-    out->FunctionArn = shown.FunctionArn;
-    out->AuthType = shown.AuthType;
-    out->Cors = shown.Cors;
-    out->CreationTime = shown.CreationTime;
+    GIVE(out, shown);
     out->LastModifiedTime = shown.LastModifiedTime;
-    out->InvokeMode = shown.InvokeMode;
     return rc;
 }
 
@@ -184,13 +200,8 @@ int lambda_run_GetFunctionUrlConfig(struct op *op, const void *in_any, void *out
     int rc = find(op, in->FunctionName, in->Qualifier, &row);
     if (rc == 0)
         rc = show(op, &row, &shown);
-    out->FunctionUrl = shown.FunctionUrl;
-    out->FunctionArn = shown.FunctionArn;
-    out->AuthType = shown.AuthType;
-    out->Cors = shown.Cors;
-    out->CreationTime = shown.CreationTime;
+    GIVE(out, shown);
     out->LastModifiedTime = shown.LastModifiedTime;
-    out->InvokeMode = shown.InvokeMode;
     return rc;
 }
 
@@ -203,7 +214,7 @@ int lambda_run_DeleteFunctionUrlConfig(struct op *op, const void *in_any, void *
     int rc = find(op, in->FunctionName, in->Qualifier, &row);
     if (rc < 0)
         return rc;
-    rc = url_db_delete(op->db, row.account, row.region, row.name, &err);
+    rc = url_db_delete(op->db, &row, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
     leave(op, &row, true);
@@ -214,24 +225,35 @@ int lambda_run_ListFunctionUrlConfigs(struct op *op, const void *in_any, void *o
 {
     const struct lambda_ListFunctionUrlConfigsRequest *in = in_any;
     struct lambda_ListFunctionUrlConfigsResponse *out = out_any;
+    struct url_row rows[PAGE_MAX + 1], after = {0};
     struct lambda_target target;
     struct lambda_row function;
-    struct url_row row;
     struct err err;
-    if (in->Marker.ptr != NULL) /* there never was a second page */
-        return svc_fail(op, MSG_MARKER);
     int rc = lambda_find_function(op, in->FunctionName, &target, &function);
+    if (rc == 0)
+        rc = resolve(op, target.name, STR_NONE, &target, &after);
+    if (rc == 0)
+        rc = lambda_marker_parse(op, in->Marker, &after.qualifier);
     if (rc < 0)
         return rc;
-    out->FunctionUrlConfigs.items = ARENA_NEW(op->arena, struct lambda_FunctionUrlConfig);
-    rc = url_db_find(op->db, op->arena, op->caller.account, op->caller.region, target.name, &row,
-                     &err);
-    if (rc == -ENOENT)
-        return 0;
+    size_t page = in->has_MaxItems && in->MaxItems < PAGE_MAX ? (size_t) in->MaxItems : PAGE_MAX;
+    rc = url_db_list(op->db, op->arena, &after, page + 1, rows, &err);
     if (rc < 0)
         return svc_fail_internal(op, &err);
-    out->FunctionUrlConfigs.count = 1;
-    return show(op, &row, out->FunctionUrlConfigs.items);
+    size_t count = (size_t) rc > page ? page : (size_t) rc;
+    out->FunctionUrlConfigs.items =
+        ARENA_ARRAY(op->arena, struct lambda_FunctionUrlConfig, count + 1);
+    if (out->FunctionUrlConfigs.items == NULL)
+        return lambda_fail_too_large(op);
+    out->FunctionUrlConfigs.count = count;
+    for (size_t i = 0; i < count; i++) {
+        int failed = show(op, &rows[i], &out->FunctionUrlConfigs.items[i]);
+        if (failed < 0)
+            return failed;
+    }
+    if ((size_t) rc > page)
+        out->NextMarker = lambda_marker_format(op->arena, rows[page - 1].qualifier);
+    return 0;
 }
 
 /* --- showing --- */
@@ -294,9 +316,7 @@ static struct str public_url(struct op *op, const struct url_row *row)
 static int show(struct op *op, const struct url_row *row, struct lambda_FunctionUrlConfig *out)
 {
     out->FunctionUrl = public_url(op, row);
-    out->FunctionArn =
-        arena_printf(op->arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
-                     STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name));
+    out->FunctionArn = url_row_arn(op->arena, row);
     out->AuthType = row->is_iam ? STR("AWS_IAM") : STR("NONE");
     out->InvokeMode = row->is_streamed ? STR("RESPONSE_STREAM") : STR("BUFFERED");
     out->CreationTime = iso_time(op, row->created_at_ms);

@@ -1,4 +1,5 @@
 /* PublishVersion, ListVersionsByFunction, and the end of a version. */
+#include "services/lambda/db_events.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 #include "services/lambda/versions.h"
@@ -101,8 +102,12 @@ int version_delete(struct op *op, const struct lambda_target *target)
     rc = check_unnamed(op, &work->row);
     if (rc < 0)
         return rc;
+    const struct event_config_key config = {work->row.account, work->row.region, work->row.name,
+                                            target->qualifier};
     rc = lambda_db_delete_version(op->db, &work->row, &err);
-    if (rc < 0)
+    if (rc == 0)
+        rc = event_config_delete(op->db, &config, &err);
+    if (rc < 0 && rc != -ENOENT) /* most have no configuration */
         return svc_fail_internal(op, &err);
     lambda_gone_add(op, work, &work->row);
     work->arn = target->arn;

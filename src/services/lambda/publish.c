@@ -226,9 +226,9 @@ static void publish_gone(struct op *op, struct task *then)
 {
     struct lambda_state *state = op->state;
     const struct lambda_work *work = op->prepared;
-    if (work->gone_url.ptr != NULL)
-        directory_publish(state->urls, work->gone_url, NULL, NULL);
-    for (const struct lambda_gone_alias *gone = work->gone_aliases; gone != NULL; gone = gone->next)
+    for (const struct lambda_gone_name *gone = work->gone_urls; gone != NULL; gone = gone->next)
+        directory_publish(state->urls, gone->name, NULL, NULL);
+    for (const struct lambda_gone_name *gone = work->gone_aliases; gone != NULL; gone = gone->next)
         directory_publish(
             state->aliases,
             arena_printf(op->arena, STR_FMT ":" STR_FMT, STR_ARG(work->arn), STR_ARG(gone->name)),

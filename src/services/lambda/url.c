@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
+#include "services/lambda/versions.h"
 
 enum {
     LOOP_BYTES_MAX = 64 * 1024, /* more is read on a worker */
@@ -48,6 +49,21 @@ static struct str keep(struct arena *arena, struct str text)
     return text.ptr == NULL ? STR_NONE : arena_str(arena, text);
 }
 
+static bool is_alias(const struct url_row *row)
+{
+    return !str_eq(row->qualifier, STR("$LATEST"));
+}
+
+struct str url_row_arn(struct arena *arena, const struct url_row *row)
+{
+    const struct lambda_row function = {
+        .account = row->account, .region = row->region, .name = row->name};
+    struct str arn = lambda_row_arn(arena, &function);
+    return is_alias(row)
+               ? arena_printf(arena, STR_FMT ":" STR_FMT, STR_ARG(arn), STR_ARG(row->qualifier))
+               : arn;
+}
+
 struct url_spec *url_spec_new(const struct url_row *row)
 {
     struct url_spec *url = NEW(struct url_spec);
@@ -58,6 +74,7 @@ struct url_spec *url_spec_new(const struct url_row *row)
     struct str *texts[] = {&url->row.account,
                            &url->row.region,
                            &url->row.name,
+                           &url->row.qualifier,
                            &url->row.id,
                            &url->row.cors.allow_headers,
                            &url->row.cors.allow_methods,
@@ -65,8 +82,9 @@ struct url_spec *url_spec_new(const struct url_row *row)
                            &url->row.cors.expose_headers};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = keep(arena, *texts[i]);
-    url->arn = arena_printf(arena, "arn:aws:lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT,
-                            STR_ARG(row->region), STR_ARG(row->account), STR_ARG(row->name));
+    url->arn = url_row_arn(arena, row);
+    url->function_arn =
+        is_alias(row) ? str_head(url->arn, url->arn.len - row->qualifier.len - 1) : url->arn;
     return url;
 }
 
@@ -215,10 +233,10 @@ static void invoke(struct url_call *call)
 {
     struct op *op = call->op;
     struct lambda_state *state = op->state;
-    struct snapshot *snapshot = directory_find(state->directory, op->loop, call->url->arn);
-    struct function_spec *spec =
-        snapshot == NULL ? NULL : CONTAINER_OF(snapshot, struct function_spec, snapshot);
-    if (spec == NULL || CONTAINER_OF(spec, struct lambda_spec, spec)->code == NULL) {
+    const struct url_row *row = &call->url->row;
+    struct lambda_spec *own = version_find(state, op->loop, call->url->function_arn,
+                                           is_alias(row) ? row->qualifier : STR_NONE);
+    if (own == NULL || own->code == NULL) {
         answer_plain(op, 502, STR("Internal Server Error"));
         call_end(call, 0);
         return;
@@ -227,9 +245,9 @@ static void invoke(struct url_call *call)
         call_end(call, svc_fail(op, MSG_URL_SIZE));
         return;
     }
-    (void) snapshot_ref(snapshot);
+    (void) snapshot_ref(&own->spec.snapshot);
     call->inv = (struct invocation){
-        .spec = spec,
+        .spec = &own->spec,
         .request_id = op->request_id,
         .invoked_arn = call->url->arn,
         .payload = buf_str(&call->event),

@@ -8,12 +8,15 @@
 
 struct url_spec {
     struct snapshot snapshot; /* first */
-    struct str arn;           /* of the function, unqualified */
+    struct str function_arn;
+    struct str arn; /* as functions see it: with the alias, if it is an alias's */
     struct url_row row;
     struct arena arena; /* owned: the strings */
 };
 
 struct url_spec *url_spec_new(const struct url_row *row);
+/* Of the function, or of its alias. */
+struct str url_row_arn(struct arena *arena, const struct url_row *row);
 
 /* Writes the event. out's limit is the payload's. */
 void url_event(const struct op *op, const struct front_in *in, const struct url_row *row,

@@ -1,0 +1,5 @@
+-- A database of the lambda service as schema 1 left it.
+CREATE TABLE functions ( account BLOB NOT NULL, region BLOB NOT NULL, name BLOB NOT NULL, revision_id TEXT NOT NULL, runtime TEXT NOT NULL, role TEXT NOT NULL, handler TEXT NOT NULL, description TEXT NOT NULL, architecture TEXT NOT NULL, tracing_mode TEXT NOT NULL, log_group TEXT, environment TEXT, tags TEXT, code_sha256 TEXT NOT NULL, code_size BIGINT NOT NULL, timeout_s INTEGER NOT NULL, memory_mb INTEGER NOT NULL, tmp_mb INTEGER NOT NULL, modified_at_ms BIGINT NOT NULL, PRIMARY KEY (account, region, name));
+INSERT INTO "functions" VALUES(X'303030303030303030303030',X'75732D656173742D31',X'6B657074','11111111-1111-4111-8111-111111111111','python3.12','arn:aws:iam::000000000000:role/lambda','f.handler','since the first schema','x86_64','PassThrough',NULL,'{"A":"1"}','{"t":"v"}','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',123,7,256,512,1700000000000);
+CREATE INDEX functions_code ON functions (code_sha256);
+PRAGMA user_version = 1;

@@ -1,0 +1,10 @@
+-- A database of the lambda service as schema 2 left it.
+CREATE TABLE event_configs ( account BLOB NOT NULL, region BLOB NOT NULL, name BLOB NOT NULL, retries_max INTEGER, age_max_s INTEGER, modified_at_ms BIGINT NOT NULL, PRIMARY KEY (account, region, name));
+INSERT INTO "event_configs" VALUES(X'303030303030303030303030',X'75732D656173742D31',X'6B657074',1,NULL,1700000000001);
+CREATE TABLE events ( seq BIGINT NOT NULL PRIMARY KEY, account BLOB NOT NULL, region BLOB NOT NULL, name BLOB NOT NULL, request_id TEXT NOT NULL, invoked_arn TEXT NOT NULL, client_context TEXT, payload BLOB NOT NULL, accepted_at_ms BIGINT NOT NULL, due_at_ms BIGINT NOT NULL, attempts INTEGER NOT NULL, throttles INTEGER NOT NULL);
+INSERT INTO "events" VALUES(5,X'303030303030303030303030',X'75732D656173742D31',X'6B657074','22222222-2222-4222-8222-222222222222','arn:aws:lambda:us-east-1:000000000000:function:kept',NULL,X'7B226E223A317D',1700000000002,1700000000003,1,0);
+CREATE TABLE functions ( account BLOB NOT NULL, region BLOB NOT NULL, name BLOB NOT NULL, revision_id TEXT NOT NULL, runtime TEXT NOT NULL, role TEXT NOT NULL, handler TEXT NOT NULL, description TEXT NOT NULL, architecture TEXT NOT NULL, tracing_mode TEXT NOT NULL, log_group TEXT, environment TEXT, tags TEXT, code_sha256 TEXT NOT NULL, code_size BIGINT NOT NULL, timeout_s INTEGER NOT NULL, memory_mb INTEGER NOT NULL, tmp_mb INTEGER NOT NULL, modified_at_ms BIGINT NOT NULL, reserved BIGINT NOT NULL DEFAULT -1, PRIMARY KEY (account, region, name));
+INSERT INTO "functions" VALUES(X'303030303030303030303030',X'75732D656173742D31',X'6B657074','11111111-1111-4111-8111-111111111111','python3.12','arn:aws:iam::000000000000:role/lambda','f.handler','since the first schema','x86_64','PassThrough',NULL,'{"A":"1"}','{"t":"v"}','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',123,7,256,512,1700000000000,3);
+CREATE INDEX functions_code ON functions (code_sha256);
+CREATE INDEX events_due ON events (account, region, name, due_at_ms, seq);
+PRAGMA user_version = 2;
