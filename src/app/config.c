@@ -13,6 +13,7 @@
 enum { KEEP_ALIVE_MAX_S = 24 * 3600 };
 enum { MEMORY_MIN_MB = 64, MEMORY_MAX_MB = 64 * 1024 * 1024 };
 enum { POOL_MAX = 1024, POOL_MAX_DEFAULT = 128 };
+enum { CONCURRENCY_MAX = 1000 * 1000, CONCURRENCY_DEFAULT = 1000 }; /* the latter is AWS's */
 enum { STREAM_LIMIT_MAX_MB = 1024 * 1024, LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
 
 static int set_listen(struct serve_config *config, struct str value, struct err *err)
@@ -63,6 +64,15 @@ static int set_pool(struct serve_config *config, struct str value, struct err *e
     if (parse_u64(value, POOL_MAX, &count) < 0)
         return err_say(err, -EINVAL, "--pool wants a number up to %d", POOL_MAX);
     config->pool_max = (unsigned) count;
+    return 0;
+}
+
+static int set_concurrency(struct serve_config *config, struct str value, struct err *err)
+{
+    uint64_t count;
+    if (parse_u64(value, CONCURRENCY_MAX, &count) < 0 || count == 0)
+        return err_say(err, -EINVAL, "--concurrency wants a number from 1 to %d", CONCURRENCY_MAX);
+    config->concurrency = (unsigned) count;
     return 0;
 }
 
@@ -160,8 +170,8 @@ static int set_lists(struct serve_config *config, const struct option_list *host
 
 /* The words of the line; NULL: not given. */
 struct words {
-    const char *listen, *data, *loops, *pool, *memory, *keep_alive, *log_level, *async_retry,
-        *snapshots, *stream_limit, *network;
+    const char *listen, *data, *loops, *pool, *memory, *concurrency, *keep_alive, *log_level,
+        *async_retry, *snapshots, *stream_limit, *network;
     struct option_list hosts, origins;
 };
 
@@ -176,7 +186,7 @@ static int check(const struct words *words, struct serve_config *config, struct 
         {words->memory, set_memory},       {words->keep_alive, set_keep_alive},
         {words->log_level, set_log_level}, {words->async_retry, set_async_retry},
         {words->snapshots, set_snapshots}, {words->stream_limit, set_stream_limit},
-        {words->network, set_network},
+        {words->network, set_network},     {words->concurrency, set_concurrency},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int rc = rows[i].word == NULL ? 0 : rows[i].set(config, str_from(rows[i].word), err);
@@ -197,6 +207,7 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
                                   .port = 4566,
                                   .log_level = LOG_INFO,
                                   .pool_max = POOL_MAX_DEFAULT,
+                                  .concurrency = CONCURRENCY_DEFAULT,
                                   .has_snapshots = true};
     const struct cli_option options[] = {
         {"--dev", OPTION_FLAG, &config.is_dev, NULL,
@@ -216,6 +227,9 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
         {"--keep-alive", OPTION_TEXT, &words.keep_alive, "auto|SECONDS",
          "time that an idle instance is kept; auto: by when its function has been\n"
          "called so far, five minutes where that tells nothing"},
+        {"--concurrency", OPTION_TEXT, &words.concurrency, "N",
+         "calls of an account that may be in flight in a region, waiting ones\n"
+         "included; AWS's 1000 by default"},
         {"--memory", OPTION_TEXT, &words.memory, "MB",
          "of all instances together, as measured; idle ones go before it is\n"
          "passed; three quarters of what is available at the start by default"},

@@ -15,6 +15,7 @@ struct serve_config {
     const char *data_dir;      /* borrowed from argv; NULL: place_default */
     unsigned loops;            /* 0: by the number of CPUs */
     unsigned pool_max;         /* sandboxes made in advance, after bursts */
+    unsigned concurrency;      /* of each account and region */
     int64_t keep_alive_ms;     /* of idle instances; 0: by their functions' patterns */
     uint64_t memory_max;       /* of all instances together; 0: by what the machine has */
     int64_t async_retry_ms;    /* 0: AWS's */

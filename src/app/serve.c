@@ -361,6 +361,7 @@ static int services_make(struct serve *serve, struct err *err)
         .loop_count = serve->loop_count,
         .spawner = serve->spawner,
         .egress = serve->egress,
+        .account_concurrency = serve->config.concurrency,
         .instances_max = INSTANCES_MAX,
         .keep_alive_ms = serve->config.keep_alive_ms,
         .memory_max =

@@ -124,7 +124,7 @@ int services_open(const struct services_config *config, struct services **out_se
         .loop_count = config->loop_count,
         .spawner = config->spawner,
         .egress = config->egress,
-        .account_concurrency = LAMBDA_ACCOUNT_CONCURRENCY,
+        .account_concurrency = config->account_concurrency,
         .instances_max = config->instances_max,
         .memory_max = config->memory_max,
         .queue_max = QUEUE_MAX,

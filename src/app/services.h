@@ -24,6 +24,7 @@ struct services_config {
     uint64_t memory_max;
     int64_t keep_alive_ms; /* 0: by the functions' patterns */
     struct egress *egress;
+    unsigned account_concurrency;
     unsigned instances_max;
     int64_t retry_unit_ms;     /* of asynchronous work; 0: AWS's */
     uint64_t stream_bytes_max; /* of a streamed answer; 0: AWS's */

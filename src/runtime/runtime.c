@@ -5,7 +5,7 @@
  * A call that starts on another loop travels there as a task inside the invocation and back the
  * same way, so `done` runs where the call came from. With one loop nothing is posted at all.
  *
- * The account's concurrency is divided between the homes; with one home it is exact. */
+ * What the homes share they share exactly: the concurrency of accounts (core/quota.h). */
 #include "runtime/runtime.h"
 
 #include "base/log.h"
@@ -42,6 +42,11 @@ struct runtime_counts runtime_counts(const struct runtime *runtime)
         sum.restore_failed += __atomic_load_n(&counts->restore_failed, __ATOMIC_RELAXED);
     }
     return sum;
+}
+
+unsigned runtime_account_concurrency(const struct runtime *runtime)
+{
+    return runtime->config.account_concurrency;
 }
 
 /* ---- invocations ---- */
@@ -360,7 +365,7 @@ static void home_init(struct home *home, struct runtime *runtime, size_t index)
     const struct sched_config sched = {.exec = home->exec,
                                        .effects = &instance_effects,
                                        .arg = home,
-                                       .account_concurrency = config->account_concurrency / homes,
+                                       .accounts = runtime->accounts,
                                        .instances_max = config->instances_max / homes,
                                        .queue_max = config->queue_max,
                                        .memory_max = config->memory_max / homes,
@@ -378,6 +383,7 @@ int runtime_new(const struct runtime_config *config, struct runtime **out_runtim
     struct runtime *runtime = NEW(struct runtime);
     runtime->config = *config;
     runtime->idle_fd = cpu_idle_open(NULL); /* without it, no call waits for a busy instance */
+    runtime->accounts = quotas_new(config->account_concurrency);
     runtime->homes = NEW_ARRAY(struct home, config->loop_count);
     runtime->board = board_new(sizeof(struct snapshot_status));
     for (size_t i = 0; i < config->loop_count; i++)
@@ -410,6 +416,7 @@ void runtime_free(struct runtime *runtime)
     broker_free(runtime->broker);
     cleanup_close(&runtime->idle_fd);
     board_free(runtime->board);
+    quotas_free(runtime->accounts);
     free(runtime->homes);
     free(runtime);
 }

@@ -75,8 +75,10 @@ enum invocation_result {
 };
 
 enum throttle_reason {
-    THROTTLE_RESERVED_FUNCTION, /* ReservedFunctionConcurrentInvocationLimitExceeded */
-    THROTTLE_CONCURRENT,        /* ConcurrentInvocationLimitExceeded (account) */
+    THROTTLE_RESERVED_FUNCTION, /* its reservation is in use */
+    THROTTLE_CONCURRENT,        /* the account's concurrency is */
+    THROTTLE_GROWTH,            /* the function grows too fast, see growth.h */
+    THROTTLE_HOST,              /* too much is waiting on this host */
 };
 
 struct invocation;
@@ -169,7 +171,7 @@ struct runtime_config {
     size_t loop_count;
     struct spawner *spawner;
     struct egress *egress;        /* the functions' way to the internet; NULL: they have none */
-    unsigned account_concurrency; /* 1000 */
+    unsigned account_concurrency; /* of each account in each region */
     unsigned instances_max;       /* hard bound of this host */
     unsigned queue_max;           /* waiting invocations per home */
     uint64_t memory_max;          /* of all instances, measured; 0: no bound */
@@ -223,6 +225,8 @@ struct runtime_counts {
     unsigned booted_early;             /* copies of a booted language */
 };
 struct runtime_counts runtime_counts(const struct runtime *runtime);
+/* As configured. thread: any. */
+unsigned runtime_account_concurrency(const struct runtime *runtime);
 
 /* What one function version does, and did since the server started or it was created. */
 struct function_figures {

@@ -59,10 +59,11 @@ struct home {
 struct runtime {
     struct runtime_config config;
     struct broker *broker;
-    struct home *homes;   /* owned, config.loop_count */
-    struct board *board;  /* owned: "arn:version" -> struct snapshot_status */
-    size_t homes_left;    /* draining; loop 0's */
-    struct task *drained; /* the caller's, run on loop 0 */
+    struct home *homes;      /* owned, config.loop_count */
+    struct quotas *accounts; /* owned: the concurrency of each account and region */
+    struct board *board;     /* owned: "arn:version" -> struct snapshot_status */
+    size_t homes_left;       /* draining; loop 0's */
+    struct task *drained;    /* the caller's, run on loop 0 */
     int64_t drain_ms;
     int idle_fd;               /* cpu_idle_us; -1: unknown */
     struct selftest *selftest; /* owned; home 0's */

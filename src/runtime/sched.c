@@ -290,7 +290,6 @@ void sched_init(struct sched *sched, const struct sched_config *config)
     keepalive_init(&sched->keepalive);
     map_init(&sched->functions);
     map_init(&sched->families);
-    map_init(&sched->accounts);
     list_init(&sched->hungry);
     list_init(&sched->idle);
     list_init(&sched->awake);
@@ -306,15 +305,9 @@ void sched_done(struct sched *sched)
     size_t at = 0;
     for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL; at = 0)
         function_free(sched, f);
-    at = 0;
-    for (struct sched_account *a; (a = map_next(&sched->accounts, &at, NULL)) != NULL;) {
-        free(a->name);
-        free(a);
-    }
     keepalive_done(&sched->keepalive);
     map_done(&sched->functions);
     map_done(&sched->families);
-    map_done(&sched->accounts);
 }
 
 struct sched_counts sched_counts(const struct sched *sched, const struct function_spec *spec)

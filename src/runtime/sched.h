@@ -6,6 +6,7 @@
  * thread: the home's loop. */
 #include "base/list.h"
 #include "base/map.h"
+#include "core/quota.h"
 #include "os/exec.h"
 #include "runtime/budget.h"
 #include "runtime/crowd.h"
@@ -13,7 +14,6 @@
 #include "runtime/runtime.h"
 
 struct sched_function;
-struct sched_account;
 
 /*  The life of an instance, as far as scheduling is concerned:
  *
@@ -77,7 +77,8 @@ struct sched_config {
     struct exec *exec; /* borrowed */
     const struct sched_effects *effects;
     void *arg;
-    unsigned account_concurrency, instances_max, queue_max;
+    struct quotas *accounts; /* borrowed; shared with other homes */
+    unsigned instances_max, queue_max;
     int64_t keep_alive_us; /* of idle instances; of those without a pattern, if adaptive */
     bool is_keep_adaptive; /* by each function's own idle times, see keepalive.h */
     int64_t freeze_after_us;
@@ -89,7 +90,6 @@ struct sched {
     struct sched_config config;
     struct map functions;  /* "arn:version" -> struct sched_function, owned */
     struct map families;   /* arn -> struct sched_family, owned */
-    struct map accounts;   /* account -> struct sched_account, owned, never removed */
     struct list hungry;    /* functions with more waiting than starting */
     struct list idle;      /* idle and frozen slots by idle_since_us */
     struct list awake;     /* idle slots by idle_since_us */

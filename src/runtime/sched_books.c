@@ -2,7 +2,8 @@
  *
  * A function with reserved concurrency may have that many invocations in flight, in all its
  * versions together; all others of the account share what is not reserved. An invocation is in
- * flight from its admission to its end, also while it waits for an instance.
+ * flight from its admission to its end, also while it waits for an instance. A function may not
+ * grow faster than growth.h says.
  *
  * A function's entry lives while it has instances or invocations, or a reservation. */
 #include "runtime/sched_int.h"
@@ -10,25 +11,22 @@
 #include "base/assert.h"
 #include "base/mem.h"
 
-static struct sched_account *account_of(struct sched *sched, struct str name)
+/* AWS counts the concurrency of each account in each region. */
+static struct quota *account_of(struct sched *sched, const struct function_spec *spec)
 {
-    struct sched_account *account = map_find(&sched->accounts, name);
-    if (account != NULL)
-        return account;
-    account = NEW(struct sched_account);
-    account->name = mem_copy(name.ptr, name.len);
-    (void) map_put(&sched->accounts, str_of(account->name, name.len), account);
-    return account;
+    char text[512]; /* the ARN has both, too */
+    int n = snprintf(text, sizeof text, STR_FMT "/" STR_FMT, STR_ARG(spec->account),
+                     STR_ARG(spec->region));
+    assert(n > 0 && (size_t) n < sizeof text);
+    return quotas_find(sched->config.accounts, str_of(text, (size_t) n));
 }
 
 /* -1: none. */
 static void reserve(struct sched_family *family, int64_t reserved)
 {
-    struct sched_account *account = family->account;
-    account->reserved +=
-        (reserved > 0 ? reserved : 0) - (family->reserved > 0 ? family->reserved : 0);
+    quota_keep(family->account,
+               (reserved > 0 ? reserved : 0) - (family->reserved > 0 ? family->reserved : 0));
     family->reserved = reserved;
-    assert(account->reserved >= 0);
 }
 
 static struct sched_family *family_join(struct sched *sched, const struct function_spec *spec)
@@ -38,7 +36,7 @@ static struct sched_family *family_join(struct sched *sched, const struct functi
         family = NEW(struct sched_family);
         *family = (struct sched_family){.arn = mem_copy(spec->arn.ptr, spec->arn.len),
                                         .arn_len = spec->arn.len,
-                                        .account = account_of(sched, spec->account),
+                                        .account = account_of(sched, spec),
                                         .reserved = -1};
         (void) map_put(&sched->families, str_of(family->arn, family->arn_len), family);
     }
@@ -136,33 +134,29 @@ void function_release(struct sched *sched, struct sched_function *function)
         function_free(sched, function);
 }
 
-static void throttle(struct invocation *inv, enum throttle_reason reason)
+static bool throttle(struct invocation *inv, enum throttle_reason reason)
 {
     inv->result = INVOCATION_THROTTLED;
     inv->throttle = reason;
+    return false;
 }
 
 bool books_admit(struct sched *sched, struct sched_function *function, struct invocation *inv)
 {
     struct sched_family *family = function->family;
-    struct sched_account *account = family->account;
-    if (function_has_reservation(function)) {
-        if (family->in_flight >= family->reserved) {
-            throttle(inv, THROTTLE_RESERVED_FUNCTION);
-            return false;
-        }
-    } else if (account->shared_in_flight + account->reserved >=
-               (int64_t) sched->config.account_concurrency) {
-        throttle(inv, THROTTLE_CONCURRENT);
-        return false;
-    }
-    if (list_is_empty(&function->idle) && sched->queued >= sched->config.queue_max) {
-        throttle(inv, THROTTLE_CONCURRENT);
-        return false;
+    inv->is_reserved = function_has_reservation(function);
+    if (list_is_empty(&function->idle) && sched->queued >= sched->config.queue_max)
+        return throttle(inv, THROTTLE_HOST);
+    if (inv->is_reserved && family->in_flight >= family->reserved)
+        return throttle(inv, THROTTLE_RESERVED_FUNCTION);
+    if (!inv->is_reserved && !quota_take(family->account))
+        return throttle(inv, THROTTLE_CONCURRENT);
+    if (!growth_allows(&family->growth, family->in_flight, inv->created_us)) {
+        if (!inv->is_reserved)
+            quota_give(family->account);
+        return throttle(inv, THROTTLE_GROWTH);
     }
     rest_note_arrival(function, inv->created_us);
-    inv->is_reserved = function_has_reservation(function);
-    account->shared_in_flight += !inv->is_reserved;
     function->in_flight++;
     family->in_flight++;
     inv->function = function;
@@ -176,10 +170,8 @@ void books_end(struct sched *sched, struct invocation *inv)
     struct sched_family *family = function->family;
     function->in_flight--;
     family->in_flight--;
-    if (!inv->is_reserved) {
-        assert(family->account->shared_in_flight > 0);
-        family->account->shared_in_flight--;
-    }
+    if (!inv->is_reserved)
+        quota_give(family->account);
     if (function->in_flight == 0)
         rest_note_end(sched, function);
     inv->function = NULL;

@@ -8,22 +8,18 @@
  *   sched_rest.c    idle instances: how long they are kept, when they freeze, when one is expected
  *   sched_slot.c    the life of an instance: the one writer of its state
  *   sched_check.c   the relations of all of it */
+#include "runtime/growth.h"
 #include "runtime/sched.h"
-
-struct sched_account {
-    char *name;               /* owned, the map's key */
-    int64_t reserved;         /* sum of its functions' reservations */
-    int64_t shared_in_flight; /* invocations of functions without a reservation */
-};
 
 /* The versions of a function, which share its reservation. */
 struct sched_family {
     char *arn; /* owned, the map's key */
     size_t arn_len;
-    struct sched_account *account;
-    unsigned members;  /* struct sched_function */
-    int64_t reserved;  /* as the specification that came last says; -1: none */
-    int64_t in_flight; /* invocations of all members */
+    struct quota *account; /* borrowed: its concurrency */
+    unsigned members;      /* struct sched_function */
+    int64_t reserved;      /* as the specification that came last says; -1: none */
+    int64_t in_flight;     /* invocations of all members */
+    struct growth growth;
 };
 
 struct sched_function {

@@ -281,4 +281,5 @@
 #define MSG_URL_CORS LAMBDA_BAD_VALUE, "Values in Cors cannot contain control characters."
 
 /* observed */
-#define MSG_THROTTLED &lambda_error_TooManyRequestsException, "Rate Exceeded."
+#define MSG_THROTTLED   &lambda_error_TooManyRequestsException, "Rate Exceeded."
+#define MSG_CALLER_RATE &lambda_error_TooManyRequestsException, "Rate exceeded"

@@ -1,14 +1,20 @@
 /* Reserved concurrency, the account's limits and use, and tags.
  *
  * A reservation takes concurrency away from all other functions of the account, of which AWS keeps
- * UNRESERVED_MIN for them. It is part of the specification that the loops have: the scheduler
- * enforces it (runtime/sched_books.c), from the answer on. */
+ * UNRESERVED_MIN for them (all of it, where an account has less). It is part of the specification
+ * that the loops have: the scheduler enforces it (runtime/sched_books.c), from the answer on. */
 #include "services/lambda/lambda.h"
 #include "services/lambda/lambda_int.h"
 #include "services/lambda/messages.h"
 
 enum { UNRESERVED_MIN = 100, ACCOUNT_TAGS_MAX = 50 };
 #define ACCOUNT_CODE_BYTES_MAX 80530636800
+
+static int account_concurrency(const struct op *op)
+{
+    const struct lambda_state *state = op->state;
+    return (int) runtime_account_concurrency(state->runtime);
+}
 
 /* Writes the reservation and leaves the row for lambda_publish. */
 static int reserve(struct op *op, struct str function_name, int64_t reserved)
@@ -21,9 +27,10 @@ static int reserve(struct op *op, struct str function_name, int64_t reserved)
     if (rc < 0)
         return rc;
     rc = lambda_db_usage(op->db, op->caller.account, op->caller.region, target.name, &usage, &err);
-    if (rc == 0 && reserved > 0 &&
-        LAMBDA_ACCOUNT_CONCURRENCY - usage.reserved - reserved < UNRESERVED_MIN)
-        return svc_fail(op, MSG_UNRESERVED, UNRESERVED_MIN);
+    int limit = account_concurrency(op);
+    int unreserved_min = limit < UNRESERVED_MIN ? limit : UNRESERVED_MIN;
+    if (rc == 0 && reserved > 0 && limit - usage.reserved - reserved < unreserved_min)
+        return svc_fail(op, MSG_UNRESERVED, unreserved_min);
     work->row.reserved = reserved;
     work->arn = target.arn;
     work->are_all = true;
@@ -83,9 +90,9 @@ int lambda_run_GetAccountSettings(struct op *op, const void *in, void *out_any)
         .has_CodeSizeZipped = true,
         .CodeSizeZipped = LAMBDA_ZIP_MAX,
         .has_ConcurrentExecutions = true,
-        .ConcurrentExecutions = LAMBDA_ACCOUNT_CONCURRENCY,
+        .ConcurrentExecutions = account_concurrency(op),
         .has_UnreservedConcurrentExecutions = true,
-        .UnreservedConcurrentExecutions = LAMBDA_ACCOUNT_CONCURRENCY - (int32_t) usage.reserved,
+        .UnreservedConcurrentExecutions = account_concurrency(op) - (int32_t) usage.reserved,
     };
     out->AccountUsage = ARENA_NEW(op->arena, struct lambda_AccountUsage);
     *out->AccountUsage = (struct lambda_AccountUsage){

@@ -20,14 +20,19 @@ struct call {
 
 static int answer_throttled(struct op *op, enum throttle_reason reason)
 {
-    int rc = svc_fail(op, MSG_THROTTLED);
+    /* AWS documents the names, not which one belongs to growing too fast. */
+    static const char *const reasons[] = {
+        [THROTTLE_RESERVED_FUNCTION] = "ReservedFunctionConcurrentInvocationLimitExceeded",
+        [THROTTLE_CONCURRENT] = "ConcurrentInvocationLimitExceeded",
+        [THROTTLE_GROWTH] = "FunctionInvocationRateLimitExceeded",
+        [THROTTLE_HOST] = "CallerRateLimitExceeded",
+    };
+    int rc = reason == THROTTLE_HOST ? svc_fail(op, MSG_CALLER_RATE) : svc_fail(op, MSG_THROTTLED);
     struct lambda_TooManyRequestsException *detail =
         ARENA_NEW(op->arena, struct lambda_TooManyRequestsException);
     detail->Type = STR("User");
     detail->message = op->fault.message;
-    detail->Reason = reason == THROTTLE_RESERVED_FUNCTION
-                         ? STR("ReservedFunctionConcurrentInvocationLimitExceeded")
-                         : STR("ConcurrentInvocationLimitExceeded");
+    detail->Reason = str_from(reasons[reason]);
     op->fault.detail = detail;
     return rc;
 }

@@ -115,10 +115,11 @@ struct world *world_new(struct world_limits limits)
     struct world *w = NEW(struct world);
     *w = (struct world){.exec = {.ops = &exec_fake, .clock = &w->clock.clock}, .idle_us = -1};
     clock_virtual_init(&w->clock, 1000);
+    w->accounts = quotas_new(or_plenty(limits.account));
     const struct sched_config config = {.exec = &w->exec,
                                         .effects = &effects,
                                         .arg = w,
-                                        .account_concurrency = or_plenty(limits.account),
+                                        .accounts = w->accounts,
                                         .instances_max = or_plenty(limits.instances),
                                         .queue_max = or_plenty(limits.queue),
                                         .keep_alive_us = 10 * SECOND,
@@ -146,6 +147,7 @@ void world_end(struct world *w)
     assert_int_equal(w->drained, 1);
     sched_done(&w->sched);
     timer_heap_done(&w->timers);
+    quotas_free(w->accounts);
     for (size_t i = 0; i < w->call_count; i++)
         assert_int_equal(w->calls[i].run_us, 1);
     for (size_t i = 0; i < w->function_count; i++)
@@ -175,6 +177,7 @@ struct function_spec *function(struct world *w, const char *arn)
 struct function_spec *reserved(struct world *w, const char *arn, int64_t concurrency)
 {
     return add_function(w, (struct function_spec){.account = STR("000000000000"),
+                                                  .region = STR("us-east-1"),
                                                   .arn = str_from(arn),
                                                   .version = STR("$LATEST"),
                                                   .revision = 1,

@@ -18,6 +18,7 @@ struct world {
     struct clock_virtual clock;
     struct timer_heap timers;
     struct sched sched;
+    struct quotas *accounts;
     struct fake fakes[FAKES_MAX]; /* in the order of their starts, as places become free */
     struct function_spec functions[FUNCTIONS_MAX];
     struct invocation calls[CALLS_MAX];

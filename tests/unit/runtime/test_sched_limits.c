@@ -1,6 +1,8 @@
 /* The scheduler's limits: concurrency, the queue, the host's instances and memory. */
 #include "sched_world.h"
 
+#include "runtime/growth.h"
+
 /* Calls the function that often; the last one. */
 static struct invocation *calls(struct world *w, struct function_spec *spec, int count)
 {
@@ -36,6 +38,39 @@ static void versions_share_their_functions_reservation(void **state)
     world_end(w);
 }
 
+static void regions_have_an_account_each(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.account = 2});
+    struct function_spec *here = function(w, "f"), *there = function(w, "g");
+    there->region = STR("eu-west-1");
+    assert_throttled(calls(w, here, 3), THROTTLE_CONCURRENT);
+    assert_throttled(calls(w, there, 3), THROTTLE_CONCURRENT);
+    world_end(w);
+}
+
+/* The bucket itself is test_growth.c's. */
+static void a_function_that_grows_too_fast_is_throttled(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.account = GROWTH_STEPS + 2, .instances = 1});
+    struct function_spec *f = function(w, "f"), *g = function(w, "g");
+    static struct invocation crowd[GROWTH_STEPS];
+    w->sched.config.queue_max = 2 * GROWTH_STEPS;
+    for (size_t i = 0; i < GROWTH_STEPS; i++) {
+        crowd[i] = (struct invocation){.spec = f};
+        sched_invoke(&w->sched, &crowd[i]);
+    }
+    assert_int_equal(w->throttled, 0);
+    assert_throttled(call(w, f), THROTTLE_GROWTH);
+    pass(w, GROWTH_SPAN_US / GROWTH_STEPS);
+    assert_int_equal(call(w, f)->result, INVOCATION_OK);
+    assert_throttled(call(w, f), THROTTLE_GROWTH);
+    assert_int_equal(call(w, g)->result, INVOCATION_OK); /* has a rate of its own */
+    assert_throttled(call(w, g), THROTTLE_CONCURRENT);   /* what was refused took nothing */
+    world_end(w);
+}
+
 static void a_full_queue_throttles(void **state)
 {
     (void) state;
@@ -43,7 +78,7 @@ static void a_full_queue_throttles(void **state)
     struct function_spec *f = function(w, "f");
     struct fake *fake = busy(w, f);
     const struct invocation *last = calls(w, f, 2);
-    assert_throttled(call(w, f), THROTTLE_CONCURRENT);
+    assert_throttled(call(w, f), THROTTLE_HOST);
     assert_int_equal(w->started, 1);
     answer(w, fake);
     answer(w, fake);
@@ -154,6 +189,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_throttle_with_awss_reasons),
         cmocka_unit_test(versions_share_their_functions_reservation),
+        cmocka_unit_test(regions_have_an_account_each),
+        cmocka_unit_test(a_function_that_grows_too_fast_is_throttled),
         cmocka_unit_test(a_full_queue_throttles),
         cmocka_unit_test(a_full_host_evicts_the_oldest_idle_instance),
         cmocka_unit_test(a_busy_host_gives_room_when_an_instance_is_free),
