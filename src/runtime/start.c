@@ -94,9 +94,10 @@ static const struct {
                         "/opt/lib"},
     {"TZ", ":UTC"},
     {"AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"},
-    {"_AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1"},
+    /* sandbox/netns.c: what is sent there vanishes. */
+    {"_AWS_XRAY_DAEMON_ADDRESS", "169.254.79.129"},
     {"_AWS_XRAY_DAEMON_PORT", "2000"},
-    {"AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000"}, /* nobody listens; the SDKs send and forget */
+    {"AWS_XRAY_DAEMON_ADDRESS", "169.254.79.129:2000"},
 };
 
 static bool is_reserved(struct str name)

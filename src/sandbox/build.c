@@ -7,7 +7,7 @@
  *
  * The child starts with the spawner's privilege and gives it away in this order:
  *     version 1 cgroups → cgroup namespace (after them: what it then sees is its root)
- *     → network namespace → host name → descriptors 0..4 → file system, pivot → all other
+ *     → network namespace → host name → descriptors 0..4, 6, 7 → file system, pivot → all other
  *     descriptors closed → limits → groups, gid, uid → capabilities → parent-death signal
  *     → seccomp → exec of virga-init.
  * The bounding set is already empty, no_new_privs set, umask and the smaller limits are as they
@@ -70,13 +70,23 @@ static int namespaces_finish(const struct build *build)
     return netns_loopback_up();
 }
 
-/* 0 is /dev/null already, as in the spawner. */
+static int socket_place(int fd, int number)
+{
+    if (fd < 0)
+        return fd;
+    int rc = as_rc(dup2(fd, number));
+    (void) close(fd);
+    return rc;
+}
+
+/* 0 is /dev/null already, as in the spawner; so is START_FD_EXTRA, until exec. */
 static int descriptors_place(const struct build *build)
 {
     if (dup2(build->log_fd, 1) < 0 || dup2(build->log_fd, 2) < 0 ||
         dup2(build->control_fd, 3) < 0 || dup2(build->status_fd, 4) < 0)
         return -errno;
-    return 0;
+    int rc = socket_place(netns_names_socket(), START_FD_NAMES);
+    return rc < 0 ? rc : socket_place(netns_traces_socket(), START_FD_TRACES);
 }
 
 /* The other limits are the spawner's own, inherited (spawner_init.c); it needs more files. */

@@ -4,6 +4,7 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/filter.h"
 #include "sandbox/root.h"
+#include "sandbox/start.h"
 #include "sandbox/tmp.h"
 
 struct build {
@@ -23,7 +24,7 @@ struct build {
 };
 
 /* Descriptors below are given numbers in the child, so nothing else may use them. */
-enum { BUILD_FD_FIRST = 5 };
+enum { BUILD_FD_FIRST = START_FD_TRACES + 1 };
 
 /* Clones. Returns at once with pid and a pidfd (the caller's): the child goes on alone and reports
  * through status_fd (sandbox/wire.h), with STATUS_BUILD_FAILED or, from virga-init, STATUS_READY.

@@ -9,7 +9,9 @@
  * and with its end the kernel kills the rest of the pid namespace. Descriptors: 3 is the control
  * socket, which the program inherits; 1 and 2 are the log pipe; 4 is the status pipe to the
  * spawner (sandbox/wire.h), which the program does not get; 5 is a descriptor that came with the
- * START block, for the program: the image of a snapshot to restore, or where to write one. The file
+ * START block, for the program: the image of a snapshot to restore, or where to write one; 6 and 7
+ * are its own sockets, for names (init_names.c) and for traces, which nobody collects: the kernel
+ * drops what arrives. The file
  * is not readable (mode 0111), so the kernel makes the process undumpable at exec, and the program,
  * which has the same uid, can neither trace it nor look into /proc/1.
  *
@@ -18,7 +20,8 @@
  * pointers lie in .bss and cost nothing until touched.
  *
  * A block may ask for the program to take this process's place (sandbox_start_alone); then nobody
- * reaps, and the spawner learns the end from the kernel alone.
+ * reaps, and the spawner learns the end from the kernel alone. Names are answered by a copy of this
+ * process then, a child which ends without a signal: wait(2) does not count it among children.
  *
  * Companions (sandbox_start_companion) are started before the program, each by a block of its own;
  * between the blocks this process reaps. The first of all programs that ends is the end of the
@@ -38,6 +41,7 @@
 #include <stdint.h>
 #include <sys/socket.h> /* the structs and macros of recvmsg; no function of it is called */
 
+#include "sandbox/init_names.h"
 #include "sandbox/init_sys.h"
 #include "sandbox/start.h"
 #include "sandbox/wire.h"
@@ -161,6 +165,19 @@ static void close_inherited(void)
             (void) sys3(__NR_close, fd, 0, 0);
 }
 
+/* The copy that stays for names when the program takes this process's place. */
+static void stay_for_names(void)
+{
+    static struct pollfd wait = {.fd = START_FD_NAMES, .events = POLLIN};
+    if (sys_copy(0) != 0) /* Failure is a program without names. */
+        return;
+    for (int fd = 0; fd <= START_FD_EXTRA; fd++)
+        (void) sys3(__NR_close, fd, 0, 0);
+    for (;;)
+        if (sys5(__NR_ppoll, (long) &wait, 1, 0, 0, 0) > 0)
+            init_names_serve();
+}
+
 /* Reads a block and starts what it names; true: that was the program, the last one. */
 static int start_one(void)
 {
@@ -174,7 +191,9 @@ static int start_one(void)
         say(STATUS_STARTED, 0, 0);
     companions += header.is_companion;
     uint32_t which = header.is_companion ? companions : 0;
-    long pid = header.is_alone ? 0 : sys_fork();
+    if (header.is_alone)
+        stay_for_names();
+    long pid = header.is_alone ? 0 : sys_copy(INIT_SIGCHLD);
     if (pid == 0)
         become(&header, which);
     if (pid < 0) {
@@ -244,13 +263,17 @@ static long open_signals(void)
     return fd;
 }
 
+__asm__(INIT_ENTRY);
 void init_main(void);
 void init_main(void)
 {
     (void) sys3(__NR_prctl, PR_SET_DUMPABLE, 0, 0);
     /* The program must not get the status pipe: it could forge how it ended. */
-    if (sys3(__NR_fcntl, FD_STATUS, INIT_F_SETFD, INIT_FD_CLOEXEC) < 0 ||
-        sys4(__NR_rt_sigprocmask, INIT_SIG_SETMASK, (long) &watched, 0, sizeof watched) < 0)
+    static const int own[] = {FD_STATUS, START_FD_NAMES, START_FD_TRACES};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (sys3(__NR_fcntl, own[i], INIT_F_SETFD, INIT_FD_CLOEXEC) < 0)
+            sys_exit(EXIT_NO_START);
+    if (sys4(__NR_rt_sigprocmask, INIT_SIG_SETMASK, (long) &watched, 0, sizeof watched) < 0)
         sys_exit(EXIT_NO_START);
     long signals = open_signals();
     if (signals < 0)
@@ -260,11 +283,14 @@ void init_main(void)
     if (has_program)
         close_inherited();
     for (;;) {
-        static struct pollfd waits[2];
+        static struct pollfd waits[3];
         waits[0] = (struct pollfd){.fd = (int) signals, .events = POLLIN};
         waits[1] =
             (struct pollfd){.fd = has_program || is_ending ? -1 : FD_CONTROL, .events = POLLIN};
-        long n = sys5(__NR_ppoll, (long) waits, 2, 0, 0, 0);
+        waits[2] = (struct pollfd){.fd = START_FD_NAMES, .events = POLLIN};
+        long n = sys5(__NR_ppoll, (long) waits, 3, 0, 0, 0);
+        if (n > 0 && waits[2].revents != 0)
+            init_names_serve();
         if (n > 0 && waits[0].revents != 0)
             take_signals((int) signals);
         if (n > 0 && waits[1].revents != 0 && !is_ending) { /* Signals may have begun it. */

@@ -1,6 +1,7 @@
 #pragma once
 /* System calls without a C library, for virga-init: x86-64 and arm64. They return what the kernel
- * returns, -errno on failure. _start aligns the stack and calls init_main. */
+ * returns, -errno on failure. INIT_ENTRY, for one file: _start, which aligns the stack and calls
+ * init_main. */
 #include <asm/unistd.h>
 
 enum {
@@ -18,7 +19,8 @@ enum {
 
 #if defined(__x86_64__)
 
-__asm__(".globl _start\n_start:\n xor %ebp, %ebp\n and $-16, %rsp\n call init_main\n ud2\n");
+#define INIT_ENTRY                                                                                 \
+    ".globl _start\n_start:\n xor %ebp, %ebp\n and $-16, %rsp\n call init_main\n ud2\n"
 
 static inline long sys5(long number, long a, long b, long c, long d, long e)
 {
@@ -34,7 +36,7 @@ static inline long sys5(long number, long a, long b, long c, long d, long e)
 
 #elif defined(__aarch64__)
 
-__asm__(".globl _start\n_start:\n mov x29, #0\n mov x30, #0\n bl init_main\n brk #0\n");
+#define INIT_ENTRY ".globl _start\n_start:\n mov x29, #0\n mov x30, #0\n bl init_main\n brk #0\n"
 
 static inline long sys5(long number, long a, long b, long c, long d, long e)
 {
@@ -68,8 +70,8 @@ _Noreturn static inline void sys_exit(int code)
         (void) sys3(__NR_exit_group, code, 0, 0);
 }
 
-/* A child that is a copy of the caller, as fork(2). */
-static inline long sys_fork(void)
+/* A child that is a copy of the caller, as fork(2), whose end is told by this signal; 0: not. */
+static inline long sys_copy(int signal)
 {
-    return sys4(__NR_clone, INIT_SIGCHLD, 0, 0, 0);
+    return sys4(__NR_clone, signal, 0, 0, 0);
 }

@@ -8,6 +8,8 @@
  * platform's place (a second bind fails). They are made with the namespace, off the path of a
  * start; a sandbox that was not to have one gets the namespace with that one closed.
  *
+ * Two sockets are virga-init's: the builder makes them, since one takes a privilege (build.c).
+ *
  * A sandbox with a way out gets an interface besides, whose other end is served by src/egress. What
  * it may reach is a matter of the routes made here, which nobody inside may change.
  *
@@ -22,10 +24,12 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "sandbox/names.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/route.h>
@@ -42,6 +46,9 @@ enum {
     EGRESS_GATEWAY = 0x0a000202, /* 10.0.2.2 */
     EGRESS_MTU = 65520,
 };
+/* Where AWS's sandboxes have the daemon that takes traces: the same in the functions' environment
+ * (runtime/start.c). */
+enum { TRACES_ADDRESS = 0xa9fe4f81 /* 169.254.79.129 */, TRACES_PORT = 2000 };
 
 const struct netns netns_none = {-1, {-1, -1}};
 
@@ -62,6 +69,19 @@ int netns_home(struct err *err)
     return own_namespace(err);
 }
 
+static int interface_ioctl(int fd, unsigned long request, void *argument)
+{
+    return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+static struct sockaddr address_of(uint32_t host_order)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host_order)};
+    struct sockaddr out;
+    memcpy(&out, &in, sizeof out);
+    return out;
+}
+
 int netns_loopback_up(void)
 {
     AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -69,7 +89,42 @@ int netns_loopback_up(void)
         return -errno;
     struct ifreq request = {.ifr_name = "lo"};
     request.ifr_flags = IFF_UP | IFF_RUNNING;
-    return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+    int rc = interface_ioctl(fd, SIOCSIFFLAGS, &request);
+    struct ifreq second = {.ifr_name = "lo:0"};
+    second.ifr_addr = address_of(TRACES_ADDRESS);
+    rc = rc < 0 ? rc : interface_ioctl(fd, SIOCSIFADDR, &second);
+    second.ifr_netmask =
+        address_of(UINT32_MAX); /* alone: not its network, which has no host here */
+    return rc < 0 ? rc : interface_ioctl(fd, SIOCSIFNETMASK, &second);
+}
+
+static int datagram_socket(uint32_t host_order, uint16_t port)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(host_order)};
+    if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof address) < 0)
+        return -errno;
+    return take_fd(&fd);
+}
+
+int netns_names_socket(void)
+{
+    return datagram_socket(INADDR_ANY, NAMES_PORT);
+}
+
+/* The kernel drops what arrives, at once: nobody is woken up, nothing lies in a buffer, and the
+ * sender is told nothing. */
+int netns_traces_socket(void)
+{
+    AUTO_CLOSE int fd = datagram_socket(TRACES_ADDRESS, TRACES_PORT);
+    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {1, &drop};
+    if (fd < 0)
+        return fd;
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0)
+        return -errno;
+    return take_fd(&fd);
 }
 
 static int listener_open(uint16_t port, struct err *err)
@@ -135,19 +190,6 @@ int netns_socket(int home_fd, int netns_fd, struct err *err)
 }
 
 /* ---- the way out ---- */
-
-static int interface_ioctl(int fd, unsigned long request, void *argument)
-{
-    return ioctl(fd, request, argument) < 0 ? -errno : 0;
-}
-
-static struct sockaddr address_of(uint32_t host_order)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host_order)};
-    struct sockaddr out;
-    memcpy(&out, &in, sizeof out);
-    return out;
-}
 
 static int interface_up(int fd, const char *name)
 {

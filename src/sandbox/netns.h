@@ -23,5 +23,9 @@ CHECK_RESULT int netns_tap(int home_fd, int netns_fd, struct err *err);
 void netns_close(struct netns *netns); /* what is left of it; all become -1 */
 /* A descriptor of the caller's own namespace, to return to. */
 CHECK_RESULT int netns_home(struct err *err);
-/* Brings loopback up in the current namespace. Returns -errno; no heap, no err. */
+/* In the current namespace, for a child that is being built: no heap, no err, -errno.
+ * Loopback is brought up, with the address of the traces' daemon besides 127.0.0.1. */
 CHECK_RESULT int netns_loopback_up(void);
+/* UDP sockets that virga-init holds: where questions for names arrive, and where traces vanish. */
+CHECK_RESULT int netns_names_socket(void);
+CHECK_RESULT int netns_traces_socket(void);

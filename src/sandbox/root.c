@@ -227,8 +227,8 @@ static int template_etc(int tree, const struct root_config *config, struct err *
     } own[] = {
         {"etc/hosts", "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n"},
         {"etc/hostname", "localhost\n"},
-        {"etc/resolv.conf",
-         "nameserver 10.0.2.3\n"}, /* of src/egress; else there is no route to it */
+        /* virga-init. EDNS, since answers come in one packet or not at all (init_names.c). */
+        {"etc/resolv.conf", "nameserver 127.0.0.1\noptions edns0\n"},
         {"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"
                               "services: files\nprotocols: files\n"},
     };

@@ -50,9 +50,9 @@ static int signals_set(struct err *err)
     return 0;
 }
 
-/* 0, 1, 3, 4 become /dev/null: 0 as what sandboxes read, the others because build.c gives these
- * numbers away. 2 stays for last words. The
- * socket moves to 5, all of main's other descriptors are closed. */
+/* All below BUILD_FD_FIRST but 2 become /dev/null: 0 as what sandboxes read, the others because
+ * build.c gives these numbers away. 2 stays for last words. The socket moves behind them, all of
+ * main's other descriptors are closed. */
 static int descriptors_set(int *socket_fd, struct err *err)
 {
     int moved = fcntl(*socket_fd, F_DUPFD_CLOEXEC, FD_SOCKET + 1);
@@ -64,9 +64,8 @@ static int descriptors_set(int *socket_fd, struct err *err)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         return err_set(err, -errno, "open /dev/null");
-    static const int reserved[] = {1, 3, 4};
-    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-        if (null != reserved[i] && dup3(null, reserved[i], O_CLOEXEC) < 0)
+    for (int fd = 1; fd < BUILD_FD_FIRST; fd++)
+        if (fd != 2 && fd != null && dup3(null, fd, O_CLOEXEC) < 0)
             return err_set(err, -errno, "reserve descriptors");
     /* 0 is inherited by every sandbox, where it should not be written to. */
     AUTO_CLOSE int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -205,14 +204,15 @@ static int cgroups_set(struct spawner_parts *parts, const struct spawner_config 
 
 /* Empties the bounding set, forbids new privileges, and keeps what the work needs:
  * SYS_ADMIN mounts, namespaces, setns, SYS_CHROOT into and out of mount namespaces; SETUID, SETGID,
- * SETPCAP the child's identity; NET_ADMIN loopback up; KILL its children under other uids;
- * DAC_OVERRIDE main's directories and cgroups; FOWNER, CHOWN the files of tenants in /tmp;
- * SYS_RESOURCE limits. */
+ * SETPCAP the child's identity; NET_ADMIN loopback up, NET_BIND_SERVICE the port for names; KILL
+ * its children under other uids; DAC_OVERRIDE main's directories and cgroups; FOWNER, CHOWN the
+ * files of tenants in /tmp; SYS_RESOURCE limits. */
 static int keep_capabilities(struct err *err)
 {
-    static const unsigned kept[] = {CAP_SYS_ADMIN, CAP_SETUID,       CAP_SETGID,       CAP_SETPCAP,
-                                    CAP_NET_ADMIN, CAP_KILL,         CAP_DAC_OVERRIDE, CAP_FOWNER,
-                                    CAP_CHOWN,     CAP_SYS_RESOURCE, CAP_SYS_CHROOT};
+    static const unsigned kept[] = {CAP_SYS_ADMIN,    CAP_SETUID,     CAP_SETGID,
+                                    CAP_SETPCAP,      CAP_NET_ADMIN,  CAP_KILL,
+                                    CAP_DAC_OVERRIDE, CAP_FOWNER,     CAP_CHOWN,
+                                    CAP_SYS_RESOURCE, CAP_SYS_CHROOT, CAP_NET_BIND_SERVICE};
     for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
             return err_set(err, -errno, "drop capability %u from the bounding set", cap);

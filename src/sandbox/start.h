@@ -9,6 +9,8 @@ enum {
     START_HEADER_SIZE = 16,
     START_STRINGS_MAX = 8192, /* arguments and environment strings together */
     START_FD_EXTRA = 5,       /* a descriptor that came with the block */
+    START_FD_NAMES = 6,       /* virga-init's own, as the next: questions for names come in here, */
+    START_FD_TRACES = 7,      /* and this one is there so that what is sent to it arrives */
 };
 #define START_MAGIC                                                                                \
     {                                                                                              \

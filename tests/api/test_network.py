@@ -12,14 +12,25 @@ import unittest
 from server import ROOT, VIRGA, Server, children_of, wait_until
 
 FUNCTION = """
-import hashlib, os, socket, urllib.request
+import concurrent.futures, hashlib, os, socket, urllib.request
 def reach(host, port=80):
     try:
         socket.create_connection((host, port), timeout=5).close()
         return True
     except OSError:
         return False
+def address(name):
+    try:
+        return socket.gethostbyname(name)
+    except OSError as error:
+        return type(error).__name__
+AT_INIT = [address("world.example"), address("x.localhost")]
 def handler(event, context):
+    if "init" in event:
+        return AT_INIT
+    if "at_once" in event:
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            return list(pool.map(address, ["world.example"] * event["at_once"])).count("203.0.113.9")
     if "get" in event:
         with urllib.request.urlopen(event["get"], timeout=20) as answer:
             return hashlib.sha256(answer.read()).hexdigest()
@@ -27,10 +38,7 @@ def handler(event, context):
         with urllib.request.urlopen(event["post"], data=b"y" * event["size"], timeout=20) as answer:
             return answer.read().decode()
     if "name" in event:
-        try:
-            return socket.gethostbyname(event["name"])
-        except OSError as error:
-            return type(error).__name__
+        return address(event["name"])
     return {f"{host}:{port}": reach(host, port) for host, port in event["reach"]}
 """
 
@@ -99,6 +107,9 @@ class Network(unittest.TestCase):
         self.inside(sys.executable, "-c", "import socket; socket.create_connection(('169.254.169.254', 80))")
         self.assertEqual(self.call(name="world.example"), "203.0.113.9")
         self.assertEqual(self.call(name="nowhere.example"), "gaierror")
+        self.assertEqual(self.call(name="bucket.s3.localhost"), "127.0.0.1")  # nobody out there is asked
+        self.assertEqual(self.call(init=1), ["203.0.113.9", "127.0.0.1"])
+        self.assertEqual(self.call(at_once=100), 100)
         self.assertEqual(self.call(get="http://world.example/5000000"), hashlib.sha256(b"x" * 5000000).hexdigest())
         self.assertEqual(self.call(post="http://world.example/", size=5000000), "5000000")
         # A new revision's instances have a network of their own; that of the old one is given back.
@@ -127,6 +138,7 @@ class Network(unittest.TestCase):
         found = self.call(reach=self.CLOSED + [["203.0.113.9", 80], ["127.0.0.1", 4566]])
         self.assertEqual([name for name, is_open in found.items() if is_open], ["127.0.0.1:4566"])
         self.assertEqual(self.call(name="world.example"), "gaierror")
+        self.assertEqual(self.call(name="bucket.s3.localhost"), "127.0.0.1")
 
 
 if __name__ == "__main__":

@@ -126,6 +126,56 @@ static void no_way_out(char **argv)
               connect(socket(AF_INET6, SOCK_STREAM, 0), (struct sockaddr *) &six, sizeof six), 0);
 }
 
+static int connected(const char *address, uint16_t port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+    (void) inet_pton(AF_INET, address, &in.sin_addr);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    must_be(address, fd >= 0 && connect(fd, (struct sockaddr *) &in, sizeof in) == 0);
+    return fd;
+}
+
+/* Process 1 answers questions for names: what harms it harms the sandbox. */
+static void names_and_traces(char **argv)
+{
+    (void) argv;
+    static const char question[] = "\x77\x01\1\0\0\1\0\0\0\0\0\0\1x\x09localhost\0\0\1\0\1";
+    static char answer[65536], noise[65507];
+    int names = connected("127.0.0.1", 53), traces = connected("169.254.79.129", 2000);
+    unsigned random = 1;
+    for (int i = 0; i < 20000; i++) {
+        memcpy(noise, question, sizeof question);
+        random = random * 1103515245 + 12345;
+        noise[random >> 16 & 31] = (char) (random >> 8);
+        (void) send(names, noise, random >> 24 & 63, 0);
+        must_be("a trace", send(traces, noise, 200, 0) == 200);
+    }
+    for (size_t size = 1; size < sizeof noise; size *= 2)
+        (void) send(names, noise, size, 0);
+    (void) send(names, noise, sizeof noise, 0);
+    while (recv(names, answer, sizeof answer, MSG_DONTWAIT) >= 0)
+        ;
+    (void) close(names);
+    names = connected("127.0.0.1", 53);
+    struct timeval patience = {.tv_sec = 1}; /* A packet may be lost behind the flood. */
+    (void) setsockopt(names, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ssize_t n = -1;
+    for (int i = 0; i < 10 && n < 0; i++) {
+        (void) send(names, question, sizeof question - 1, 0);
+        n = recv(names, answer, sizeof answer, 0);
+    }
+    must_be("an answer", n == (ssize_t) sizeof question - 1 + 16 &&
+                             memcmp(answer + n - 4, "\x7f\0\0\1", 4) == 0);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(53)};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
+    (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    (void) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    must_fail("the port for names", bind(fd, (struct sockaddr *) &in, sizeof in), EACCES);
+    in.sin_port = htons(2000);
+    (void) inet_pton(AF_INET, "169.254.79.129", &in.sin_addr);
+    must_fail("the port for traces", bind(fd, (struct sockaddr *) &in, sizeof in), EADDRINUSE);
+}
+
 static socklen_t abstract(struct sockaddr_un *un, const char *name)
 {
     *un = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -204,6 +254,7 @@ const struct attack attacks_network[] = {
     {"configure_network", configure_network},
     {"socket_options", socket_options},
     {"no_way_out", no_way_out},
+    {"names_and_traces", names_and_traces},
     {"neighbour_offers", neighbour_offers},
     {"neighbour_looks", neighbour_looks},
     {"control_socket", control_socket},

@@ -101,6 +101,7 @@ static const struct attack_case {
     {"configure_network", CONTAINED, NULL, 0},
     {"socket_options", CONTAINED, NULL, 0},
     {"no_way_out", CONTAINED, NULL, 0},
+    {"names_and_traces", CONTAINED, NULL, 0},
     {"control_socket", CONTAINED, NULL, 0},
 };
 
