@@ -10,6 +10,7 @@ struct front_in {
     struct str id;                /* as the client wrote it */
     struct str host;              /* as the client addressed us, with the port */
     struct str peer;              /* the client's address, without port */
+    bool is_https;                /* the client speaks TLS */
     bool is_authentic;            /* signed for the service by a key of ours; true in development */
 };
 

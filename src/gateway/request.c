@@ -330,6 +330,7 @@ static int front_decode(struct request *request, const struct aws_http_request *
         .id = request->front.id,
         .host = request->head->host,
         .peer = host_name(exchange_peer(request->x)),
+        .is_https = exchange_is_tls(request->x),
         .is_authentic = request->home->gateway->config.keys == NULL || request->is_known ||
                         auth_check(&request->auth, http, request->installed->model,
                                    request->installed->model->protocol, STR_NONE, op->now_ms,

@@ -44,6 +44,11 @@ struct str exchange_peer(const struct exchange *x)
     return str_from(x->conn->peer);
 }
 
+bool exchange_is_tls(const struct exchange *x)
+{
+    return x->conn->is_tls;
+}
+
 void exchange_set_body_limit(struct exchange *x, size_t limit_bytes)
 {
     assert(!x->is_whole && !x->is_begun);

@@ -83,6 +83,7 @@ void handshake_start(struct conn *conn)
         conn_kill(conn);
         return;
     }
+    conn->is_tls = true;
     conn->input = NULL;
     conn->protocol = &handshake_protocol;
     conn_move(conn, CONN_HANDSHAKE);

@@ -66,6 +66,7 @@ struct str exchange_body(const struct exchange *x);
 struct loop *exchange_loop(const struct exchange *x);
 bool exchange_is_gone(const struct exchange *x);
 struct str exchange_peer(const struct exchange *x); /* "127.0.0.1:4711" */
+bool exchange_is_tls(const struct exchange *x);
 void exchange_set_body_limit(struct exchange *x, size_t limit_bytes);
 /* A slot for the handler's own state; on_gone (may be NULL) is called, at most once, when the
  * client disconnects first. It must not answer the exchange itself: after on_body, answer later. */

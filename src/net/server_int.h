@@ -76,6 +76,7 @@ struct conn {
     bool is_abandoned; /* closing with request bytes unread: linger */
     bool is_eof;       /* the peer sends no more */
     bool is_used;      /* a request has been read: what comes next is no preface of HTTP/2 */
+    bool is_tls;       /* stays when tls has gone, as peer does: any thread may read them */
     char peer[PEER_TEXT_MAX];
 };
 

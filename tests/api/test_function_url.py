@@ -156,17 +156,18 @@ class Events(UrlTest):
         event = self.event(self.host, "/a%20b/c?x=1&y=%C3%BC+2&x=3&z", method="PUT",
                            body='{"k": "ü"}'.encode(),
                            headers=[("Content-Type", "application/json"), ("X-Two", "1"),
-                                    ("x-two", "2"), ("Cookie", "a=1; b=2"), ("User-Agent", "t/1"),
+                                    ("x-two", "2"), ("Cookie", "a=1; b=2"), ("cookie", "c=3"),
+                                    ("User-Agent", "t/1"),
                                     ("Connection", "close")])
         context = event.pop("requestContext")
         headers = event.pop("headers")
         self.assertEqual(event, {
             "version": "2.0", "routeKey": "$default", "rawPath": "/a%20b/c",
-            "rawQueryString": "x=1&y=%C3%BC+2&x=3&z", "cookies": ["a=1", "b=2"],
+            "rawQueryString": "x=1&y=%C3%BC+2&x=3&z", "cookies": ["a=1", "b=2", "c=3"],
             "queryStringParameters": {"x": "1,3", "y": "ü 2", "z": ""},
             "body": '{"k": "ü"}', "isBase64Encoded": False})
         self.assertEqual(headers, {
-            "host": self.host, "content-type": "application/json", "x-two": "1,2",
+            "host": self.host, "content-type": "application/json", "x-two": "1,2", "cookie": "a=1; b=2; c=3",
             "user-agent": "t/1", "content-length": "11", "x-forwarded-for": "127.0.0.1",
             "x-forwarded-port": str(self.server.port), "x-forwarded-proto": "http"})
         self.assertRegex(context.pop("time"), r"^\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d \+0000$")
@@ -178,6 +179,14 @@ class Events(UrlTest):
             "domainPrefix": label, "routeKey": "$default", "stage": "$default",
             "http": {"method": "PUT", "path": "/a%20b/c", "protocol": "HTTP/1.1",
                      "sourceIp": "127.0.0.1", "userAgent": "t/1"}})
+
+    def test_https(self):
+        for url, port in (f"https://{self.host}/", str(self.server.port)), \
+                         (f"https://{self.host.split(':')[0]}/", "443"):
+            done = subprocess.run(["curl", "-sk", "--connect-to", f"::127.0.0.1:{self.server.port}", url],
+                                  capture_output=True, timeout=30, check=True)
+            headers = json.loads(done.stdout)["headers"]
+            self.assertEqual((headers["x-forwarded-proto"], headers["x-forwarded-port"]), ("https", port))
 
     def test_nothing_to_say(self):
         event = self.event(self.host.upper().replace("LOCALHOST", "localhost"))

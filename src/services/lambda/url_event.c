@@ -1,12 +1,15 @@
 /* From an HTTP request to the event of payload format 2.0. Members that have nothing to say (no
  * cookies, no query, no body) are left out, as AWS leaves them out.
  *
- *     headers   lower case, those of one name joined by commas; cookies stand apart; what belongs
- * to the connection alone is left out; X-Forwarded-* tell whom the client spoke to body      as
- * text when its type says text and its bytes are UTF-8, else base64
+ *     headers   lower case, those of one name joined by commas; what belongs to the connection
+ *               alone is left out; X-Forwarded-* tell whom the client spoke to
+ *     cookies   one by one; unlike with API Gateway they stand among the headers as well, and
+ *               aws-lambda-go's lambdaurl looks for them only there
+ *     body      as text when its type says text and its bytes are UTF-8, else base64
  *
  * Source: "Invoking Lambda function URLs", section "Request payload format", Lambda developer
- * guide; events as recorded in public sources. */
+ * guide; events as recorded in public sources (cookies: aws-lambda-rust-runtime, pull request 586;
+ * aws-lambda-go, issue 597). */
 #include "data/base64.h"
 #include "data/json.h"
 #include "data/time.h"
@@ -32,7 +35,7 @@ static void put(struct json_writer *w, struct str key, struct str value)
     json_str(w, value);
 }
 
-/* Of this connection, not of the request; cookies have a member of their own. */
+/* Of this connection, not of the request. */
 static bool is_left_out(struct str name)
 {
     static const struct str names[] = {
@@ -43,7 +46,6 @@ static bool is_left_out(struct str name)
         STR_INIT("transfer-encoding"),
         STR_INIT("upgrade"),
         STR_INIT("expect"),
-        STR_INIT("cookie"),
         STR_INIT("http2-settings"),
         STR_INIT("x-forwarded-for"),
         STR_INIT("x-forwarded-port"),
@@ -76,6 +78,22 @@ static void put_lower_key(struct json_writer *w, struct str name)
     json_key(w, str_of(text, len));
 }
 
+/* The values of all headers that have the name of the one at `first`. Cookies come one to a header
+ * with HTTP/2, and are joined as RFC 9113 has it. */
+static void join_values(const struct front_in *in, size_t first, struct buf *out)
+{
+    struct str name = in->http.headers[first].name;
+    struct str separator = str_eq_nocase(name, STR("cookie")) ? STR("; ") : STR(",");
+    buf_reset(out);
+    buf_put(out, in->http.headers[first].value);
+    for (size_t i = first + 1; i < in->http.header_count; i++) {
+        if (!str_eq_nocase(in->http.headers[i].name, name))
+            continue;
+        buf_put(out, separator);
+        buf_put(out, in->http.headers[i].value);
+    }
+}
+
 static void put_headers(struct json_writer *w, const struct front_in *in)
 {
     AUTO_BUF struct buf joined;
@@ -86,22 +104,15 @@ static void put_headers(struct json_writer *w, const struct front_in *in)
         struct str name = in->http.headers[i].name;
         if (is_left_out(name) || !is_first_of_name(in, i))
             continue;
-        buf_reset(&joined);
-        buf_put(&joined, in->http.headers[i].value);
-        for (size_t k = i + 1; k < in->http.header_count; k++) {
-            if (!str_eq_nocase(in->http.headers[k].name, name))
-                continue;
-            buf_put_char(&joined, ',');
-            buf_put(&joined, in->http.headers[k].value);
-        }
+        join_values(in, i, &joined);
         put_lower_key(w, name);
         json_str(w, buf_str(&joined));
     }
     size_t colon = str_find(in->host, ':');
+    struct str usual = in->is_https ? STR("443") : STR("80");
     put(w, STR("x-forwarded-for"), in->peer);
-    put(w, STR("x-forwarded-port"),
-        colon < in->host.len ? str_skip(in->host, colon + 1) : STR("80"));
-    put(w, STR("x-forwarded-proto"), STR("http"));
+    put(w, STR("x-forwarded-port"), colon < in->host.len ? str_skip(in->host, colon + 1) : usual);
+    put(w, STR("x-forwarded-proto"), in->is_https ? STR("https") : STR("http"));
     json_object_end(w);
 }
 
