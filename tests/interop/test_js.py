@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 import unittest
 
-from interop import FUNCTION, STREAM, environment_of
-from server import BUILD, Server, zip_of
+from interop import FUNCTION, STREAM, environment_of, installed
+from server import Server, zip_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -15,10 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class JavaScriptTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        done = subprocess.run([os.path.join(HERE, "install.sh"), BUILD], capture_output=True,
-                              text=True, timeout=150, check=False)
-        if done.returncode != 0:
-            raise AssertionError("the clients could not be installed:\n" + done.stdout + done.stderr)
+        cls.folder = installed("sdk")
 
     def run_script(self, script, dev, is_https=False):
         with Server(dev=dev) as server, tempfile.NamedTemporaryFile(suffix=".zip") as package:
@@ -31,7 +28,7 @@ class JavaScriptTest(unittest.TestCase):
                      "VIRGA_ENDPOINT": server.endpoint.replace("http", "https" if is_https else "http"),
                      "NODE_EXTRA_CA_CERTS": os.path.join(server.data, "data", "tls", "cert.pem"),
                      "VIRGA_SIGNED": "0" if dev else "1",
-                     "VIRGA_MODULES": os.path.join(BUILD, "interop")})
+                     "VIRGA_MODULES": self.folder})
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertRegex(done.stdout, r"^1\.\.\d+")
         self.assertEqual(len(re.findall(r"(?m)^ok ", done.stdout)),

@@ -3,12 +3,11 @@ unchanged: a custom runtime whose bootstrap starts it."""
 import base64
 import json
 import os
-import subprocess
 import unittest
 
-from server import BUILD, ROLE, ServerTest, zip_of
+from interop import installed
+from server import ROLE, ServerTest, zip_of
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = ("package.json", "bin/index.mjs", "dist/index.mjs", "dist/rapid-client.node")
 BOOTSTRAP = """#!/bin/sh
 exec /usr/bin/node node_modules/aws-lambda-ric/bin/index.mjs "$_HANDLER"
@@ -34,13 +33,10 @@ exports.streaming = awslambda.streamifyResponse(async (event, stream) => {
 class OfficialClient(ServerTest):
     @classmethod
     def setUpClass(cls):
-        done = subprocess.run([os.path.join(HERE, "ric/install.sh"), BUILD], capture_output=True,
-                              text=True, timeout=1000, check=False)
-        if done.returncode != 0:
-            raise AssertionError("aws-lambda-ric was not built:\n" + done.stdout + done.stderr)
+        folder = installed("ric")
         files = {"bootstrap": BOOTSTRAP, "app.js": APP}
         for part in PARTS:
-            with open(os.path.join(BUILD, "ric/node_modules/aws-lambda-ric", part), "rb") as file:
+            with open(os.path.join(folder, "node_modules/aws-lambda-ric", part), "rb") as file:
                 files["node_modules/aws-lambda-ric/" + part] = file.read()
         super().setUpClass()
         for name in ("handler", "streaming", "missing"):

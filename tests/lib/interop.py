@@ -1,7 +1,11 @@
-"""What the tests of foreign clients share: the function that they call, and their environment."""
+"""What the tests of foreign clients share: their npm packages, the function that they call, and their
+environment."""
 import os
+import subprocess
 
-from server import CLIENT_ENVIRONMENT
+from server import BUILD, CLIENT_ENVIRONMENT, ROOT
+
+INSTALL_SECONDS = 1000
 
 FUNCTION = """\
 import os
@@ -27,6 +31,15 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
   stream.end();
 });
 """
+
+
+def installed(folder):
+    """The folder that has the node_modules of tests/interop/<folder>/package-lock.json."""
+    done = subprocess.run([os.path.join(ROOT, "tests/interop/install.sh"), BUILD, folder], text=True,
+                          capture_output=True, timeout=INSTALL_SECONDS, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{folder}: npm packages could not be installed:\n{done.stdout}{done.stderr}")
+    return os.path.join(BUILD, folder)
 
 
 def environment_of(server):
