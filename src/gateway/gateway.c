@@ -1,7 +1,7 @@
 /* Servers on loops: making them, opening and closing the door.
  *
  * Every loop has a server of its own and watches a duplicate of the one listening socket; whichever
- * loop is free first accepts. What a request goes through is in request.c.
+ * loop is free first accepts. What a request goes through is in arrival.c and request.c.
  *
  *     gateway_new     main thread: servers exist, nobody listens
  *     gateway_listen  a task on each loop, behind whatever services have posted there before

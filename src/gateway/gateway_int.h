@@ -56,7 +56,7 @@ struct gateway {
     struct gateway_loop loops[];
 };
 
-/* The handler's two halves (request.c). */
+/* The handler's two halves (arrival.c). */
 void request_on_head(void *door, struct exchange *x);
 void request_on_body(void *door, struct exchange *x);
 /* A request through it has ended (door.c). */

@@ -1,6 +1,7 @@
 #pragma once
-/* One request under way, for the files that see to a part of its life: request.c has the stations,
- * upload.c the bodies that come in pieces, stream.c the answers that do. */
+/* One request under way, for the files that see to a part of its life: arrival.c takes it in,
+ * request.c has the stations, upload.c the bodies that come in pieces, stream.c the answers that
+ * do. */
 #include "core/front.h"
 #include "gateway/gateway_int.h"
 #include "gateway/intake.h"
@@ -44,14 +45,16 @@ static inline struct request *request_of(struct task *task)
     return CONTAINER_OF(task, struct request, task);
 }
 
+/* Loop: for the head of x, which keeps it until it is answered or released. */
+struct request *request_new(struct gateway_door *door, struct exchange *x);
+/* Loop: the body is there, and nothing speaks against it. */
+void request_go(struct request *request);
 /* Loop: the whole answer, of what the operation left or of its fault, as rc says; in room, or the
  * operation's own. May turn rc into a failure. */
 struct aws_http_answer *request_compose(struct request *request, struct aws_http_answer *room);
 void request_log(const struct request *request, int status, size_t answer_bytes);
 /* Loop: answers with what the operation left, or with its fault; the request is gone then. */
 void request_answer(struct request *request);
-/* The client has left after its body: whoever works on it will answer into the void. Loop. */
-void request_mark_gone(struct request *request);
 void request_release(struct request *request); /* without an answer; loop */
 /* From any thread: the rest, which is answering, happens on the loop. rc: 0 or OP_FAILED. */
 void request_to_loop(struct request *request, int rc);
@@ -62,6 +65,10 @@ void request_work_run(struct task *task);
 /* Takes back what take and prepare left. Worker or actor. */
 void request_discard(struct request *request);
 
+/* arrival.c. The client has left after its body: whoever works on it will answer into the void.
+ * Loop.
+ */
+void request_mark_gone(struct request *request);
 /* Copies the head, and what was taken from it, into the arena: it outlives the exchange then. Loop.
  */
 void request_keep_head(struct request *request);
