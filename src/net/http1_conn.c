@@ -11,9 +11,7 @@
  * connection (the exchange is marked) from a pipelined request (reading is paused: the kernel's
  * buffer fills up, and TCP pushes back).
  *
- * Bodies: one that fits behind its head stays there. A longer one is received straight into a
- * buffer of its own that doubles as bytes arrive, whatever length the client has announced. A
- * streamed one is shown to the handler where it lies and then forgotten.
+ * Bodies, and where they lie, are http1_body.c's.
  *
  * Memory: views into `input` live until the exchange is answered, so `input` moves only between
  * exchanges. An idle connection has no buffer. */
@@ -108,147 +106,7 @@ static void on_drained(struct conn *conn)
     }
 }
 
-/* --- bodies --- */
-
-static size_t body_length(const struct exchange *x)
-{
-    return x->head.content_length > 0 ? (size_t) x->head.content_length : 0;
-}
-
-/* Chooses where the body goes and moves there what came with the head. */
-static void place_body(struct conn *conn, struct exchange *x)
-{
-    struct input *input = conn->input;
-    size_t length = body_length(x), extra = input->len - x->head_len;
-    conn->used = x->head_len;
-    if (x->on_chunk != NULL) {
-        x->body_kind = BODY_STREAMED;
-    } else if (x->head.is_chunked) {
-        x->body_kind = BODY_CHUNKED;
-        buf_init(&x->body, x->body_limit > 0 ? x->body_limit : 1);
-    } else if (length <= input->cap - x->head_len) {
-        x->body_kind = BODY_IN_PLACE;
-        conn->used += length;
-    } else {
-        x->body_kind = BODY_OWN;
-        buf_init(&x->body, length);
-        buf_put(&x->body, str_of(input->bytes + x->head_len, extra));
-        input->len = x->head_len;
-    }
-}
-
-/* What follows the head in the buffer from now on. */
-static void keep_rest(struct conn *conn, const struct exchange *x, struct str rest)
-{
-    memmove(conn->input->bytes + x->head_len, rest.ptr, rest.len);
-    conn->input->len = x->head_len + rest.len;
-}
-
-/* Decodes what has arrived; what is left behind the last chunk belongs to the next request. */
-static void decode_chunks(struct conn *conn, struct exchange *x)
-{
-    struct input *input = conn->input;
-    struct str rest = str_of(input->bytes + x->head_len, input->len - x->head_len);
-    struct err err;
-    for (size_t used = 1; used > 0 && !x->chunked.is_done; rest = str_skip(rest, used)) {
-        struct str data;
-        if (http1_chunked_next(&x->chunked, rest, &used, &data, &err) < 0) {
-            http1_refuse(conn, 400, err.text);
-            return;
-        }
-        if (data.len + x->chunked.left > x->body_limit - x->body.len) { /* also what is announced */
-            http1_refuse(conn, 413, "the request body is too long");
-            return;
-        }
-        buf_put(&x->body, data);
-    }
-    keep_rest(conn, x, rest);
-}
-
-/* --- streamed bodies --- */
-
-static uint64_t stream_left(const struct exchange *x)
-{
-    return body_length(x) - x->streamed;
-}
-
-/* Gives the handler bytes of the body; it may answer, pause, or make the connection end. */
-static void deliver(struct exchange *x, struct str bytes)
-{
-    x->streamed += bytes.len;
-    if (bytes.len > 0)
-        x->on_chunk(x->user, bytes);
-}
-
-/* The next piece of body in `rest`, 0 when there is none yet, or -1: refused. */
-static int next_piece(struct conn *conn, struct exchange *x, struct str rest, size_t *out_used,
-                      struct str *out_data)
-{
-    struct err err;
-    if (!x->head.is_chunked) {
-        *out_data = str_head(rest, stream_left(x));
-        *out_used = out_data->len;
-    } else if (x->chunked.is_done) {
-        return 0;
-    } else if (http1_chunked_next(&x->chunked, rest, out_used, out_data, &err) < 0) {
-        http1_refuse(conn, 400, err.text);
-        return -1;
-    } else if (out_data->len + x->chunked.left > x->body_limit - x->streamed) {
-        http1_refuse(conn, 413, "the request body is too long");
-        return -1;
-    }
-    return *out_used > 0;
-}
-
-/* Streams what lies behind the head. `used` stands behind what has been delivered, so that an
- * answer given in the middle knows what is left to skip. */
-static void stream_input(struct conn *conn, struct exchange *x)
-{
-    const struct input *input = conn->input;
-    struct str data;
-    size_t used;
-    while (conn->state == CONN_BODY && !x->is_paused) {
-        struct str rest = str_of(input->bytes + conn->used, input->len - conn->used);
-        if (next_piece(conn, x, rest, &used, &data) <= 0)
-            break;
-        conn->used += used;
-        deliver(x, data);
-    }
-    if (conn->state != CONN_BODY)
-        return;
-    keep_rest(conn, x, str_of(input->bytes + conn->used, input->len - conn->used));
-    conn->used = x->head_len;
-}
-
-/* A long body of known length does not go through the input buffer. */
-static bool reads_directly(const struct conn *conn)
-{
-    const struct exchange *x = conn->x;
-    return conn->state == CONN_BODY && x->body_kind == BODY_STREAMED && !x->head.is_chunked &&
-           conn->input->len == x->head_len;
-}
-
-static bool is_body_whole(const struct conn *conn, const struct exchange *x)
-{
-    switch (x->body_kind) {
-    case BODY_IN_PLACE: return conn->input->len >= conn->used;
-    case BODY_OWN: return x->body.len == body_length(x);
-    case BODY_CHUNKED: return x->chunked.is_done;
-    case BODY_STREAMED: return x->head.is_chunked ? x->chunked.is_done : stream_left(x) == 0;
-    }
-    return false;
-}
-
-static uint64_t body_received(const struct conn *conn, const struct exchange *x)
-{
-    switch (x->body_kind) {
-    case BODY_IN_PLACE: return conn->input->len - x->head_len;
-    case BODY_OWN:
-    case BODY_CHUNKED: return x->body.len;
-    case BODY_STREAMED: return x->streamed;
-    }
-    return 0;
-}
+/* --- requests --- */
 
 /* An interim answer of 25 bytes, and nothing of ours is waiting: a socket that does not take it
  * belongs to a client that has not read its earlier answers while asking on. */
@@ -260,8 +118,6 @@ static void send_continue(struct conn *conn, struct exchange *x)
     if (!conn_send(conn, STR("HTTP/1.1 100 Continue\r\n\r\n"), STR_NONE))
         conn_kill(conn);
 }
-
-/* --- requests --- */
 
 static void exchange_start(struct conn *conn, struct exchange *x, size_t head_len)
 {
@@ -341,13 +197,13 @@ static void show_head(struct conn *conn)
     server->handler.on_request(server->handler.arg, x);
     if (conn->state != CONN_BODY)
         return;
-    if (body_length(x) > x->body_limit) {
+    if (http1_body_length(x) > x->body_limit) {
         http1_refuse(conn, 413, "the request body is too long");
         return;
     }
-    place_body(conn, x);
+    http1_body_place(conn, x);
     bool is_nothing_there = conn->input->len == x->head_len && x->body.len == 0;
-    bool has_body = x->head.is_chunked || body_length(x) > 0;
+    bool has_body = x->head.is_chunked || http1_body_length(x) > 0;
     x->owes_continue = x->head.expects_continue && is_nothing_there && has_body;
     send_continue(conn, x);
 }
@@ -375,17 +231,17 @@ static bool take_body(struct conn *conn)
 {
     struct exchange *x = conn->x;
     if (x->body_kind == BODY_CHUNKED)
-        decode_chunks(conn, x);
+        http1_body_decode(conn, x);
     else if (x->body_kind == BODY_STREAMED)
-        stream_input(conn, x);
+        http1_body_stream(conn, x);
     if (conn->state == CONN_BODY && !exchange_is_within_budget(x))
         http1_refuse(conn, 503, "too much is being uploaded at once");
     if (conn->state != CONN_BODY)
         return true;
     if (x->is_paused)
         return stand_still(conn);
-    if (!is_body_whole(conn, x)) {
-        conn_set_deadline(conn, exchange_body_deadline(x, body_received(conn, x)));
+    if (!http1_body_is_whole(conn, x)) {
+        conn_set_deadline(conn, exchange_body_deadline(x, http1_body_received(conn, x)));
         return give_up_at_eof(conn);
     }
     conn_move(conn, CONN_BUSY);
@@ -452,6 +308,14 @@ static void run(struct conn *conn)
 
 /* --- reading --- */
 
+/* A long body of known length does not go through the input buffer. */
+static bool reads_directly(const struct conn *conn)
+{
+    const struct exchange *x = conn->x;
+    return conn->state == CONN_BODY && x->body_kind == BODY_STREAMED && !x->head.is_chunked &&
+           conn->input->len == x->head_len;
+}
+
 /* Only a long head fills the buffer, and nothing points into it before the head is whole. Pipelined
  * bytes may reach into the spare room, but not fill it: the request before them was there. */
 static char *head_space(struct conn *conn, size_t *out_size)
@@ -475,7 +339,7 @@ static char *read_space(struct conn *conn, size_t *out_size)
     struct exchange *x = conn->x;
     if (conn->state == CONN_BODY && x->body_kind == BODY_OWN) {
         /* As much again as is there: the announced length is believed as it comes true. */
-        size_t left = body_length(x) - x->body.len;
+        size_t left = http1_body_length(x) - x->body.len;
         size_t step = x->body.len < READ_MIN ? READ_MIN : x->body.len;
         if (step > READ_MAX)
             step = READ_MAX;
@@ -499,7 +363,7 @@ static void read_streamed(struct conn *conn)
 {
     struct exchange *x = conn->x;
     char *to = server_chunk(conn->server);
-    uint64_t left = stream_left(x);
+    uint64_t left = http1_body_left(x);
     ssize_t n = conn_receive(conn, to, left < CHUNK_BYTES ? (size_t) left : CHUNK_BYTES);
     if (n < 0 && is_would_block(errno))
         return;
@@ -508,7 +372,7 @@ static void read_streamed(struct conn *conn)
     else if (n == 0)
         conn->is_eof = true;
     else
-        deliver(x, str_of(to, (size_t) n));
+        http1_body_deliver(x, str_of(to, (size_t) n));
 }
 
 static void read_request(struct conn *conn)

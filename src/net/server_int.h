@@ -1,6 +1,7 @@
 #pragma once
 /* What the files behind server.h share: server.c (listeners, life, pools), conn.c (bytes and time
- * of a connection), http1_conn.c (HTTP/1.1 on it), exchange.c and answer.c (what handlers call). */
+ * of a connection), http1_conn.c and http1_body.c (HTTP/1.1 on it), exchange.c and answer.c (what
+ * handlers call). */
 #include "base/buf.h"
 #include "base/list.h"
 #include "net/http2_head.h"
@@ -253,6 +254,18 @@ struct str server_date(struct server *server);         /* "Date: …\r\n" */
 /* The same for a refusal of the server itself, with its body. status: 4xx, 5xx. */
 struct str server_refusal(struct server *server, int status, const char *reason, bool is_head);
 struct str refusal_text(char out[REFUSAL_TEXT_MAX], int status, const char *reason);
+
+/* http1_body.c: of an exchange in BODY. place: chooses where it goes and moves there what came with
+ * the head. decode, stream: what has arrived since; they may refuse, and a streamed body's handler
+ * may do anything. */
+size_t http1_body_length(const struct exchange *x); /* as announced; chunked: 0 */
+void http1_body_place(struct conn *conn, struct exchange *x);
+void http1_body_decode(struct conn *conn, struct exchange *x);
+void http1_body_stream(struct conn *conn, struct exchange *x);
+void http1_body_deliver(struct exchange *x, struct str bytes); /* read past the input buffer */
+uint64_t http1_body_left(const struct exchange *x); /* of a streamed one of known length */
+bool http1_body_is_whole(const struct conn *conn, const struct exchange *x);
+uint64_t http1_body_received(const struct conn *conn, const struct exchange *x);
 
 /* http1_conn.c */
 void http1_send(struct conn *conn, struct str head, struct str body); /* FLUSH: all of an answer */
