@@ -183,7 +183,6 @@ void channel_close(struct instance *inst)
     watch_free(take_ptr(&inst->log_watch));
     close_fd(&inst->log_fd);
     close_fd(&inst->freeze_fd);
-    close_fd(&inst->kill_fd);
     close_fd(&inst->memory_fd);
     close_fd(&inst->image_fd);
 }

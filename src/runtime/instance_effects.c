@@ -24,7 +24,6 @@ static void start(void *arg, struct function_spec *spec)
                               .control_fd = -1,
                               .log_fd = -1,
                               .freeze_fd = -1,
-                              .kill_fd = -1,
                               .memory_fd = -1,
                               .image_fd = -1,
                               .shutdown_reason = "spindown",

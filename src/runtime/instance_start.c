@@ -156,7 +156,6 @@ void instance_made(struct instance *inst, const struct sandbox_event *event)
     inst->control_fd = event->control_fd;
     inst->log_fd = event->log_fd;
     inst->freeze_fd = event->freeze_fd;
-    inst->kill_fd = event->kill_fd;
     inst->memory_fd = event->memory_fd;
     struct err err;
     int rc = open_doors(inst, event, &err);

@@ -249,7 +249,7 @@ static void all_gone(struct home *home)
 
 static void close_made(const struct sandbox_event *event)
 {
-    const int fds[] = {event->control_fd, event->log_fd,      event->freeze_fd,     event->kill_fd,
+    const int fds[] = {event->control_fd, event->log_fd,      event->freeze_fd,
                        event->memory_fd,  event->services_fd, event->runtime_api_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         cleanup_close(&fds[i]);

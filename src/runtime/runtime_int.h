@@ -76,7 +76,7 @@ struct instance {
     struct home *home;
     uint64_t id;
 
-    int control_fd, log_fd, freeze_fd, kill_fd, memory_fd; /* owned; -1 before it is made */
+    int control_fd, log_fd, freeze_fd, memory_fd; /* owned; -1 before it is made */
     struct watch *control_watch, *log_watch;
 
     /* RUNTIME_PROVIDED: what its program speaks, the first word tells. */

@@ -377,7 +377,7 @@ static int template_begin(struct template *t, struct err *err)
 
 static void template_made(struct template *t, const struct sandbox_event *event)
 {
-    const int unused[] = {event->freeze_fd, event->kill_fd, event->memory_fd, event->services_fd,
+    const int unused[] = {event->freeze_fd, event->memory_fd, event->services_fd,
                           event->runtime_api_fd};
     for (size_t i = 0; i < ARRAY_LEN(unused); i++)
         (void) close(unused[i]);

@@ -567,11 +567,6 @@ int cgroup_open_freeze(const struct cgroup *group, struct err *err)
     return open_in_unified(group, "cgroup.freeze", err);
 }
 
-int cgroup_open_kill(const struct cgroup *group, struct err *err)
-{
-    return open_in_unified(group, "cgroup.kill", err);
-}
-
 int cgroup_open_peak(const struct cgroup_tree *tree, const struct cgroup *group, struct err *err)
 {
     const char *name = tree->parts[CGROUP_MEMORY].driver->peak_file;

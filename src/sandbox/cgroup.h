@@ -68,9 +68,8 @@ CHECK_RESULT int cgroup_limit_cpu(const struct cgroup_tree *tree, const struct c
 int cgroup_unified_fd(const struct cgroup *group);
 /* Puts the calling process into the version 1 parts. Returns -errno; no heap, no err. */
 CHECK_RESULT int cgroup_join(const struct cgroup_tree *tree, const struct cgroup *group);
-/* Opens one of cgroup.freeze, cgroup.kill (write) and the file of the memory peak (read). */
+/* Opens cgroup.freeze (write) and the file of the memory peak (read). */
 CHECK_RESULT int cgroup_open_freeze(const struct cgroup *group, struct err *err);
-CHECK_RESULT int cgroup_open_kill(const struct cgroup *group, struct err *err);
 CHECK_RESULT int cgroup_open_peak(const struct cgroup_tree *tree, const struct cgroup *group,
                                   struct err *err);
 int cgroup_kill(const struct cgroup *group, struct err *err);

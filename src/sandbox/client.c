@@ -293,7 +293,6 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
                                   .control_fd = -1,
                                   .log_fd = -1,
                                   .freeze_fd = -1,
-                                  .kill_fd = -1,
                                   .memory_fd = -1,
                                   .services_fd = -1,
                                   .runtime_api_fd = -1,
@@ -317,7 +316,6 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
             event.control_fd = fds[WIRE_FD_CONTROL];
         event.log_fd = fds[WIRE_FD_LOG];
         event.freeze_fd = fds[WIRE_FD_FREEZE];
-        event.kill_fd = fds[WIRE_FD_KILL];
         event.memory_fd = fds[WIRE_FD_MEMORY];
         event.services_fd = fds[WIRE_FD_SERVICES];
         event.runtime_api_fd = fds[WIRE_FD_RUNTIME_API];

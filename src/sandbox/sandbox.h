@@ -124,7 +124,6 @@ struct sandbox_event {
     int control_fd; /* stream socket to descriptor 3 inside, non-blocking */
     int log_fd;     /* read end of the log pipe, non-blocking */
     int freeze_fd;  /* cgroup.freeze: write "1" or "0" */
-    int kill_fd;    /* cgroup.kill: write "1" */
     int memory_fd;  /* peak memory in bytes as decimal text; pread at 0 */
     /* Listening sockets in the sandbox's network namespace, non-blocking; nobody else has them.
      * -1: the network has none. */

@@ -200,19 +200,16 @@ static void slot_made(struct spawner_process *sp, struct slot *slot)
         return;
     struct err err;
     int freeze = cgroup_open_freeze(&slot->cgroup, &err);
-    int kill = cgroup_open_kill(&slot->cgroup, &err);
     int peak = cgroup_open_peak(&sp->parts.cgroups, &slot->cgroup, &err);
     int fds[WIRE_MADE_FDS] = {slot->control_fd,
                               slot->log_fd,
                               freeze,
-                              kill,
                               peak,
                               slot->netns.listeners[NETNS_SERVICES],
                               slot->netns.listeners[NETNS_RUNTIME_API]};
-    if (freeze < 0 || kill < 0 || peak < 0) {
+    if (freeze < 0 || peak < 0) {
         slot_fail_say(&slot->last, err.code, err.text);
         slot_close_fd(&freeze);
-        slot_close_fd(&kill);
         slot_close_fd(&peak);
         (void) cgroup_kill(&slot->cgroup, NULL); /* Its end is then reported as FAILED. */
         return;

@@ -24,8 +24,8 @@
 
 enum { FD_SOCKET = BUILD_FD_FIRST, LOCK_WAIT_MS = 15000, LOCK_RETRY_MS = 10 };
 /* Descriptors per slot: four cgroup directories, the eventfd, pidfd, status, control, log, /tmp,
- * its mount and network namespaces, two listeners; and while its MADE event waits three more. */
-enum { FDS_PER_SLOT = 17, FDS_OTHER = 64, MEMLOCK_BYTES = 64 * 1024 };
+ * its mount and network namespaces, two listeners; and while its MADE event waits two more. */
+enum { FDS_PER_SLOT = 16, FDS_OTHER = 64, MEMLOCK_BYTES = 64 * 1024 };
 
 static void on_signal(int number)
 {

@@ -165,7 +165,7 @@ void harness_start(const struct sandbox_event *made, const char *const *argv)
 
 void harness_close(struct sandbox_event *made)
 {
-    int *fds[] = {&made->control_fd, &made->log_fd,      &made->freeze_fd,     &made->kill_fd,
+    int *fds[] = {&made->control_fd, &made->log_fd,      &made->freeze_fd,
                   &made->memory_fd,  &made->services_fd, &made->runtime_api_fd};
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         if (*fds[i] >= 0)
