@@ -39,6 +39,7 @@
 #include <poll.h> /* the struct */
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>  /* the struct */
 #include <sys/socket.h> /* the structs and macros of recvmsg; no function of it is called */
 
 #include "sandbox/init_names.h"
@@ -173,9 +174,13 @@ static void stay_for_names(void)
         return;
     for (int fd = 0; fd <= START_FD_EXTRA; fd++)
         (void) sys3(__NR_close, fd, 0, 0);
-    for (;;)
-        if (sys5(__NR_ppoll, (long) &wait, 1, 0, 0, 0) > 0)
+    for (;;) {
+        long n = sys5(__NR_ppoll, (long) &wait, 1, 0, 0, 0);
+        if (n > 0)
             init_names_serve();
+        else if (n != -INIT_EINTR) /* The program took our limit of open files. */
+            sys_exit(0);
+    }
 }
 
 /* Reads a block and starts what it names; true: that was the program, the last one. */
@@ -250,17 +255,60 @@ static void take_signals(int fd)
         reap();
 }
 
-/* Made before any program runs, which might take from us the right to open files (prlimit), and out
- * of the way of START_FD_EXTRA. Negative: no. */
-static long open_signals(void)
+/* Out of the way of START_FD_EXTRA; negative: it was, or there is no room. */
+static long move_up(long low)
 {
-    long low =
-        sys4(__NR_signalfd4, -1, (long) &watched, sizeof watched, INIT_O_NONBLOCK | INIT_O_CLOEXEC);
     if (low < 0)
         return low;
     long fd = sys3(__NR_fcntl, low, INIT_F_DUPFD_CLOEXEC, START_FD_EXTRA + 1);
     (void) sys3(__NR_close, low, 0, 0);
     return fd;
+}
+
+static long watch(long epoll, long fd)
+{
+    static struct epoll_event event;
+    event = (struct epoll_event){.events = EPOLLIN, .data.fd = (int) fd};
+    return sys4(__NR_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, (long) &event);
+}
+
+/* Made before any program runs, which might take our limit of open files from us (prlimit): then
+ * nothing can be opened, and poll(2) answers EINVAL for ever, but an epoll goes on. */
+static long open_signals(void)
+{
+    return move_up(sys4(__NR_signalfd4, -1, (long) &watched, sizeof watched,
+                        INIT_O_NONBLOCK | INIT_O_CLOEXEC));
+}
+
+static long open_epoll(long signals)
+{
+    long epoll = move_up(sys3(__NR_epoll_create1, INIT_O_CLOEXEC, 0, 0));
+    return epoll < 0 || watch(epoll, signals) < 0 || watch(epoll, START_FD_NAMES) < 0 ? -1 : epoll;
+}
+
+/* What comes until the last program has ended. */
+_Noreturn static void serve(long epoll, long signals)
+{
+    int has_program = 0, is_listening = 0;
+    for (;;) {
+        static struct epoll_event ready;
+        int wants = !has_program && !is_ending;
+        if (wants && !is_listening && watch(epoll, FD_CONTROL) < 0)
+            sys_exit(EXIT_NO_START);
+        if (!wants && is_listening) /* Its last copy is the program's. */
+            (void) sys4(__NR_epoll_ctl, epoll, EPOLL_CTL_DEL, FD_CONTROL, (long) &ready);
+        if (has_program && is_listening)
+            close_inherited();
+        is_listening = wants;
+        if (sys5(__NR_epoll_pwait, epoll, (long) &ready, 1, -1, 0) != 1)
+            continue;
+        if (ready.data.fd == START_FD_NAMES)
+            init_names_serve();
+        else if (ready.data.fd == signals)
+            take_signals((int) signals);
+        else
+            has_program = start_one();
+    }
 }
 
 __asm__(INIT_ENTRY);
@@ -276,27 +324,9 @@ void init_main(void)
     if (sys4(__NR_rt_sigprocmask, INIT_SIG_SETMASK, (long) &watched, 0, sizeof watched) < 0)
         sys_exit(EXIT_NO_START);
     long signals = open_signals();
-    if (signals < 0)
+    long epoll = signals < 0 ? signals : open_epoll(signals);
+    if (epoll < 0)
         sys_exit(EXIT_NO_START);
     say(STATUS_READY, 0, 0);
-    int has_program = start_one();
-    if (has_program)
-        close_inherited();
-    for (;;) {
-        static struct pollfd waits[3];
-        waits[0] = (struct pollfd){.fd = (int) signals, .events = POLLIN};
-        waits[1] =
-            (struct pollfd){.fd = has_program || is_ending ? -1 : FD_CONTROL, .events = POLLIN};
-        waits[2] = (struct pollfd){.fd = START_FD_NAMES, .events = POLLIN};
-        long n = sys5(__NR_ppoll, (long) waits, 3, 0, 0, 0);
-        if (n > 0 && waits[2].revents != 0)
-            init_names_serve();
-        if (n > 0 && waits[0].revents != 0)
-            take_signals((int) signals);
-        if (n > 0 && waits[1].revents != 0 && !is_ending) { /* Signals may have begun it. */
-            has_program = start_one();
-            if (has_program)
-                close_inherited();
-        }
-    }
+    serve(epoll, signals);
 }

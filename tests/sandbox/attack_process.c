@@ -186,6 +186,28 @@ static void priorities(char **argv)
     must_fail("init's priority", setpriority(PRIO_PROCESS, 1, -1), EACCES);
 }
 
+/* A process that is left to init and ends is gone, not a zombie for ever. */
+static void init_still_reaps(void)
+{
+    int pair[2];
+    pid_t orphan = 0;
+    must_be("a pipe", pipe(pair) == 0);
+    if (fork() == 0) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            while (getppid() != 1)
+                (void) sched_yield();
+            _exit(0);
+        }
+        _exit(write(pair[1], &pid, sizeof pid) != (ssize_t) sizeof pid);
+    }
+    must_be("an orphan", read(pair[0], &orphan, sizeof orphan) == (ssize_t) sizeof orphan);
+    (void) wait(NULL);
+    for (int tries = 0; tries < 500 && kill(orphan, 0) == 0; tries++)
+        (void) usleep(10000);
+    must_fail("init reaps", kill(orphan, 0), ESRCH);
+}
+
 static void limits(char **argv)
 {
     (void) argv;
@@ -200,6 +222,7 @@ static void limits(char **argv)
     struct rlimit none = {0, 0};
     (void) prlimit(1, RLIMIT_NOFILE, &none, NULL); /* Whatever it answers, init must go on. */
     (void) prlimit(1, RLIMIT_NPROC, &none, NULL);
+    init_still_reaps();
 }
 
 static void timers(char **argv)
