@@ -6,6 +6,7 @@
  *     /proc                 of the own pid namespace, read-only, key lists masked
  *     /var/task             the code, read-only        /opt   the layers, read-only
  *     /var/runtime          bootstraps and virga-init  /tmp   the only place to write
+ *     /node_modules         a link into /opt, for Node.js
  *
  * Nothing else of the host exists: no /sys, /run, /home, /root, /dev/shm (as on AWS: sem_open
  * answers ENOSYS there), no host's /opt. Everything but /tmp is read-only, everything is nosuid,
@@ -274,6 +275,8 @@ static int template_fill(int tree, const struct root_config *config, struct err 
     for (size_t i = 0; i < ARRAY_LEN(dirs) && rc == 0; i++)
         rc = tree_mkdir(tree, dirs[i], err);
     rc = rc < 0 ? rc : tree_link(tree, "/tmp", "var/tmp", err);
+    /* NODE_PATH is nothing to an import: that climbs from /var/task. AWS's Node.js finds layers. */
+    rc = rc < 0 ? rc : tree_link(tree, "/opt/nodejs/node_modules", "node_modules", err);
     rc = rc < 0 ? rc : template_system(tree, err);
     rc = rc < 0 ? rc : template_devices(tree, err);
     rc = rc < 0 ? rc : template_etc(tree, config, err);

@@ -110,13 +110,19 @@ def handler(event, context):
         self.assertIn("No module named 'low'", answer["Payload"].read().decode())
 
     def test_node_finds_modules(self):
-        layer = self.publish("modules", {"nodejs/node_modules/word/index.js":
-                                         "module.exports = 'from a layer'"})
-        self.client.create_function(
-            FunctionName="node", Runtime="nodejs22.x", Role=ROLE, Handler="index.handler",
-            Layers=[layer["LayerVersionArn"]], MemorySize=256, Timeout=20,
-            Code={"ZipFile": zip_of({"index.js": "exports.handler = async () => require('word')"})})
-        self.assertEqual("from a layer", self.call("node"))
+        layer = self.publish("modules", {
+            "nodejs/node_modules/word/index.js": "module.exports = 'from a layer'",
+            "nodejs/node_modules/text/package.json": '{"type": "module", "exports": "./text.js"}',
+            "nodejs/node_modules/text/text.js": "import word from 'word'; export const text = `a text ${word}`;"})
+        for name, file, source in (
+                ("requires", "index.js", "exports.handler = async () => [require('word'), (await import('text')).text]"),
+                ("imports", "index.mjs", "import word from 'word'; import { text } from 'text';\n"
+                                         "export const handler = async () => [word, text];")):
+            self.client.create_function(
+                FunctionName=name, Runtime="nodejs22.x", Role=ROLE, Handler="index.handler",
+                Layers=[layer["LayerVersionArn"]], MemorySize=256, Timeout=20,
+                Code={"ZipFile": zip_of({file: source})})
+            self.assertEqual(["from a layer", "a text from a layer"], self.call(name))
 
     def test_a_runtime_in_a_layer(self):
         bootstrap = '''#!/bin/bash
