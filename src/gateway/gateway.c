@@ -19,8 +19,13 @@
 #include <errno.h>
 #include <fcntl.h>
 
+/* Of a loop: a package for Lambda has 70 MB in base64, for which a body that grows takes 128 MB;
+ * two at a time. */
+enum { BODIES_MAX = 256 * 1024 * 1024 };
+
 const struct server_limits gateway_limits = {
     .body_max = BODY_DEFAULT_MAX,
+    .bodies_max = BODIES_MAX,
     .head_timeout_ms = 10 * 1000,
     .idle_timeout_ms = 75 * 1000, /* SDKs keep connections for a minute */
     .body_timeout_ms = 30 * 1000,

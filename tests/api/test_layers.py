@@ -124,6 +124,19 @@ def handler(event, context):
                 Code={"ZipFile": zip_of({file: source})})
             self.assertEqual(["from a layer", "a text from a layer"], self.call(name))
 
+    def test_the_largest_package(self):
+        """50 MB that cannot be compressed: 70 MB in base64."""
+        noise = os.urandom(52428800 - 65536)
+        layer = self.publish("large", {"python/noise.bin": noise})
+        self.assertGreater(layer["Content"]["CodeSize"], len(noise))
+        python_function(self.client, "large", """
+import hashlib
+def handler(event, context):
+    with open("/opt/python/noise.bin", "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+""", Layers=[layer["LayerVersionArn"]], MemorySize=512, Timeout=60)
+        self.assertEqual(hashlib.sha256(noise).hexdigest(), self.call("large"))
+
     def test_a_runtime_in_a_layer(self):
         bootstrap = '''#!/bin/bash
 while true; do
