@@ -26,7 +26,7 @@ packages_of() {
         libsqlite3-dev libarchive-dev libseccomp-dev libslirp-dev zlib1g-dev libcmocka-dev ;;
     demo) echo python3 python3-pil awscli e2fsprogs iproute2 $(node_package) ;;
     check) echo python3 python3-pil python3-boto3 python3-debugpy python3-numpy awscli clang libclang-rt-14-dev clang-format openssl \
-        procps unzip zip curl uidmap ruby default-jdk-headless $(node_package) $(npm_package) \
+        procps unzip zip curl uidmap imagemagick-6.q16 ruby default-jdk-headless $(node_package) $(npm_package) \
         cmake g++ make autoconf automake libtool $(node_headers_package) ;;
     lint) echo clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;
