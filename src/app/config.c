@@ -14,6 +14,7 @@ enum { KEEP_ALIVE_MAX_S = 24 * 3600 };
 enum { MEMORY_MIN_MB = 64, MEMORY_MAX_MB = 64 * 1024 * 1024 };
 enum { POOL_MAX = 1024, POOL_MAX_DEFAULT = 128 };
 enum { CONCURRENCY_MAX = 1000 * 1000, CONCURRENCY_DEFAULT = 1000 }; /* the latter is AWS's */
+enum { SNAPSHOT_LIMIT_MAX_MB = 1 << 30 };
 enum { STREAM_LIMIT_MAX_MB = 1024 * 1024, LOOPS_MAX = 64, ASYNC_RETRY_MAX_MS = 60 * 1000 };
 
 static int set_listen(struct serve_config *config, struct str value, struct err *err)
@@ -138,6 +139,16 @@ static int set_snapshots(struct serve_config *config, struct str value, struct e
     return 0;
 }
 
+static int set_snapshot_limit(struct serve_config *config, struct str value, struct err *err)
+{
+    uint64_t mb;
+    if (parse_u64(value, SNAPSHOT_LIMIT_MAX_MB, &mb) < 0 || mb == 0)
+        return err_say(err, -EINVAL, "--snapshot-limit wants a number of MB from 1 to %d",
+                       SNAPSHOT_LIMIT_MAX_MB);
+    config->snapshot_bytes_max = mb << 20;
+    return 0;
+}
+
 static int set_network(struct serve_config *config, struct str value, struct err *err)
 {
     config->has_egress = str_eq(value, STR("internet"));
@@ -171,7 +182,7 @@ static int set_lists(struct serve_config *config, const struct option_list *host
 /* The words of the line; NULL: not given. */
 struct words {
     const char *listen, *data, *loops, *pool, *memory, *concurrency, *keep_alive, *log_level,
-        *async_retry, *snapshots, *stream_limit, *network;
+        *async_retry, *snapshots, *snapshot_limit, *stream_limit, *network;
     struct option_list hosts, origins;
 };
 
@@ -181,12 +192,19 @@ static int check(const struct words *words, struct serve_config *config, struct 
         const char *word;
         int (*set)(struct serve_config *config, struct str value, struct err *err);
     } rows[] = {
-        {words->listen, set_listen},       {words->data, set_data},
-        {words->loops, set_loops},         {words->pool, set_pool},
-        {words->memory, set_memory},       {words->keep_alive, set_keep_alive},
-        {words->log_level, set_log_level}, {words->async_retry, set_async_retry},
-        {words->snapshots, set_snapshots}, {words->stream_limit, set_stream_limit},
-        {words->network, set_network},     {words->concurrency, set_concurrency},
+        {words->listen, set_listen},
+        {words->data, set_data},
+        {words->loops, set_loops},
+        {words->pool, set_pool},
+        {words->memory, set_memory},
+        {words->keep_alive, set_keep_alive},
+        {words->log_level, set_log_level},
+        {words->async_retry, set_async_retry},
+        {words->snapshots, set_snapshots},
+        {words->stream_limit, set_stream_limit},
+        {words->network, set_network},
+        {words->concurrency, set_concurrency},
+        {words->snapshot_limit, set_snapshot_limit},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int rc = rows[i].word == NULL ? 0 : rows[i].set(config, str_from(rows[i].word), err);
@@ -241,6 +259,9 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
          "internet besides (not this host, nor private networks)"},
         {"--snapshots", OPTION_TEXT, &words.snapshots, "on|off",
          "start functions from snapshots of their initialised processes; on by\n"
+         "default"},
+        {"--snapshot-limit", OPTION_TEXT, &words.snapshot_limit, "MB",
+         "of disk for all snapshots together, the least used go first; 4096 by\n"
          "default"},
         {"--log-level", OPTION_TEXT, &words.log_level, "error|warn|info|debug", "info by default"},
         {"--allow-host", OPTION_LIST, &words.hosts, "NAME",

@@ -369,6 +369,7 @@ static int services_make(struct serve *serve, struct err *err)
         .retry_unit_ms = serve->config.async_retry_ms,
         .stream_bytes_max = serve->config.stream_bytes_max,
         .has_snapshots = serve->config.has_snapshots,
+        .snapshot_bytes_max = serve->config.snapshot_bytes_max,
         .doors = doors_to(&serve->gateway),
     };
     return services_open(&config, &serve->services, err);

@@ -4,7 +4,10 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "bootstraps.h"
 #include "os/file.h"
+#include "restorer/files.h"
+#include "restorer/image.h"
 #include "runtime/runtime.h"
 #include "services/lambda/lambda.h"
 #include "services/logs/logs.h"
@@ -109,6 +112,25 @@ static void logs_open(struct services *services, const struct services_config *c
     }
 }
 
+static uint64_t hash_file(uint64_t hash, const unsigned char *bytes, size_t size)
+{
+    uint64_t last[] = {0, size};
+    memcpy(&last[0], bytes + size / 8 * 8, size % 8);
+    hash = image_hash(hash, bytes, size);
+    return image_hash(hash, last, sizeof last);
+}
+
+/* Of what images of processes consist of besides their function: what is in /var/runtime. */
+static uint64_t build_number(void)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < bootstrap_file_count; i++)
+        hash = hash_file(hash, bootstrap_files[i].bytes, *bootstrap_files[i].size);
+    for (size_t i = 0; i < restorer_file_count; i++)
+        hash = hash_file(hash, restorer_files[i].bytes, *restorer_files[i].size);
+    return hash;
+}
+
 int services_open(const struct services_config *config, struct services **out_services,
                   struct err *err)
 {
@@ -136,6 +158,8 @@ int services_open(const struct services_config *config, struct services **out_se
         .log_arg = services,
         .snapshot_dir = snapshots,
         .has_snapshots = config->has_snapshots,
+        .snapshot_bytes_max = config->snapshot_bytes_max,
+        .snapshot_build = build_number(),
         .workers = config->workers,
         .doors = config->doors,
     };

@@ -29,7 +29,8 @@ struct services_config {
     int64_t retry_unit_ms;     /* of asynchronous work; 0: AWS's */
     uint64_t stream_bytes_max; /* of a streamed answer; 0: AWS's */
     bool has_snapshots;
-    struct runtime_doors doors; /* of functions to the gateway; used once the loops run */
+    uint64_t snapshot_bytes_max; /* of all their images; 0: the runtime's default */
+    struct runtime_doors doors;  /* of functions to the gateway; used once the loops run */
 };
 
 /* Main thread, before the loops run. */

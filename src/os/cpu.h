@@ -16,3 +16,6 @@ int64_t cpu_thread_us(void);
 
 /* CPUs that are there for work, 1 at least. */
 unsigned cpu_count(void);
+
+/* A number for what this processor can do, as programs see it when they choose their code. */
+uint64_t cpu_features(void);

@@ -9,10 +9,13 @@
  *     zeroes     up to the next page
  *     pages      contents of the DATA segments, in the order of the segments
  *
+ *     seal       struct image_seal in a page of its own, written by who keeps the image: a hash of
+ *                all before it
+ *
  * All numbers little-endian, all sizes and addresses multiples of a page unless said otherwise.
  * Header, files, segments and names together are the tables; `check` covers them all but itself.
- * The pages are not covered: a restore reads a few of them only, which is what makes it fast.
- * Whoever stores an image checks the whole of it when it begins to use it.
+ * The pages are not covered: a restore reads a few of them only, which is what makes it fast. The
+ * first restore after an image was put away and found again checks the seal (RESTORER_CHECKS).
  *
  * An image is data of a tenant: his process wrote it, and may write anything. It is read by the
  * restorer alone, inside a sandbox of the same tenant, which could call mmap itself. The check
@@ -84,6 +87,19 @@ struct image_segment {
     uint8_t zero;
 };
 
+#define IMAGE_SEAL_MAGIC                                                                           \
+    {                                                                                              \
+        'V', 'R', 'G', 'A', 'S', 'E', 'A', 'L'                                                     \
+    }
+
+struct image_seal {
+    char magic[8];
+    uint64_t size_bytes; /* of everything before the seal */
+    uint64_t hash;       /* image_hash of it, from IMAGE_SEAL_SEED on */
+    uint64_t check;      /* of the three above */
+};
+#define IMAGE_SEAL_SEED UINT64_C(3)
+
 _Static_assert(sizeof(struct image_header) == 80, "no padding in a header");
 _Static_assert(sizeof(struct image_file) == 40, "no padding in a file");
 _Static_assert(sizeof(struct image_segment) == 32, "no padding in a segment");
@@ -107,7 +123,8 @@ enum image_fault {
     IMAGE_FAULT_STALE, /* a mapped file is gone or is another one */
     IMAGE_FAULT_VDSO,  /* the vDSO does not move, or differs */
     IMAGE_FAULT_MAP,   /* the kernel refuses a mapping */
-    IMAGE_FAULT_LAST = IMAGE_FAULT_MAP,
+    IMAGE_FAULT_SEAL,  /* it is not what was put away */
+    IMAGE_FAULT_LAST = IMAGE_FAULT_SEAL,
 };
 
 /* A hash of whole 8-byte words; against accidents, not against forgers. */
@@ -133,6 +150,11 @@ static inline uint64_t image_kernel(const struct image_uname *uname)
     uint64_t hash = image_hash(1, uname->release, 64);
     hash = image_hash(hash, uname->version, 64);
     return image_hash(hash, uname->machine, 64);
+}
+
+static inline uint64_t image_seal_check(const struct image_seal *seal)
+{
+    return image_hash(4, seal, offsetof(struct image_seal, check));
 }
 
 static inline size_t image_tables_size(const struct image_header *header)

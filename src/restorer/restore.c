@@ -29,7 +29,10 @@
 
 #define AT_SYSINFO_EHDR_KEY 33
 
-enum { FIRST_READ = 8 * 1024 }; /* the tables of most; each page of them is a fault */
+enum {
+    SEAL_READ = 64 * 1024,
+    FIRST_READ = 8 * 1024
+}; /* the tables of most; each page of them is a fault */
 
 /* In .bss, which costs only what is touched. */
 static _Alignas(16) unsigned char tables[IMAGE_TABLES_MAX + FIRST_READ];
@@ -72,7 +75,35 @@ static size_t read_at(size_t at, size_t size)
     return at;
 }
 
-static void tables_read(void)
+/* The whole image against its seal, in the last page of the file. */
+static void seal_check(uint64_t file_size)
+{
+    static _Alignas(16) unsigned char bytes[SEAL_READ];
+    static const char magic[8] = IMAGE_SEAL_MAGIC;
+    struct image_seal seal;
+    uint64_t end = file_size - IMAGE_PAGE, hash = IMAGE_SEAL_SEED;
+    if (file_size % IMAGE_PAGE != 0 || file_size < 2 * IMAGE_PAGE ||
+        sys4(__NR_pread64, RESTORER_FD_IMAGE, (long) &seal, sizeof seal, (long) end) !=
+            (long) sizeof seal)
+        must(IMAGE_FAULT_READ);
+    for (int i = 0; i < 8; i++)
+        if (seal.magic[i] != magic[i])
+            must(IMAGE_FAULT_SEAL);
+    if (seal.check != image_seal_check(&seal) || seal.size_bytes != end)
+        must(IMAGE_FAULT_SEAL);
+    for (uint64_t at = 0; at < end;) {
+        uint64_t size = end - at < SEAL_READ ? end - at : SEAL_READ;
+        long n = sys4(__NR_pread64, RESTORER_FD_IMAGE, (long) bytes, (long) size, (long) at);
+        if (n <= 0 || n % 8 != 0)
+            must(IMAGE_FAULT_READ);
+        hash = image_hash(hash, bytes, (size_t) n);
+        at += (uint64_t) n;
+    }
+    if (hash != seal.hash)
+        must(IMAGE_FAULT_SEAL);
+}
+
+static void tables_read(int is_checked)
 {
     size_t have = read_at(0, FIRST_READ);
     if (have < sizeof *header)
@@ -89,6 +120,8 @@ static void tables_read(void)
     if (sys3(__NR_fstat, RESTORER_FD_IMAGE, (long) &st, 0) < 0 ||
         (uint64_t) st.st_size < header->size_bytes) /* Pages past the end would be SIGBUS later. */
         must(IMAGE_FAULT_READ);
+    if (is_checked)
+        seal_check((uint64_t) st.st_size);
 }
 
 /* Where the kernel put this process's vDSO: the auxiliary vector says so. */
@@ -248,7 +281,7 @@ static void map_all(void)
 void restore_main(const uint64_t *stack);
 __attribute__((used)) void restore_main(const uint64_t *stack)
 {
-    tables_read();
+    tables_read(stack[0] > 1); /* RESTORER_CHECKS is the only argument there is */
     uint64_t vdso_start, vdso_end;
     vdso_move(own_vdso(stack), &vdso_start, &vdso_end);
     unmap_rest(vdso_start, vdso_end);

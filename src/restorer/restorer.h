@@ -4,6 +4,10 @@
 #define RESTORER_NAME "virga-restore"
 #define RESTORER_PATH "/var/runtime/" RESTORER_NAME
 
+/* Its argument when the image has been on a disk since the last restore: everything is checked, not
+ * the tables alone. */
+#define RESTORER_CHECKS "--check"
+
 /* The image, readable; the snapshotter's output has the same number. */
 enum { RESTORER_FD_IMAGE = 5 };
 

@@ -6,23 +6,23 @@
  *                                     └─────> (none)   for a passing reason, at most three times
  *
  * An entry belongs to one revision of one version of a function; another revision begins anew. What
- * else an image depends on is checked where it can be: the kernel and every mapped file by the
- * restorer (restorer/image.h), the interpreter and bootstraps by living no longer than this
- * process.
+ * else an image depends on is checked by its name (kept.c) and, file by file of what was mapped, by
+ * the restorer (restorer/image.h).
  *
- * An image is a file without a name in config.snapshot_dir: no run finds another's, nothing has to
- * be collected, and a crash leaves nothing. The price is that the first cold start after a start of
- * the server is from scratch. It is opened for reading only, so that its descriptor can be given to
- * the tenant, who owns what is in it and could not write to it.
+ * An image is a file in config.snapshot_dir that outlives the server: functions that are there when
+ * the next one starts find theirs again (images_kept.c), with the first copy after a check of all
+ * of it, in the tenant's sandbox. It is opened for reading only, so that its descriptor can be
+ * given to the tenant, who owns what is in it and could not write to it.
  *
  * A snapshot needs a first init of the function, and not every init can be copied. What comes
  * before the function's code is the same for all: so there is one image more per account and
  * language, of the booted language alone, which takes the function's code and environment when it
- * is copied. It is made when the first function of the kind appears, and kept like the others,
- * under a specification of its own (is_runtime_alone). Copies share the seed of the language's
- * hashes and their address layout, which is why no two accounts share an image.
+ * is copied. It is made when the first function of the kind appears, and has an entry like the
+ * others, under a specification of its own (is_runtime_alone), but ends with the server. Copies
+ * share the seed of the language's hashes and their address layout, which is why no two accounts
+ * share an image.
  *
- * Bounds: IMAGES_MAX entries, config.snapshot_bytes_max bytes per home; the least used goes first.
+ * Bounds: IMAGES_MAX entries per home, config.snapshot_bytes_max bytes; the least used goes first.
  *
  * Who has one: a version published with SnapStart always, from its publication on and whatever its
  * init does; every other function after its first answer, if its init drew nothing unique. A
@@ -39,7 +39,7 @@
 enum { IMAGES_MAX = 1024, FAILURES_MAX = 3, KEY_MAX = 512 };
 enum { BOOT_MEMORY_MB = 128, BOOT_TIMEOUT_MS = 10 * 1000 };
 #define BOOT_TMP_BYTES    (UINT64_C(512) << 20) /* the usual size: from the pool */
-#define BYTES_MAX_DEFAULT (UINT64_C(2) << 30)
+#define BYTES_MAX_DEFAULT (UINT64_C(4) << 30)
 
 enum image_state { IMAGE_NONE, IMAGE_MAKING, IMAGE_READY, IMAGE_REFUSED };
 
@@ -55,7 +55,9 @@ struct image {
     struct function_spec *wish; /* counted: waits for its turn to be made; else NULL */
     int64_t used_us;
     bool is_boot;     /* of the booted language */
-    char reason[256]; /* why there is none; "": not known */
+    bool is_unproven; /* of a former run, and nothing has come to life from it in this one */
+    char name[KEPT_NAME_SIZE]; /* on the disk; "": it has none */
+    char reason[256];          /* why there is none; "": not known */
 };
 
 static struct str key_put(char text[KEY_MAX], const struct function_spec *spec)
@@ -103,35 +105,17 @@ static void tell(const struct home *home, const struct image *image)
         board_put(home->runtime->board, str_of(image->key, image->key_len), &status);
 }
 
-struct closing {
-    struct task task;
-    int fd;
-};
-
-static void run_closing(struct task *task)
-{
-    struct closing *closing = CONTAINER_OF(task, struct closing, task);
-    (void) close(closing->fd);
-    free(closing);
-}
-
-/* By a worker: the last to close a file without a name waits until it is removed. */
-static void close_later(struct home *home, int fd)
-{
-    struct closing *closing = NEW(struct closing);
-    *closing = (struct closing){.task = {.run = run_closing}, .fd = fd};
-    exec_post(home->runtime->config.workers, &closing->task);
-}
-
 /* The contents go, the entry stays. */
 static void image_clear(struct home *home, struct image *image)
 {
     if (image->fd >= 0) {
-        close_later(home, take_fd(&image->fd));
+        images_remove_later(home, take_fd(&image->fd), image->name);
         home->image_bytes -= image->size;
         count(&home->counts.snapshots, image->is_boot ? 0 : -1);
     }
     count(&home->counts.snapshots_refused, image->state == IMAGE_REFUSED ? -1 : 0);
+    image->name[0] = '\0';
+    image->is_unproven = false;
     image->size = 0;
     image->state = IMAGE_NONE;
 }
@@ -206,8 +190,7 @@ static bool can_copy(const struct home *home)
            !home->is_copying_off;
 }
 
-/* NULL: a snapshot may be taken. */
-static const char *why_not(const struct home *home, const struct function_spec *spec)
+const char *images_why_not(const struct home *home, const struct function_spec *spec)
 {
     if (home->is_copying_off)
         return why_off;
@@ -273,7 +256,7 @@ static void refuse(struct home *home, struct image *image, const char *reason)
 
 void images_wish(struct home *home, struct function_spec *spec)
 {
-    const char *reason = why_not(home, spec);
+    const char *reason = images_why_not(home, spec);
     if (home->sched.is_draining)
         return;
     if (reason == NULL)
@@ -346,30 +329,38 @@ void images_next(struct home *home)
     }
 }
 
-void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size)
+/* Takes fd. What is beyond the bound goes, the least used first. */
+static void image_fill(struct home *home, struct image *image, int fd, uint64_t size,
+                       const char *name)
 {
-    AUTO_CLOSE int owned = fd;
-    struct image *image = image_find(home, spec);
-    if (image == NULL || image->state != IMAGE_MAKING)
-        return; /* the function changed meanwhile */
-    if (home->is_copying_off) {
-        refuse(home, image, why_off);
-        return;
-    }
-    image->fd = take_fd(&owned);
+    const struct runtime_config *config = &home->runtime->config;
+    uint64_t bytes_max =
+        config->snapshot_bytes_max > 0 ? config->snapshot_bytes_max : BYTES_MAX_DEFAULT;
+    image->fd = fd;
     image->size = size;
     image->state = IMAGE_READY;
     image->reason[0] = '\0';
-    image->used_us = exec_now_us(home->exec);
+    memcpy(image->name, name, sizeof image->name);
     home->image_bytes += size;
     tell(home, image);
     count(&home->counts.snapshots, image->is_boot ? 0 : 1);
-    uint64_t bytes_max = home->runtime->config.snapshot_bytes_max;
-    if (bytes_max == 0)
-        bytes_max = BYTES_MAX_DEFAULT;
-    for (struct image *other;
-         home->image_bytes > bytes_max && (other = image_oldest(home, image, true)) != NULL;)
+    for (struct image *other; home->image_bytes > bytes_max / config->loop_count &&
+                              (other = image_oldest(home, image, true)) != NULL;)
         image_free(home, other);
+}
+
+void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size,
+                 const char *name)
+{
+    struct image *image = image_find(home, spec);
+    if (image == NULL || image->state != IMAGE_MAKING || home->is_copying_off) {
+        images_remove_later(home, fd, name);
+        if (image != NULL && image->state == IMAGE_MAKING)
+            refuse(home, image, why_off);
+        return; /* else the function changed meanwhile */
+    }
+    image->used_us = exec_now_us(home->exec);
+    image_fill(home, image, fd, size, name);
     if (image->is_boot)
         log_info("runtime", "runtime booted in advance",
                  "runtime=" STR_FMT " account=" STR_FMT " bytes=%llu", STR_ARG(spec->runtime_id),
@@ -377,6 +368,21 @@ void images_made(struct home *home, const struct function_spec *spec, int fd, ui
     else
         log_info("runtime", "snapshot taken", "fn=" STR_FMT " bytes=%llu", STR_ARG(spec->name),
                  (unsigned long long) size);
+}
+
+void images_found(struct home *home, struct function_spec *spec, const struct kept_image *found)
+{
+    struct image *image = image_new(home, spec);
+    int64_t age_ms = clock_utc_ms(home->exec->clock) - found->used_utc_ms;
+    image->used_us = exec_now_us(home->exec) - (age_ms > 0 ? age_ms : 0) * 1000;
+    image->is_unproven = true;
+    image_fill(home, image, found->fd, found->size_bytes, found->name);
+}
+
+bool images_is_proven(const struct home *home, const struct function_spec *spec)
+{
+    const struct image *image = image_find((struct home *) (uintptr_t) home, spec);
+    return image != NULL && !image->is_unproven;
 }
 
 void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
@@ -412,6 +418,7 @@ void images_restored(struct home *home, const struct function_spec *spec, enum c
     if (image == NULL)
         return;
     image->failures = 0;
+    image->is_unproven = false;
     image->copies++;
     tell(home, image);
 }
@@ -480,8 +487,11 @@ void images_done(struct home *home)
 {
     size_t at = 0;
     for (struct image *image; (image = map_next(&home->images, &at, NULL)) != NULL; at = 0) {
-        if (image->fd >= 0)
-            (void) close(take_fd(&image->fd)); /* the workers have gone before */
+        if (image->fd >= 0) { /* the workers have gone before; its file stays */
+            kept_note_use(image->fd, clock_utc_ms(home->exec->clock) -
+                                         (exec_now_us(home->exec) - image->used_us) / 1000);
+            (void) close(take_fd(&image->fd));
+        }
         image_free(home, image);
     }
     map_done(&home->images);

@@ -124,7 +124,8 @@ static int put_start(struct instance *inst, struct err *err)
         return extensions_start(inst, err);
     inst->image_fd = images_open(inst->home, spec, &inst->copied_from);
     switch (inst->copied_from) {
-    case COPIED_FROM_SNAPSHOT: return start_restore(&inst->out, inst->log_stream, err);
+    case COPIED_FROM_SNAPSHOT:
+        return start_restore(&inst->out, inst->log_stream, images_is_proven(inst->home, spec), err);
     case COPIED_FROM_BOOT:
         return start_booted(&inst->out, spec, inst->log_stream, has_services, err);
     case COPIED_FROM_NOTHING: break;

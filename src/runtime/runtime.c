@@ -81,7 +81,7 @@ void home_done(struct home *home, struct invocation *inv)
     exec_post(loop_exec(origin), &inv->task);
 }
 
-static struct home *home_of(const struct runtime *runtime, const struct function_spec *spec)
+struct home *home_of_function(const struct runtime *runtime, const struct function_spec *spec)
 {
     size_t count = runtime->config.loop_count;
     if (count == 1)
@@ -99,7 +99,7 @@ static void begin(struct home *home, struct invocation *inv)
 static void run_begin(struct task *task)
 {
     struct invocation *inv = CONTAINER_OF(task, struct invocation, task);
-    begin(home_of(inv->runtime, inv->spec), inv);
+    begin(home_of_function(inv->runtime, inv->spec), inv);
 }
 
 static bool fits(const struct invocation *inv)
@@ -157,7 +157,7 @@ void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv
         inv->done(inv);
         return;
     }
-    struct home *home = home_of(runtime, inv->spec);
+    struct home *home = home_of_function(runtime, inv->spec);
     inv->stream.home = home;
     if (home->index == loop) {
         begin(home, inv);
@@ -171,7 +171,7 @@ void runtime_function_changed(struct runtime *runtime, size_t loop, struct str a
                               const struct function_spec *spec_or_null)
 {
     struct home *home = &runtime->homes[loop];
-    if (spec_or_null != NULL && home_of(runtime, spec_or_null) != home)
+    if (spec_or_null != NULL && home_of_function(runtime, spec_or_null) != home)
         return;
     /* Immutable for all but its reference count, which is what is needed here. */
     struct function_spec *counted = (struct function_spec *) (uintptr_t) spec_or_null;
@@ -226,7 +226,7 @@ void runtime_snapshot_drop(struct runtime *runtime, struct str arn, struct str v
     const struct function_spec spec = {.arn = arn};
     struct drop *drop = NEW(struct drop);
     drop->task.run = run_drop;
-    drop->home = home_of(runtime, &spec);
+    drop->home = home_of_function(runtime, &spec);
     drop->key = put_key(drop->text, arn, version);
     exec_post(drop->home->exec, &drop->task);
 }
@@ -388,7 +388,11 @@ int runtime_new(const struct runtime_config *config, struct runtime **out_runtim
     runtime->board = board_new(sizeof(struct snapshot_status));
     for (size_t i = 0; i < config->loop_count; i++)
         home_init(&runtime->homes[i], runtime, i);
-    int rc = broker_new(runtime, &runtime->broker, err);
+    int rc = config->snapshot_dir == NULL
+                 ? 0
+                 : kept_new(config->snapshot_dir, config->snapshot_build, &runtime->kept, err);
+    if (rc == 0)
+        rc = broker_new(runtime, &runtime->broker, err);
     if (rc < 0) {
         runtime_free(runtime);
         return rc;
@@ -413,6 +417,7 @@ void runtime_free(struct runtime *runtime)
         free(home->log_scratch);
     }
     selftest_free(runtime);
+    kept_free(runtime->kept);
     broker_free(runtime->broker);
     cleanup_close(&runtime->idle_fd);
     board_free(runtime->board);

@@ -182,11 +182,12 @@ struct runtime_config {
     struct runtime_doors doors;   /* open NULL: functions see no services */
 
     /* Images of processes that have booted, and, with has_snapshots, of functions that have
-     * initialised. snapshot_dir: an existing directory on a file system with room, which images
-     * take without names; NULL: functions always start from scratch. */
+     * initialised. snapshot_dir: an existing directory of nobody else's on a file system with room;
+     * NULL: functions always start from scratch. */
     const char *snapshot_dir;
     bool has_snapshots;
-    uint64_t snapshot_bytes_max; /* of all images of a home; the least used go first. 0: 2 GB */
+    uint64_t snapshot_build;     /* differs when images of another build cannot be used */
+    uint64_t snapshot_bytes_max; /* of all images; the least used go first. 0: 4 GB */
     struct exec *workers;        /* where images are written; needed with snapshot_dir */
 
     /* The log: gets the lines of functions, and what the platform says about them, each as one
@@ -215,6 +216,11 @@ void runtime_resume(struct invocation *inv);
  * Called on every loop after the new specification is visible there. */
 void runtime_function_changed(struct runtime *runtime, size_t loop, struct str arn,
                               const struct function_spec *spec_or_null);
+
+/* One of the functions that the server starts with, and afterwards: that was all. Their snapshots
+ * of the last run are found again, others removed. thread: main, before the loops run. */
+void runtime_function_loaded(struct runtime *runtime, struct function_spec *spec);
+void runtime_functions_loaded(struct runtime *runtime);
 
 /* Numbers for health and tests: instances alive, busy, queued. thread: any. */
 struct runtime_counts {

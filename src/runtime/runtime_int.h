@@ -15,6 +15,8 @@
  *   extensions.c  programs beside the runtime, and their API
  *   shutdown.c  the end of an instance that has them
  *   images.c    which functions have a snapshot, and whether to use it
+ *   images_kept.c  those that outlive the server
+ *   kept.c      the directory where they do
  *   template.c  the instance that a snapshot is taken of
  *   selftest.c  whether copies come to life on this host at all
  *   figures.c   what each function does and did
@@ -23,6 +25,7 @@
 #include "core/board.h"
 #include "net/loop.h"
 #include "runtime/frame.h"
+#include "runtime/kept.h"
 #include "runtime/lines.h"
 #include "runtime/sched.h"
 #include "sandbox/sandbox.h"
@@ -67,6 +70,7 @@ struct runtime {
     int64_t drain_ms;
     int idle_fd;               /* cpu_idle_us; -1: unknown */
     struct selftest *selftest; /* owned; home 0's */
+    struct kept *kept;         /* owned; NULL: no snapshots here */
 };
 
 /*  An instance; its state is slot.state, see sched.h. Owned by its home from the effect `start`
@@ -279,7 +283,8 @@ CHECK_RESULT int start_template(struct buf *out, const struct function_spec *spe
                                 bool has_services, struct err *err);
 /* Of a copy: the restorer's block, and behind it the RESTORE frame that tells the copy who it is.
  */
-CHECK_RESULT int start_restore(struct buf *out, const char *log_stream, struct err *err);
+CHECK_RESULT int start_restore(struct buf *out, const char *log_stream, bool is_proven,
+                               struct err *err); /* see images_is_proven */
 
 /* Of a copy of the booted language: like start_restore, with the whole environment. */
 CHECK_RESULT int start_booted(struct buf *out, const struct function_spec *spec,
@@ -303,15 +308,29 @@ void images_broken(struct home *home, const struct function_spec *spec, enum cop
                    const char *why);
 void images_restored(struct home *home, const struct function_spec *spec, enum copied_from kind);
 /* The template's result; takes fd. Without one, reason says why. is_final: not tried again. */
-void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size);
+void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size,
+                 const char *name); /* name: on the disk, "" none */
 void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
                     bool is_final);
 void images_changed(struct home *home, struct str arn, struct function_spec *spec_or_null);
+/* NULL: a snapshot of it may be taken. */
+const char *images_why_not(const struct home *home, const struct function_spec *spec);
+/* Of a former run; takes found->fd. */
+void images_found(struct home *home, struct function_spec *spec, const struct kept_image *found);
+/* Has a copy of its image come to life in this run? Else the next one checks all of it. */
+bool images_is_proven(const struct home *home, const struct function_spec *spec);
 /* No copies any more, of anything; for the life of this process. */
 void images_switch_off(struct home *home);
 /* What a sandbox needs in which a language boots for nobody; a reference of the caller's. */
 struct function_spec *images_boot_spec(enum runtime_kind kind, struct str account);
 void images_done(struct home *home);
+
+/* images_kept.c: the same over restarts of the server */
+/* What the image of this function is to be called on the disk; "": it is not kept. */
+void images_name(const struct home *home, const struct function_spec *spec,
+                 char out[KEPT_NAME_SIZE]);
+/* By a worker, since the last to close a file waits until it is removed. Takes fd. */
+void images_remove_later(struct home *home, int fd, const char *name);
 
 /* template.c: one throw-away instance at a time that becomes an image */
 struct template;
@@ -350,6 +369,7 @@ void figures_forget(struct home *home, struct str arn);
 void figures_done(struct home *home);
 
 /* runtime.c */
+struct home *home_of_function(const struct runtime *runtime, const struct function_spec *spec);
 void home_event(struct home *home, const struct sandbox_event *event); /* from the broker */
 void home_done(struct home *home, struct invocation *inv);
 /* After each change of what is busy or waiting: what runtime_counts tells. */

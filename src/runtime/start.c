@@ -417,10 +417,10 @@ int start_template(struct buf *out, const struct function_spec *spec, bool has_s
 }
 
 /* The restorer's START block, and behind it the RESTORE frame with these strings. */
-static int put_copy(struct buf *out, struct str strings, struct err *err)
+static int put_copy(struct buf *out, struct str strings, bool is_proven, struct err *err)
 {
-    static const char *const argv[] = {RESTORER_PATH};
-    int rc = sandbox_start_block(out, argv, ARRAY_LEN(argv), NULL, 0, err);
+    static const char *const argv[] = {RESTORER_PATH, RESTORER_CHECKS};
+    int rc = sandbox_start_block(out, argv, is_proven ? 1 : 2, NULL, 0, err);
     if (rc < 0)
         return rc;
     unsigned char header[FRAME_HEADER_SIZE];
@@ -430,12 +430,12 @@ static int put_copy(struct buf *out, struct str strings, struct err *err)
     return buf_is_over(out) ? err_say(err, -E2BIG, "the environment is too large") : 0;
 }
 
-int start_restore(struct buf *out, const char *log_stream, struct err *err)
+int start_restore(struct buf *out, const char *log_stream, bool is_proven, struct err *err)
 {
     char text[128];
     int n = snprintf(text, sizeof text, "AWS_LAMBDA_LOG_STREAM_NAME=%s", log_stream);
     assert(n > 0 && (size_t) n < sizeof text);
-    return put_copy(out, str_of(text, (size_t) n + 1), err);
+    return put_copy(out, str_of(text, (size_t) n + 1), is_proven, err);
 }
 
 /* What the loader, the C library and the interpreter read once, when they start. */
@@ -466,7 +466,7 @@ int start_booted(struct buf *out, const struct function_spec *spec, const char *
     int rc = put_environment(&env, spec, log_stream, has_services, err);
     if (rc < 0)
         return rc;
-    rc = put_copy(out, buf_str(&env.text), err);
+    rc = put_copy(out, buf_str(&env.text), true, err);
     buf_done(&env.text);
     return rc;
 }

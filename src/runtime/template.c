@@ -14,6 +14,8 @@
  * zeroes; it does not look at what it copies. How much it takes is bounded by the function's
  * memory.
  *
+ * The image of a function is then given a name, under which the next server finds it (kept.h).
+ *
  * What the template prints is dropped: it is what the first instance's init has printed.
  *
  * The end: the sandbox is gone and no worker is at it. The runtime's drain waits for that too. */
@@ -21,6 +23,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "restorer/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,8 +59,10 @@ struct template
 
     /* The worker's, between the two tasks. */
     struct task copy, copied;
-    uint64_t size_max, size;
+    uint64_t size_max, size, hash;
     int file_fd;
+    char name[KEPT_NAME_SIZE]; /* what the image is kept by; "": not at all, or not yet */
+    bool is_named;
     struct err err;
 };
 
@@ -118,6 +123,7 @@ static int copy_all(struct template *t, int file, struct err *err)
         if (t->size + (unsigned) n > t->size_max)
             return err_say(err, -EFBIG, "a snapshot of more than %llu bytes",
                            (unsigned long long) t->size_max);
+        t->hash = image_hash(t->hash, bytes, (size_t) n);
         int rc = write_sparse(file, bytes, (size_t) n, t->size, err);
         if (rc < 0)
             return rc;
@@ -136,8 +142,9 @@ static int copy_to_file(struct template *t, int *out_fd, struct err *err)
         return rc;
     if (t->size == 0)
         return err_say(err, -ENODATA, "no image came");
-    if (ftruncate(file, (off_t) t->size) < 0)
-        return err_set(err, -errno, "size a snapshot");
+    rc = kept_seal(file, t->size, t->hash, err);
+    if (rc < 0)
+        return rc;
     char path[32];
     (void) snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -154,6 +161,17 @@ static void run_copy(struct task *task)
     (void) fcntl(t->image_fd, F_SETFL, flags & ~O_NONBLOCK); /* else the copy fails, and says so */
     (void) copy_to_file(t, &t->file_fd, &t->err);            /* err and file_fd tell */
     (void) close(take_fd(&t->image_fd));                     /* a template that writes on: EPIPE */
+    exec_post(t->home->exec, &t->copied);
+}
+
+static void run_name(struct task *task)
+{
+    struct template *t = CONTAINER_OF(task, struct template, copy);
+    struct err err;
+    if (kept_link(t->home->runtime->kept, t->file_fd, t->name, &err) < 0) {
+        log_warn("runtime", "a snapshot will not outlive the server", "err=\"%s\"", err.text);
+        t->name[0] = '\0';
+    }
     exec_post(t->home->exec, &t->copied);
 }
 
@@ -177,7 +195,7 @@ static void template_result(struct template *t)
         if (selftest_is_of(t->home, t->spec))
             selftest_next(t->home, take_fd(&t->file_fd));
         else
-            images_made(t->home, t->spec, take_fd(&t->file_fd), t->size);
+            images_made(t->home, t->spec, take_fd(&t->file_fd), t->size, t->name);
         return;
     }
     if (is_written)
@@ -190,11 +208,24 @@ static void template_result(struct template *t)
         images_refused(t->home, t->spec, t->reason, t->is_final);
 }
 
+/* An image that is good gets a name on the disk before anybody uses it, so that whoever drops it
+ * finds the name there. */
+static bool template_keep(struct template *t)
+{
+    bool is_good = t->has_said && t->reason[0] == '\0' && t->file_fd >= 0;
+    if (!is_good || t->is_named || t->name[0] == '\0')
+        return false;
+    t->is_named = t->is_copying = true;
+    t->copy.run = run_name;
+    exec_post(t->home->runtime->config.workers, &t->copy);
+    return true;
+}
+
 /* Ends it when nothing is under way any more. */
 static void template_finish(struct template *t)
 {
     struct home *home = t->home;
-    if (!t->is_gone || t->is_copying)
+    if (!t->is_gone || t->is_copying || template_keep(t))
         return;
     timer_clear(home->exec, &t->timer);
     template_close(t);
@@ -435,12 +466,14 @@ void template_start(struct home *home, struct function_spec *spec, int image_fd)
                            .file_fd = -1,
                            .timer = {.fire = timer_fired},
                            .reader = {.payload = &t->payload},
+                           .hash = IMAGE_SEAL_SEED,
                            .copy = {.run = run_copy},
                            .copied = {.run = run_copied},
                            .size_max = ((uint64_t) spec->memory_mb + 64) << 20};
     (void) snapshot_ref(&spec->snapshot);
     home->next_id += home->runtime->config.loop_count;
     home->template = t;
+    images_name(home, spec, t->name);
     buf_init(&t->payload, FRAME_REASON_MAX);
     buf_init(&t->out, SANDBOX_START_MAX);
     timer_set(home->exec, &t->timer, exec_now_us(home->exec) + TEMPLATE_LIMIT_US);

@@ -23,6 +23,7 @@ static struct harness h;
 static const struct language *language;
 static char script[128];
 char snaps_image[128];
+bool snaps_are_checked;
 
 static const char *const environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
 
@@ -107,7 +108,9 @@ struct sandbox_event clone_make(void)
     struct sandbox_event made = harness_spawn(&h, &spec);
     AUTO_CLOSE int image = open(snaps_image, O_RDONLY | O_CLOEXEC);
     assert_true(image >= 0);
-    start_with(&made, (const char *[]){RESTORER_PATH, NULL}, false, image);
+    start_with(&made,
+               (const char *[]){RESTORER_PATH, snaps_are_checked ? RESTORER_CHECKS : NULL, NULL},
+               false, image);
     return made;
 }
 

@@ -20,6 +20,7 @@ struct language {
 bool snaps_init(const struct language *language);
 void snaps_done(void);
 extern char snaps_image[128];
+extern bool snaps_are_checked; /* clones check their whole image first, against its seal */
 
 /* Runs the template with this initialisation; its last words in `said`, "" when it wrote an image
  * to snaps_image. */

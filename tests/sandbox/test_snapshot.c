@@ -5,6 +5,7 @@
 #include "snap_harness.h"
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "restorer/image.h"
 
 #include <fcntl.h>
@@ -285,6 +286,49 @@ static void damaged_pages_stay_in_their_sandbox(void **state)
     end_well(&made);
 }
 
+/* As the platform does when it puts an image away. */
+static off_t seal(void)
+{
+    AUTO_CLOSE int fd = open(snaps_image, O_RDWR | O_CLOEXEC);
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    AUTO_FREE unsigned char *bytes = mem_new((size_t) st.st_size);
+    assert_int_equal(pread(fd, bytes, (size_t) st.st_size, 0), st.st_size);
+    struct image_seal s = {.magic = IMAGE_SEAL_MAGIC,
+                           .size_bytes = (uint64_t) st.st_size,
+                           .hash = image_hash(IMAGE_SEAL_SEED, bytes, (size_t) st.st_size)};
+    s.check = image_seal_check(&s);
+    assert_int_equal(ftruncate(fd, st.st_size + IMAGE_PAGE), 0);
+    assert_int_equal(pwrite(fd, &s, sizeof s, st.st_size), sizeof s);
+    return st.st_size;
+}
+
+static void a_sealed_image_is_checked_as_a_whole(void **state)
+{
+    (void) state;
+    template_make("import json");
+    snaps_are_checked = true;
+    assert_in_range(restore_and_end().status, IMAGE_FAULT_SEAL, IMAGE_FAULT_SEAL); /* it has none */
+    off_t size = seal();
+    struct sandbox_event made = clone_make();
+    assert_answer(&made, "json.dumps([1])", "[1]");
+    end_well(&made);
+    const off_t places[] = {IMAGE_TABLES_MAX, size / 2,  size - 1,  size,
+                            size + 8,         size + 16, size + 24, size + 31};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        flip(snaps_image, places[i], 1);
+        struct sandbox_event gone = restore_and_end();
+        assert_false(gone.is_signalled);
+        assert_int_equal(gone.status, IMAGE_FAULT_SEAL);
+        flip(snaps_image, places[i], 1);
+    }
+    assert_int_equal(truncate(snaps_image, size), 0);
+    assert_int_equal(restore_and_end().status, IMAGE_FAULT_SEAL);
+    assert_int_equal(truncate(snaps_image, size + 1), 0);
+    assert_int_equal(restore_and_end().status, IMAGE_FAULT_READ);
+    snaps_are_checked = false;
+}
+
 static void an_image_of_other_files_is_stale(void **state)
 {
     (void) state;
@@ -344,6 +388,7 @@ int main(void)
         cmocka_unit_test(copies_share_no_random_value),
         cmocka_unit_test(damaged_tables_are_not_restored),
         cmocka_unit_test(damaged_pages_stay_in_their_sandbox),
+        cmocka_unit_test(a_sealed_image_is_checked_as_a_whole),
         cmocka_unit_test(an_image_of_other_files_is_stale),
         cmocka_unit_test(memory_limits_hold_for_copies),
     };

@@ -154,6 +154,8 @@ static int load_row(void *arg, const struct lambda_row *row, struct err *err)
     for (size_t i = 0; i < layer_count; i++)
         restore_code(state, layers[i].code_sha256, key);
     struct lambda_spec *own = lambda_spec_new(state, row, arn);
+    if (own->code != NULL)
+        runtime_function_loaded(state->runtime, &own->spec);
     directory_publish(state->directory, key, &own->spec.snapshot, NULL);
     return 0;
 }
@@ -231,6 +233,8 @@ static int lambda_open(const struct service_env *env, void **out_state, struct d
         rc = lambda_db_each(state->db, load_row, state, err);
     if (rc == 0)
         rc = code_store_sweep(state->code, err);
+    if (rc == 0)
+        runtime_functions_loaded(state->runtime);
     if (rc == 0)
         rc = alias_db_each(state->db, load_alias, state, err);
     if (rc == 0)

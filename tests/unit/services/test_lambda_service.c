@@ -122,6 +122,16 @@ bool runtime_snapshot_find(const struct runtime *runtime, struct str arn, struct
     return here->snapshot.state != SNAPSHOT_NONE;
 }
 
+void runtime_function_loaded(struct runtime *runtime, struct function_spec *spec)
+{
+    (void) runtime, (void) spec;
+}
+
+void runtime_functions_loaded(struct runtime *runtime)
+{
+    (void) runtime;
+}
+
 bool runtime_snapshots_state(const struct runtime *runtime, struct snapshot_status *out)
 {
     (void) runtime, (void) out;
