@@ -68,9 +68,13 @@ static void shell_discard(struct slot *slot)
 
 struct slot *shells_take(struct spawner_process *sp, const struct wire_request *request)
 {
-    struct slot *slot = shell_find(sp, request->tmp_bytes);
-    if (slot != NULL) {
-        stock_took(&sp->stock, sp->shell_count - 1);
+    struct slot *slot;
+    while ((slot = shell_find(sp, request->tmp_bytes)) != NULL) {
+        unsigned left = sp->shell_count - 1;
+        slot_process_ended(sp, slot); /* One that was killed leaves the shelf here. */
+        if (slot->state != SLOT_SHELL)
+            continue;
+        stock_took(&sp->stock, left);
         return slot;
     }
     stock_missed(&sp->stock);

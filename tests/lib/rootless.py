@@ -121,7 +121,7 @@ def main(arguments):
             copy = shutil.copy(path, scratch)
             os.chmod(copy, 0o755)
             arguments = [copy if argument == path else argument for argument in arguments[2:]]
-            if os.environ.get("TENANT") == path:
+            if os.path.abspath(os.environ.get("TENANT", "")) == os.path.abspath(path):
                 os.environ["TENANT"] = copy
         if mode != "--inside":
             subordinate_ids(scratch)

@@ -13,8 +13,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { PATIENCE_US = 60 * 1000 * 1000 };
@@ -612,7 +614,8 @@ static void wait_for_none(void)
     run_loop();
 }
 
-/* From outside: an idle instance is frozen soon and cannot end by itself. */
+/* From outside, with the sandboxes on the shelf: an idle instance is frozen soon and cannot end by
+ * itself. Waits for their ends. */
 static void kill_instances(void)
 {
     char path[64];
@@ -624,8 +627,13 @@ static void kill_instances(void)
     assert_non_null(fgets(line, sizeof line, file));
     assert_int_equal(fclose(file), 0);
     char *at = line;
-    for (long pid; (pid = strtol(at, &at, 10)) > 0;)
+    for (long pid; (pid = strtol(at, &at, 10)) > 0;) {
+        struct pollfd ended = {.fd = (int) syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+        assert_true(ended.fd >= 0);
         assert_int_equal(kill((pid_t) pid, SIGKILL), 0);
+        assert_int_equal(poll(&ended, 1, 10000), 1);
+        assert_int_equal(close(ended.fd), 0);
+    }
 }
 
 static void an_idle_instance_goes_by_its_end_or_by_time(void **state)
@@ -640,6 +648,7 @@ static void an_idle_instance_goes_by_its_end_or_by_time(void **state)
     kill_instances();
     wait_for_none();
     run_call(&call, f, "1");
+    assert_int_equal(call.inv.result, INVOCATION_OK);
     assert_true(call.inv.is_cold);
     call_free(&call);
     runtime_down();
