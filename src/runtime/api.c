@@ -31,6 +31,7 @@
 
 #include "base/mem.h"
 #include "data/base64.h"
+#include "data/hash.h"
 #include "data/json.h"
 #include "net/server.h"
 
@@ -73,7 +74,9 @@ struct api {
     struct exchange *taking;  /* whose body goes to `body`; ANSWERING, or init/error in STARTED */
     enum api_call { CALL_NEXT, CALL_RESPONSE, CALL_ERROR, CALL_INIT_ERROR, CALL_NONE } call;
     struct buf body, trailers;
-    bool is_streaming; /* ANSWERING: the body goes to the invocation's sink */
+    bool is_streaming;       /* ANSWERING: the body goes to the invocation's sink */
+    char id[UUID_TEXT_SIZE]; /* of the last invocation; it may have ended while its state is still
+                                SENT */
 };
 
 /* ---- answers ---- */
@@ -139,6 +142,8 @@ static void give(struct api *api, struct exchange *x)
     add(headers, &count, "Lambda-Runtime-Client-Context", inv->client_context);
     add(headers, &count, "Lambda-Runtime-Cognito-Identity", inv->cognito_identity);
     api->state = API_RUNNING;
+    (void) snprintf(api->id, sizeof api->id, "%.*s", (int) inv->request_id.len,
+                    inv->request_id.ptr);
     exchange_answer(x, 200, headers, count, inv->payload);
 }
 
@@ -361,9 +366,7 @@ static int check_mode(struct exchange *x)
 static void on_answer(struct api *api, struct exchange *x, struct str id, enum api_call call)
 {
     struct instance *inst = api->inst;
-    const struct invocation *inv = inst->slot.invocation;
-    bool is_current = inv != NULL && api->state != API_READY && str_eq(id, inv->request_id);
-    if (!is_current)
+    if (api->state < API_RUNNING || !str_eq(id, str_from(api->id)))
         refuse(x, 400, "InvalidRequestID", "Invalid request ID");
     else if (api->state != API_RUNNING || inst->slot.state != SLOT_BUSY)
         refuse_state(api, x,

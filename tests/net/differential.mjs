@@ -31,6 +31,8 @@ const STRICTER = [
   'line ends without a carriage return',
   'control character in a header',
 ];
+// Node's parser before version 20 took these, too.
+if (Number.parseInt(process.versions.node, 10) < 20) STRICTER.push('malformed header line', 'no Host header', 'nothing said');
 // What Node refuses and we take.
 const STRICTER_NODE = [
   'HPE_INVALID_METHOD',                   // knows a fixed list; any token is a method to us
