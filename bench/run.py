@@ -131,7 +131,7 @@ def percentile(values, share):
 class Bench:
     def __init__(self, build, is_brief):
         self.build = build
-        self.seconds = 0.3 if is_brief else 3
+        self.length = ["-n", "200"] if is_brief else ["-d", "3"]
         self.repeats = 3 if is_brief else 30
         self.idle = 20 if is_brief else 1000
         self.rows = []
@@ -142,7 +142,7 @@ class Bench:
 
     def load(self, connections, url, *options):
         out = subprocess.run(
-            [f"{self.build}/bench/bench_load", "-c", str(connections), "-d", str(self.seconds),
+            [f"{self.build}/bench/bench_load", "-c", str(connections), *self.length,
              *options, url], check=True, capture_output=True, text=True).stdout
         figures = json.loads(out)
         if figures["errors"]:
