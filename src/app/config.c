@@ -249,8 +249,9 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
          "calls of an account that may be in flight in a region, waiting ones\n"
          "included; AWS's 1000 by default"},
         {"--memory", OPTION_TEXT, &words.memory, "MB",
-         "of all instances together, as measured; idle ones go before it is\n"
-         "passed; three quarters of what is available at the start by default"},
+         "of all instances together, as measured, and of what is made in advance;\n"
+         "the latter and then idle ones go before it is passed; three quarters of\n"
+         "what is available at the start by default"},
         {"--pool", OPTION_TEXT, &words.pool, "N",
          "sandboxes kept ready at most, half a megabyte each; few until bursts\n"
          "want more; 128 by default"},

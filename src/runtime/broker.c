@@ -39,6 +39,7 @@ struct request {
     struct function_spec *spec; /* spawn: counted */
     uint32_t cpu_milli;         /* limit */
     bool is_terminate;
+    unsigned shells; /* shrink */
     /* None of them: kill. */
 };
 
@@ -80,6 +81,12 @@ static void deliver(struct broker *broker, const struct sandbox_event *event)
         deliver_later(home, event);
 }
 
+static void tell_all(struct broker *broker, const struct sandbox_event *event)
+{
+    for (size_t i = 0; i < broker->runtime->config.loop_count; i++)
+        deliver_later(&broker->runtime->homes[i], event);
+}
+
 static void fail_request(const struct request *request, const struct err *err)
 {
     struct sandbox_event event = {.type = SANDBOX_FAILED, .id = request->id, .error = err->code};
@@ -101,6 +108,8 @@ static int send_request(struct broker *broker, const struct request *request, st
         return err_say(err, -EPIPE, "the spawner is gone");
     if (request->cpu_milli > 0)
         return spawner_limit_cpu(broker->spawner, request->id, request->cpu_milli, err);
+    if (request->shells > 0)
+        return spawner_shrink(broker->spawner, request->shells, err);
     if (request->is_terminate)
         return spawner_terminate(broker->spawner, request->id, err);
     if (request->spec == NULL)
@@ -201,6 +210,16 @@ void broker_terminate(struct home *home, uint64_t id)
     post(home, request);
 }
 
+/* Shells belong to all homes alike: for a home to have less, all of them have. */
+void broker_shrink(struct home *home, uint64_t bytes)
+{
+    uint64_t all = bytes * home->runtime->config.loop_count;
+    struct request *request = NEW(struct request);
+    *request = (struct request){
+        .shells = (unsigned) ((all + SANDBOX_SHELL_BYTES - 1) / SANDBOX_SHELL_BYTES)};
+    post(home, request);
+}
+
 void broker_limit(struct home *home, uint64_t id, const struct function_spec *spec)
 {
     if (cpu_milli(spec) >= CPU_MILLI_INIT)
@@ -219,8 +238,7 @@ static void spawner_died(struct broker *broker, const struct err *err)
     watch_free(take_ptr(&broker->watch));
     handle_waiting(broker);
     const struct sandbox_event all = {.type = SANDBOX_NONE};
-    for (size_t i = 0; i < broker->runtime->config.loop_count; i++)
-        deliver_later(&broker->runtime->homes[i], &all);
+    tell_all(broker, &all);
 }
 
 /* The network of a sandbox that is about to be MADE. Without it the sandbox is not what was asked
@@ -233,6 +251,13 @@ static void network_attach(struct broker *broker, const struct sandbox_event *ev
         broker_kill(home_of(broker, event->id), event->id);
     }
     (void) close(event->socket_fd);
+}
+
+/* What is drained needs no memory, and its loop may take no more tasks. */
+static void shells_counted(struct broker *broker, const struct sandbox_event *event)
+{
+    if (!broker->runtime->homes[0].is_drained)
+        tell_all(broker, event);
 }
 
 static void on_readable(void *arg, int events)
@@ -251,6 +276,10 @@ static void on_readable(void *arg, int events)
             break;
         if (event.type == SANDBOX_EGRESS) {
             network_attach(broker, &event);
+            continue;
+        }
+        if (event.type == SANDBOX_SHELLS) {
+            shells_counted(broker, &event);
             continue;
         }
         bool is_over = event.type == SANDBOX_GONE || event.type == SANDBOX_FAILED;

@@ -17,15 +17,39 @@ uint64_t budget_guess(uint64_t known_bytes, uint32_t limit_mb)
 
 bool budget_has_room(const struct budget *budget, uint64_t bytes)
 {
-    return budget->max == 0 || budget->shares == 0 || budget->bytes + bytes <= budget->max;
+    return budget->shares == 0 || budget_can_spare(budget, bytes);
+}
+
+bool budget_can_spare(const struct budget *budget, uint64_t bytes)
+{
+    return budget->max == 0 ||
+           budget->bytes + budget->pooled + budget->aside + bytes <= budget->max;
 }
 
 uint64_t budget_missing(const struct budget *budget, uint64_t bytes)
 {
-    uint64_t staying = budget->bytes - budget->stopping;
+    uint64_t staying =
+        budget->bytes - budget->stopping + budget->pooled - budget->going + budget->aside;
     if (budget->max == 0 || staying + bytes <= budget->max)
         return 0;
     return staying + bytes - budget->max;
+}
+
+void budget_pool(struct budget *budget, uint64_t bytes)
+{
+    uint64_t less = budget->pooled > bytes ? budget->pooled - bytes : 0;
+    budget->going -= less < budget->going ? less : budget->going;
+    budget->pooled = bytes;
+    if (budget->going > bytes)
+        budget->going = bytes;
+}
+
+uint64_t budget_ask_pool(struct budget *budget, uint64_t missing)
+{
+    uint64_t there = budget->pooled - budget->going;
+    uint64_t asked = missing < there ? missing : there;
+    budget->going += asked;
+    return asked;
 }
 
 void budget_add(struct budget *budget, struct budget_share *share, uint64_t bytes)

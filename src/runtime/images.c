@@ -314,6 +314,9 @@ void images_next(struct home *home)
     if (home->template != NULL || home->sched.is_draining ||
         home->sched.instances >= home->sched.config.instances_max)
         return;
+    home->is_image_delayed = !sched_can_spare(&home->sched, TEMPLATE_BYTES);
+    if (home->is_image_delayed)
+        return;
     if (selftest_start(home))
         return;
     size_t at = 0;

@@ -165,6 +165,11 @@ static void stop(void *arg, struct slot *slot)
     instance_end_now(inst);
 }
 
+static void shrink(void *arg, uint64_t bytes)
+{
+    broker_shrink(arg, bytes);
+}
+
 static void done(void *arg, struct invocation *inv)
 {
     home_done(arg, inv);
@@ -187,6 +192,7 @@ const struct sched_effects instance_effects = {
     .freeze = freeze,
     .thaw = thaw,
     .stop = stop,
+    .shrink = shrink,
     .done = done,
     .cpu_use = cpu_use,
     .drained = drained,

@@ -255,13 +255,24 @@ static void close_made(const struct sandbox_event *event)
         cleanup_close(&fds[i]);
 }
 
+/* The spawner's shells belong to all homes alike. */
+static void shells_changed(struct home *home, unsigned count)
+{
+    uint64_t bytes = (uint64_t) count * SANDBOX_SHELL_BYTES;
+    sched_pooled(&home->sched, bytes / home->runtime->config.loop_count);
+}
+
 void home_event(struct home *home, const struct sandbox_event *event)
 {
     if (template_event(home, event) && event->type != SANDBOX_NONE)
         return;
     struct instance *inst = map_find(&home->instances, str_of(&event->id, sizeof event->id));
     switch (event->type) {
-    case SANDBOX_NONE: all_gone(home); break;
+    case SANDBOX_NONE:
+        all_gone(home);
+        sched_pooled(&home->sched, 0);
+        break;
+    case SANDBOX_SHELLS: shells_changed(home, event->shells); break;
     case SANDBOX_MADE:
         if (inst != NULL)
             instance_made(inst, event);
@@ -283,6 +294,8 @@ void home_event(struct home *home, const struct sandbox_event *event)
     case SANDBOX_SOCKET:
     case SANDBOX_EGRESS: cleanup_close(&event->socket_fd); break; /* the broker's, not ours */
     }
+    if (home->is_image_delayed && event->type == SANDBOX_GONE)
+        images_next(home);
     home_publish_counts(home);
 }
 

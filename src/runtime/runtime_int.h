@@ -55,6 +55,7 @@ struct home {
     struct map images;            /* "arn:version" -> struct image, owned */
     uint64_t image_bytes;         /* of all images */
     struct template *template;    /* owned until it is gone; NULL: none is being made */
+    bool is_image_delayed;        /* there was no memory for a template */
     bool is_drained;              /* the scheduler is; the template may not be */
     bool is_copying_off;          /* the self-test failed */
 };
@@ -332,6 +333,8 @@ void images_name(const struct home *home, const struct function_spec *spec,
 /* By a worker, since the last to close a file waits until it is removed. Takes fd. */
 void images_remove_later(struct home *home, int fd, const char *name);
 
+/* What a template counts with, which is measured by nobody: one small function that initialises. */
+#define TEMPLATE_BYTES (UINT64_C(32) << 20)
 /* template.c: one throw-away instance at a time that becomes an image */
 struct template;
 /* image_fd: -1, or the image that a trial is to be a copy of; taken. */
@@ -358,6 +361,8 @@ CHECK_RESULT int broker_new(struct runtime *runtime, struct broker **out_broker,
 void broker_free(struct broker *broker);
 void broker_spawn(struct home *home, uint64_t id, struct function_spec *spec);
 void broker_kill(struct home *home, uint64_t id);
+/* So many bytes of the home's part of what the spawner has made in advance are to go. */
+void broker_shrink(struct home *home, uint64_t bytes);
 void broker_terminate(struct home *home, uint64_t id); /* SIGTERM, see spawner_terminate */
 /* Init is over: the CPU that the function's memory size stands for, if it had more. */
 void broker_limit(struct home *home, uint64_t id, const struct function_spec *spec);

@@ -227,6 +227,27 @@ void sched_slot_measured(struct sched *sched, struct slot *slot, uint64_t bytes)
     starts_keep_budget(sched);
 }
 
+/* ---- memory beside the instances ---- */
+
+void sched_pooled(struct sched *sched, uint64_t bytes)
+{
+    budget_pool(&sched->budget, bytes);
+    starts_keep_budget(sched);
+    starts_balance(sched);
+}
+
+bool sched_can_spare(const struct sched *sched, uint64_t bytes)
+{
+    return list_is_empty(&sched->hungry) && budget_can_spare(&sched->budget, bytes);
+}
+
+void sched_set_aside(struct sched *sched, uint64_t bytes)
+{
+    sched->budget.aside = bytes;
+    starts_keep_budget(sched);
+    starts_balance(sched);
+}
+
 /* ---- configuration ---- */
 
 /* Idle instances that were made for what the function is no more. */

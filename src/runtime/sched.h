@@ -63,6 +63,8 @@ struct sched_effects {
      * killed as it is. May call nothing of the scheduler. */
     void (*freeze)(void *arg, struct slot *slot);
     void (*thaw)(void *arg, struct slot *slot);
+    /* So many bytes of what was made in advance are to go; sched_pooled follows later. */
+    void (*shrink)(void *arg, uint64_t bytes);
     /* Kills the instance; sched_slot_gone follows later, never from inside. */
     void (*stop)(void *arg, struct slot *slot);
     /* The invocation has ended: its results are set. The scheduler has forgotten it. */
@@ -134,6 +136,13 @@ void sched_slot_gone(struct sched *sched, struct slot *slot);
 
 /* The kernel's measure of the slot's memory. Other instances, idle ones, may be stopped by this. */
 void sched_slot_measured(struct sched *sched, struct slot *slot, uint64_t bytes);
+
+/* What the home's part of all that is made in advance holds now. */
+void sched_pooled(struct sched *sched, uint64_t bytes);
+/* Is there so much memory that no call waits for? */
+bool sched_can_spare(const struct sched *sched, uint64_t bytes);
+/* What runs beside the instances has so many bytes now. */
+void sched_set_aside(struct sched *sched, uint64_t bytes);
 
 /* The oldest invocation that waits for the slot's function, to be failed by the caller through
  * sched_end (a starting instance that fails takes one along); NULL: none waits. */

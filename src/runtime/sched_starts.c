@@ -54,6 +54,16 @@ static struct slot *least_worth(const struct sched *sched)
     return found;
 }
 
+/* Frees so many bytes, first of what was made in advance, then of idle instances. */
+static void free_memory(struct sched *sched, uint64_t bytes)
+{
+    uint64_t asked = budget_ask_pool(&sched->budget, budget_missing(&sched->budget, bytes));
+    if (asked > 0)
+        sched->config.effects->shrink(sched->config.arg, asked);
+    while (budget_missing(&sched->budget, bytes) > 0 && !list_is_empty(&sched->idle))
+        slot_stop(sched, least_worth(sched));
+}
+
 /* Ends idle instances for what is hungry: as many as it wants, or as many bytes as the first needs.
  */
 static void make_room(struct sched *sched)
@@ -70,15 +80,12 @@ static void make_room(struct sched *sched)
     }
     for (; is_full && missing > sched->stopping && !list_is_empty(&sched->idle); missing--)
         slot_stop(sched, least_worth(sched));
-    while (budget_missing(&sched->budget, starts_memory_guess(first)) > 0 &&
-           !list_is_empty(&sched->idle))
-        slot_stop(sched, least_worth(sched));
+    free_memory(sched, starts_memory_guess(first));
 }
 
 void starts_keep_budget(struct sched *sched)
 {
-    while (budget_missing(&sched->budget, 0) > 0 && !list_is_empty(&sched->idle))
-        slot_stop(sched, least_worth(sched));
+    free_memory(sched, 0);
 }
 
 void starts_balance(struct sched *sched)

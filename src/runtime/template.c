@@ -230,6 +230,7 @@ static void template_finish(struct template *t)
     timer_clear(home->exec, &t->timer);
     template_close(t);
     home->template = NULL;
+    sched_set_aside(&home->sched, 0);
     template_result(t);
     if (t->file_fd >= 0)
         (void) close(t->file_fd);
@@ -474,6 +475,7 @@ void template_start(struct home *home, struct function_spec *spec, int image_fd)
     home->next_id += home->runtime->config.loop_count;
     home->template = t;
     images_name(home, spec, t->name);
+    sched_set_aside(&home->sched, TEMPLATE_BYTES);
     buf_init(&t->payload, FRAME_REASON_MAX);
     buf_init(&t->out, SANDBOX_START_MAX);
     timer_set(home->exec, &t->timer, exec_now_us(home->exec) + TEMPLATE_LIMIT_US);

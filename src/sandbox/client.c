@@ -261,6 +261,13 @@ int spawner_socket(struct spawner *spawner, uint64_t id, struct err *err)
     return send_request(spawner, &request, NULL, 0, err);
 }
 
+int spawner_shrink(struct spawner *spawner, unsigned count, struct err *err)
+{
+    struct wire_request request = {.magic = WIRE_MAGIC, .kind = WIRE_SHRINK, .shells = count};
+    int rc = wire_request_check(&request, sizeof request, 0, err);
+    return rc < 0 ? rc : send_request(spawner, &request, NULL, 0, err);
+}
+
 int spawner_limit_cpu(struct spawner *spawner, uint64_t id, uint32_t cpu_milli, struct err *err)
 {
     struct wire_request request = {
@@ -278,6 +285,7 @@ static enum sandbox_event_type event_type(uint32_t kind)
     case WIRE_ENDED: return SANDBOX_ENDED;
     case WIRE_OUTWARD: return SANDBOX_SOCKET;
     case WIRE_EGRESS: return SANDBOX_EGRESS;
+    case WIRE_SHELLS: return SANDBOX_SHELLS;
     default: return SANDBOX_NONE;
     }
 }
@@ -310,6 +318,7 @@ int spawner_next(struct spawner *spawner, struct sandbox_event *out_event, struc
         event.pid = wire.pid;
         event.build_us = wire.build_us;
         event.was_shell = wire.was_shell != 0;
+        event.shells = wire.shells;
         if (event.type == SANDBOX_SOCKET || event.type == SANDBOX_EGRESS)
             event.socket_fd = fds[0];
         else

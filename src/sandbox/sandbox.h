@@ -99,6 +99,11 @@ CHECK_RESULT int spawner_terminate(struct spawner *spawner, uint64_t id, struct 
  * spawner_spawn. */
 CHECK_RESULT int spawner_socket(struct spawner *spawner, uint64_t id, struct err *err);
 
+/* Memory is short: so many of the sandboxes made in advance go, or all; SANDBOX_SHELLS follows. For
+ * some minutes no more are made than stayed. count > 0. errors: of spawner_spawn. */
+enum { SANDBOX_SHELL_BYTES = 512 * 1024 };
+CHECK_RESULT int spawner_shrink(struct spawner *spawner, unsigned count, struct err *err);
+
 /* Its process, for the operator's eyes (status pages, tests). */
 pid_t spawner_pid(const struct spawner *spawner);
 
@@ -113,6 +118,7 @@ enum sandbox_event_type {
     SANDBOX_ENDED,  /* one of its programs has ended, others live; fields of GONE as far as known */
     SANDBOX_SOCKET, /* the answer of spawner_socket */
     SANDBOX_EGRESS, /* before MADE, where it has one: the other end of its interface, socket_fd */
+    SANDBOX_SHELLS, /* of no sandbox: how many are there in advance, each of SANDBOX_SHELL_BYTES */
 };
 
 struct sandbox_event {
@@ -131,7 +137,8 @@ struct sandbox_event {
     uint32_t build_us; /* time it took */
     bool was_shell;    /* it was there in advance and has been given away */
 
-    int socket_fd; /* SOCKET, EGRESS: non-blocking, the receiver's; -1: see error */
+    int socket_fd;   /* SOCKET, EGRESS: non-blocking, the receiver's; -1: see error */
+    unsigned shells; /* SHELLS */
 
     /* SANDBOX_FAILED, SANDBOX_SOCKET */
     int error; /* -Exxx; with GONE, ENDED: why the program could not be executed (-ENOENT…), else 0

@@ -5,6 +5,9 @@
  * lay there untouched for a whole period is halved, down to the base. Making one costs two
  * milliseconds of CPU, having one about half a megabyte, nearly all of it the kernel's.
  *
+ * Fewer when main's memory is short: so many go at once, and until the end of the period no more
+ * are made than stayed.
+ *
  * When: in idle moments, that is when main has wanted nothing for a while and nothing is being
  * built: a burst of starts keeps the CPUs busy, and a shell that is made meanwhile takes from those
  * who wait. The base is made up for at once, for a day of single starts. */
@@ -21,8 +24,11 @@ enum { QUIET_US = 50 * 1000, QUIET_BASE_US = 2 * 1000 };
 void stock_init(struct stock *stock, unsigned base, unsigned max, int64_t now_us)
 {
     assert(base <= max);
-    *stock = (struct stock){
-        .base = base, .max = max, .wanted = base, .period_ends_us = now_us + PERIOD_US};
+    *stock = (struct stock){.base = base,
+                            .max = max,
+                            .bound = max,
+                            .wanted = base,
+                            .period_ends_us = now_us + PERIOD_US};
 }
 
 void stock_took(struct stock *stock, unsigned left)
@@ -34,7 +40,14 @@ void stock_took(struct stock *stock, unsigned left)
 void stock_missed(struct stock *stock)
 {
     stock->least = 0;
-    stock->wanted += stock->wanted < stock->max;
+    stock->wanted += stock->wanted < stock->bound;
+}
+
+void stock_shrink(struct stock *stock, unsigned there, unsigned count)
+{
+    stock->bound = there > count ? there - count : 0;
+    if (stock->wanted > stock->bound)
+        stock->wanted = stock->bound;
 }
 
 void stock_turn(struct stock *stock, int64_t now_us, unsigned left)
@@ -43,6 +56,7 @@ void stock_turn(struct stock *stock, int64_t now_us, unsigned left)
         return;
     unsigned surplus = (stock->least + 1) / 2;
     stock->wanted = stock->wanted > stock->base + surplus ? stock->wanted - surplus : stock->base;
+    stock->bound = stock->max;
     stock->least = left;
     stock->period_ends_us = now_us + PERIOD_US;
 }
@@ -86,6 +100,13 @@ struct slot *shells_take(struct spawner_process *sp, const struct wire_request *
     return NULL;
 }
 
+void shells_shrink(struct spawner_process *sp, unsigned count)
+{
+    stock_shrink(&sp->stock, sp->shell_count, count);
+    for (struct slot *slot; count > 0 && (slot = shell_find(sp, 0)) != NULL; count--)
+        shell_discard(slot);
+}
+
 int shells_wait_ms(const struct spawner_process *sp)
 {
     if (sp->building_count > 0 || sp->is_shell_broken)
@@ -94,7 +115,7 @@ int shells_wait_ms(const struct spawner_process *sp)
     int64_t now_us = spawner_now_us();
     int64_t due_us = sp->asked_us + (sp->shell_count < stock->base ? QUIET_BASE_US : QUIET_US);
     if (sp->shell_count == stock->wanted) {
-        if (stock->wanted == stock->base)
+        if (stock->wanted == stock->base && stock->bound == stock->max)
             return -1;
         due_us = stock->period_ends_us;
     }

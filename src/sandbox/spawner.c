@@ -187,6 +187,8 @@ static bool request_take(struct spawner_process *sp)
         terminate_request(sp, request.id);
     } else if (request.kind == WIRE_SOCKET) {
         socket_request(sp, request.id);
+    } else if (request.kind == WIRE_SHRINK) {
+        shells_shrink(sp, request.shells);
     } else {
         spawn(sp, &request, fds, fd_count);
         sp->asked_us = spawner_now_us();
@@ -256,6 +258,17 @@ static void dispatch(struct spawner_process *sp, const struct epoll_event *event
     }
 }
 
+/* Main counts their memory. It is told when it has heard everything else. */
+static void tell_shells(struct spawner_process *sp)
+{
+    if (sp->shell_count == sp->shells_told || !outbox_is_empty(&sp->outbox))
+        return;
+    sp->shells_told = sp->shell_count;
+    const struct wire_event event = {
+        .magic = WIRE_MAGIC, .kind = WIRE_SHELLS, .shells = sp->shell_count};
+    outbox_put(&sp->outbox, &event, NULL);
+}
+
 static void loop(struct spawner_process *sp)
 {
     while (sp->socket_fd >= 0) {
@@ -270,6 +283,7 @@ static void loop(struct spawner_process *sp)
             slots_finish_ending(sp);
         if (n == 0 && shells_wait_ms(sp) == 0)
             shells_tend(sp);
+        tell_shells(sp);
         socket_update(sp);
     }
 }

@@ -37,6 +37,7 @@ struct slot {
 /* How many shells are worth having, from how many were missed and how many lay idle. */
 struct stock {
     unsigned base, max, wanted;
+    unsigned bound; /* at most max: memory was short in this period */
     unsigned least; /* on the shelf at any time of this period */
     int64_t period_ends_us;
 };
@@ -54,6 +55,7 @@ struct spawner_process {
     unsigned shell_count; /* of used_count, those that are nobody's, being built or done */
     unsigned next_slot;   /* where the search for a free one begins: oldest uid first */
     struct stock stock;
+    unsigned shells_told; /* to main */
     bool is_shell_broken; /* one did not come to life: none are made until main asks again */
     int64_t asked_us;     /* when main last wanted something */
 };
@@ -86,11 +88,15 @@ void slot_fail_say(struct wire_event *event, int code, const char *reason);
 void stock_init(struct stock *stock, unsigned base, unsigned max, int64_t now_us);
 void stock_took(struct stock *stock, unsigned left);
 void stock_missed(struct stock *stock);
+/* So many are to go, of those there are, and do not come back in this period. */
+void stock_shrink(struct stock *stock, unsigned there, unsigned count);
 /* At the end of a period, what lay on the shelf all the time is halved. */
 void stock_turn(struct stock *stock, int64_t now_us, unsigned left);
 
 /* A shell for the request; NULL: none fits. */
 struct slot *shells_take(struct spawner_process *sp, const struct wire_request *request);
+/* Memory is short: so many go at once, or all. */
+void shells_shrink(struct spawner_process *sp, unsigned count);
 /* Makes or removes one in an idle moment. */
 void shells_tend(struct spawner_process *sp);
 /* How long nothing must happen until shells_tend has something to do; -1: nothing is to be done. */

@@ -67,15 +67,16 @@ int wire_request_check(const struct wire_request *r, size_t size, unsigned fd_co
         return bad(err, "size");
     if (r->magic != WIRE_MAGIC)
         return bad(err, "magic");
-    if (r->id == 0)
+    if ((r->id == 0) != (r->kind == WIRE_SHRINK))
         return bad(err, "id");
-    if (r->unused != 0)
-        return bad(err, "unused");
+    if ((r->shells == 0) != (r->kind != WIRE_SHRINK))
+        return bad(err, "shells");
     switch (r->kind) {
     case WIRE_SPAWN: return spawn_check(r, fd_count, err);
     case WIRE_KILL:
     case WIRE_TERMINATE:
-    case WIRE_SOCKET: return kill_check(r, fd_count, err);
+    case WIRE_SOCKET:
+    case WIRE_SHRINK: return kill_check(r, fd_count, err);
     case WIRE_LIMIT: return limit_check(r, fd_count, err);
     default: return bad(err, "kind");
     }

@@ -29,6 +29,7 @@ enum wire_request_kind {
     WIRE_LIMIT = 3,
     WIRE_TERMINATE = 4,
     WIRE_SOCKET = 5,
+    WIRE_SHRINK = 6, /* of nobody's: id is 0 */
 };
 
 struct wire_request {
@@ -44,7 +45,7 @@ struct wire_request {
     uint32_t has_egress;
     uint32_t has_code;
     uint32_t layer_count;
-    uint32_t unused; /* 0 */
+    uint32_t shells; /* SHRINK only: so many of them go */
 };
 
 enum wire_event_kind {
@@ -54,7 +55,8 @@ enum wire_event_kind {
     WIRE_GONE,
     WIRE_ENDED,   /* a program has ended, others of the sandbox live */
     WIRE_OUTWARD, /* the answer to SOCKET: error, or one descriptor */
-    WIRE_EGRESS   /* before MADE, where it was asked for: one descriptor */
+    WIRE_EGRESS,  /* before MADE, where it was asked for: one descriptor */
+    WIRE_SHELLS   /* how many there are now; of nobody's */
 };
 /* Descriptors of a MADE event, in this order; the listeners as far as the network has them. */
 enum {
@@ -80,9 +82,9 @@ struct wire_event {
     int32_t error;  /* FAILED, OUTWARD: -Exxx; GONE: why a program could not be executed, or 0 */
     int32_t status; /* GONE, ENDED; so the next two */
     uint32_t signalled;
-    uint32_t companion; /* 0: the program; else the n-th companion */
-    uint32_t was_shell; /* MADE */
-    uint32_t zero;
+    uint32_t companion;           /* 0: the program; else the n-th companion */
+    uint32_t was_shell;           /* MADE */
+    uint32_t shells;              /* SHELLS */
     char reason[WIRE_REASON_MAX]; /* FAILED; READY: what is weaker than it should be, or "" */
 };
 

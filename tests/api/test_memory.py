@@ -14,12 +14,21 @@ def handler(event, context):
     return event
 """
 COUNT = 12
+SHELLS = 8  # made in advance by a server that has done nothing yet
+
+
+def shells_of(host):
+    """Sandboxes that run nothing: an init without a child."""
+    spawner = server.children_of(host.pid, only_own=True)[0]
+    inits = server.children_of(spawner, only_own=True)
+    return sum(not server.children_of(pid, only_own=True) for pid in inits)
 
 
 class MemoryTest(unittest.TestCase):
     # Without snapshots: what a copy has not touched is not its memory, and more of them fit.
     def test_idle_instances_give_way(self):
         with server.Server("--memory", "160", "--snapshots", "off") as host:
+            server.wait_until(lambda: shells_of(host) == SHELLS, "sandboxes are made in advance")
             client = host.client()
             for number in range(COUNT):
                 server.python_function(client, f"f{number}", EATER)
@@ -39,6 +48,8 @@ class MemoryTest(unittest.TestCase):
             # give way are alive until the kernel has taken them away.
             server.wait_until(lambda: alive() <= 5, "idle instances give way")
             self.assertGreater(alive(), 0)
+            # And before any of them, what was made in advance: for the next minutes there is none.
+            server.wait_until(lambda: shells_of(host) == 0, "shells give way")
 
 
 if __name__ == "__main__":

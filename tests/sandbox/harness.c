@@ -92,6 +92,8 @@ static struct sandbox_event keep_or_wait(struct harness *h)
         struct err err = {0};
         if (spawner_next(h->spawner, &event, &err) < 0)
             fail_msg("spawner_next: %s", err.text);
+        if (event.type == SANDBOX_SHELLS)
+            h->shells = event.shells;
         if (event.type != SANDBOX_NONE)
             return event;
         struct pollfd wait = {.fd = spawner_fd(h->spawner), .events = POLLIN};
@@ -112,6 +114,8 @@ struct sandbox_event harness_event(struct harness *h, uint64_t id)
         struct sandbox_event event = keep_or_wait(h);
         if (event.id == id)
             return event;
+        if (event.type == SANDBOX_SHELLS)
+            continue;
         assert_true(kept_count < KEPT_MAX);
         kept[kept_count++] = event;
     }

@@ -12,6 +12,7 @@ struct harness {
     uid_t uid_base; /* differs between test processes that run at a time */
     uint64_t next_id;
     struct spawner *spawner;
+    unsigned shells; /* as the spawner said last */
 };
 
 /* A sandbox that was MADE. */
@@ -34,7 +35,8 @@ void harness_done(struct harness *h);
 void harness_spawner(struct harness *h, unsigned slots, unsigned pool);
 
 struct sandbox_spec harness_spec(struct harness *h);
-/* The next event of this id; events of others are kept for theirs. Fails the test after 10 s. */
+/* The next event of this id (0: how many shells there are); events of others are kept for theirs.
+ * Fails the test after 10 s. */
 struct sandbox_event harness_event(struct harness *h, uint64_t id);
 struct sandbox_event harness_spawn(struct harness *h, const struct sandbox_spec *spec);
 void harness_start(const struct sandbox_event *made, const char *const *argv);

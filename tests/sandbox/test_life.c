@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { POOL = 4 };
+
 static struct harness h;
 
 #define TENANT(...) ((const char *[]){"/var/task/tenant", __VA_ARGS__, NULL})
@@ -298,6 +300,23 @@ static void the_platform_listens_inside_when_asked(void **state)
     }
 }
 
+static void wait_for_shells(unsigned count)
+{
+    while (h.shells != count)
+        (void) harness_event(&h, 0);
+}
+
+static void shells_go_when_memory_is_short(void **state)
+{
+    (void) state;
+    struct err err = {0};
+    wait_for_shells(POOL);
+    assert_ok(spawner_shrink(h.spawner, POOL - 1, &err));
+    wait_for_shells(1);
+    assert_ok(spawner_shrink(h.spawner, 100, &err));
+    wait_for_shells(0);
+}
+
 int main(void)
 {
     if (geteuid() != 0) {
@@ -317,9 +336,10 @@ int main(void)
         cmocka_unit_test(more_than_the_slots_are_refused),
         cmocka_unit_test(interpreters_run),
         cmocka_unit_test(the_platform_listens_inside_when_asked),
+        cmocka_unit_test(shells_go_when_memory_is_short), /* last: none are made for minutes */
     };
     harness_init(&h);
-    harness_spawner(&h, 16, 4);
+    harness_spawner(&h, 16, POOL);
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     harness_done(&h);
     return rc;

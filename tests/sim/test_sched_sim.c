@@ -17,7 +17,7 @@ struct home {
     struct world *world;
     struct exec *exec;
     struct sched sched;
-    struct timer drain, refuse, change;
+    struct timer drain, refuse, change, pool;
 };
 
 struct world {
@@ -210,6 +210,21 @@ static void check_throttled(struct world *w, const struct call *call)
     }
 }
 
+/* Some of it goes, a while later, and some comes back. */
+static void pool_changes(struct timer *timer)
+{
+    struct home *home = CONTAINER_OF(timer, struct home, pool);
+    sched_pooled(&home->sched, rng_below(sim_rng(home->world->sim), UINT64_C(100) << 20));
+    sched_check(&home->sched);
+}
+
+static void shrink(void *arg, uint64_t bytes)
+{
+    struct home *home = arg;
+    assert_true(bytes > 0 && home->sched.budget.going <= home->sched.budget.pooled);
+    timer_set(home->exec, &home->pool, within(home->world, 10 * MS));
+}
+
 static void done(void *arg, struct invocation *inv)
 {
     struct world *w = ((struct home *) arg)->world;
@@ -238,7 +253,7 @@ static struct crowd_use cpu_use(void *arg)
     return (struct crowd_use){.idle_us = now_us % (20 * MS) < 10 * MS ? 0 : 2 * now_us};
 }
 
-static const struct sched_effects effects = {start, send, freeze,  thaw,
+static const struct sched_effects effects = {start, send, freeze,  thaw,   shrink,
                                              stop,  done, cpu_use, drained};
 
 /* ---- what happens from outside ---- */
@@ -297,7 +312,8 @@ static void home_init(struct world *w, struct home *home)
                           .exec = sim_exec(w->sim, SIM_LOOP),
                           .drain = {.fire = drain},
                           .refuse = {.fire = refuse},
-                          .change = {.fire = change}};
+                          .change = {.fire = change},
+                          .pool = {.fire = pool_changes}};
     const struct sched_config config = {.exec = home->exec,
                                         .effects = &effects,
                                         .arg = home,
@@ -310,6 +326,7 @@ static void home_init(struct world *w, struct home *home)
                                         .memory_max = UINT64_C(200) << 20,
                                         .is_keep_adaptive = true};
     sched_init(&home->sched, &config);
+    sched_pooled(&home->sched, UINT64_C(100) << 20);
 }
 
 /* Calls in waves: the homes are not busy at the same time. */

@@ -72,6 +72,11 @@ static void stop(void *arg, struct slot *slot)
     w->stopped++;
 }
 
+static void shrink(void *arg, uint64_t bytes)
+{
+    ((struct world *) arg)->shrunk_bytes += bytes;
+}
+
 static void done(void *arg, struct invocation *inv)
 {
     struct world *w = arg;
@@ -98,6 +103,7 @@ static const struct sched_effects effects = {
     .freeze = freeze,
     .thaw = thaw,
     .stop = stop,
+    .shrink = shrink,
     .done = done,
     .drained = drained,
     .cpu_use = cpu_use,

@@ -24,7 +24,8 @@ struct world {
     struct invocation calls[CALLS_MAX];
     size_t function_count, call_count;
     unsigned started, stopped, frozen, thawed, done, throttled, refused, drained;
-    int64_t idle_us; /* of the CPUs; -1: unknown */
+    uint64_t shrunk_bytes; /* asked of what was made in advance */
+    int64_t idle_us;       /* of the CPUs; -1: unknown */
 };
 
 /* 0: more than the test will need, and no bound of memory. */

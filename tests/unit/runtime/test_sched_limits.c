@@ -170,6 +170,57 @@ static void an_instance_that_grows_sends_idle_ones_away(void **state)
     world_end(w);
 }
 
+enum { MB = 1 << 20 };
+
+static void what_is_made_in_advance_goes_before_any_instance(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.memory_mb = 300});
+    struct fake *first = idle(w, function(w, "f")), *second = idle(w, function(w, "g"));
+    measure(w, first, 90);
+    measure(w, second, 90);
+    sched_pooled(&w->sched, 100 * MB);
+    assert_int_equal(w->shrunk_bytes, 0);
+    struct function_spec *h = function(w, "h");
+    (void) call(w, h); /* 33 MB, as is guessed */
+    assert_int_equal(w->shrunk_bytes, 13 * MB);
+    assert_int_equal(w->stopped, 0);
+    assert_int_equal(w->started, 2);
+    (void) call(w, h); /* waits in vain: the same memory is not asked for twice */
+    assert_int_equal(w->shrunk_bytes, 13 * MB);
+    sched_pooled(&w->sched, 87 * MB);
+    sched_check(&w->sched);
+    assert_int_equal(w->started, 3);
+    assert_int_equal(w->shrunk_bytes, (13 + 33) * MB); /* for the second call */
+    struct fake *third = ready(w, 2);
+    measure(w, third, 140); /* more than all that is left there */
+    assert_int_equal(w->shrunk_bytes, 100 * MB);
+    assert_int_equal(w->stopped, 1);
+    sched_pooled(&w->sched, 0);
+    sched_check(&w->sched);
+    world_end(w);
+}
+
+static void what_runs_beside_the_instances_counts(void **state)
+{
+    (void) state;
+    struct world *w = world_new((struct world_limits){.memory_mb = 100});
+    assert_true(sched_can_spare(&w->sched, 100 * MB));
+    struct fake *fake = idle(w, function(w, "f"));
+    measure(w, fake, 50);
+    assert_false(sched_can_spare(&w->sched, 51 * MB));
+    assert_true(sched_can_spare(&w->sched, 32 * MB));
+    sched_set_aside(&w->sched, 32 * MB);
+    assert_int_equal(w->stopped, 0);
+    (void) call(w, function(w, "g"));
+    assert_int_equal(fake->slot.state, SLOT_STOPPING);
+    assert_false(sched_can_spare(&w->sched, 1)); /* somebody waits */
+    gone(w, fake);
+    assert_int_equal(w->started, 2);
+    sched_set_aside(&w->sched, 0);
+    world_end(w);
+}
+
 static void one_instance_may_always_run(void **state)
 {
     (void) state;
@@ -196,6 +247,8 @@ int main(void)
         cmocka_unit_test(a_busy_host_gives_room_when_an_instance_is_free),
         cmocka_unit_test(a_host_short_of_memory_evicts_what_costs_least),
         cmocka_unit_test(an_instance_that_grows_sends_idle_ones_away),
+        cmocka_unit_test(what_is_made_in_advance_goes_before_any_instance),
+        cmocka_unit_test(what_runs_beside_the_instances_counts),
         cmocka_unit_test(one_instance_may_always_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,12 +62,31 @@ static void what_is_taken_stays(void **state)
     assert_in_range(stock.wanted, 60, 62);
 }
 
+static void what_memory_has_no_room_for_stays_away_for_a_period(void **state)
+{
+    (void) state;
+    struct stock stock;
+    stock_init(&stock, 8, 128, 0);
+    burst(&stock, 100);
+    stock_shrink(&stock, 100, 70);
+    assert_int_equal(stock.wanted, 30);
+    burst(&stock, 60); /* which misses 30 */
+    assert_int_equal(stock.wanted, 30);
+    stock_shrink(&stock, 30, 1000);
+    assert_int_equal(stock.wanted, 0); /* the base, too */
+    stock_turn(&stock, PERIOD_US, 0);
+    assert_int_equal(stock.wanted, 8);
+    burst(&stock, 100);
+    assert_int_equal(stock.wanted, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_next_burst_finds_what_the_last_one_missed),
         cmocka_unit_test(what_nobody_takes_goes),
         cmocka_unit_test(what_is_taken_stays),
+        cmocka_unit_test(what_memory_has_no_room_for_stays_away_for_a_period),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

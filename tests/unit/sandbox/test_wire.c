@@ -46,6 +46,8 @@ static void good_requests_pass(void **state)
     r = (struct wire_request){
         .magic = WIRE_MAGIC, .kind = WIRE_LIMIT, .id = 1, .cpu_milli = WIRE_CPU_MILLI_MAX};
     assert_ok(wire_request_check(&r, sizeof r, 0, &err));
+    r = (struct wire_request){.magic = WIRE_MAGIC, .kind = WIRE_SHRINK, .shells = 1};
+    assert_ok(wire_request_check(&r, sizeof r, 0, &err));
 }
 
 static void limits_carry_nothing_else(void **state)
@@ -70,6 +72,19 @@ static void limits_carry_nothing_else(void **state)
     refuses(r, sizeof r, 0, "another kind");
 }
 
+static void shells_are_nobodys_and_some(void **state)
+{
+    (void) state;
+    struct wire_request r = {.magic = WIRE_MAGIC, .kind = WIRE_SHRINK};
+    refuses(r, sizeof r, 0, "shells");
+    r.shells = 1;
+    r.id = 1;
+    refuses(r, sizeof r, 0, "id");
+    r.id = 0;
+    r.memory_mb = 128;
+    refuses(r, sizeof r, 0, "another kind");
+}
+
 #define REFUSES(change, field)                                                                     \
     do {                                                                                           \
         struct wire_request r = good();                                                            \
@@ -84,6 +99,7 @@ static void every_field_is_checked(void **state)
     REFUSES(r.kind = 0, "kind");
     REFUSES(r.kind = 4, "kind");
     REFUSES(r.id = 0, "id");
+    REFUSES(r.shells = 1, "shells");
     REFUSES(r.memory_mb = 31, "memory_mb");
     REFUSES(r.memory_mb = 10241, "memory_mb");
     REFUSES(r.memory_mb = UINT32_MAX, "memory_mb");
@@ -120,6 +136,7 @@ int main(void)
         cmocka_unit_test(good_requests_pass),
         cmocka_unit_test(every_field_is_checked),
         cmocka_unit_test(limits_carry_nothing_else),
+        cmocka_unit_test(shells_are_nobodys_and_some),
         cmocka_unit_test(sizes_and_descriptors_must_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
