@@ -96,12 +96,22 @@ async function loadModule(root, folder, name) {
   return require(require.resolve(name, { paths: [root, path.join(root, folder)] }));
 }
 
+/* AWS's runtime is one file, with which every "Require stack" ends. */
+function withoutOwnFiles(text) {
+  const own = [`${__dirname}/loader.cjs`, `${__dirname}/bootstrap.cjs`].map((file) => `- ${file}`);
+  return text.replace(own.join('\n'), '- /var/runtime/index.mjs');
+}
+
 async function loadApp(root, folder, name) {
   try {
     return await loadModule(root, folder, name);
   } catch (error) {
     if (error instanceof SyntaxError) throw errors.wrap('Runtime.UserCodeSyntaxError', error);
-    if (error?.code === 'MODULE_NOT_FOUND') throw errors.wrap('Runtime.ImportModuleError', error);
+    if (error?.code === 'MODULE_NOT_FOUND') {
+      error.message = withoutOwnFiles(error.message);
+      error.stack = withoutOwnFiles(error.stack);
+      throw errors.wrap('Runtime.ImportModuleError', error);
+    }
     throw error;
   }
 }

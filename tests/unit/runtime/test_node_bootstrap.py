@@ -216,6 +216,15 @@ exports.handler = async () => [process.env.NODE_PATH, require('module').globalPa
                    NOT_SETTLED,
                    files={"m.mjs": "await new Promise(() => {}); export const handler = 1;"})
 
+    def test_require_stack(self):
+        runtime = Runtime("require('missing-thing');")
+        _, _, payload = runtime.start()
+        error = json.loads(payload)
+        self.assertEqual(error["errorMessage"], "Error: Cannot find module 'missing-thing'\nRequire stack:\n"
+                         f"- {runtime.task}/app.js\n- /var/runtime/index.mjs")
+        self.assertIn("- /var/runtime/index.mjs", error["trace"])
+        runtime.end()
+
     def test_missing_package_of_an_es_module(self):
         self.check("", "m.handler", "Error",
                    "Cannot find package 'missing' imported from TASK/m.mjs",
