@@ -79,7 +79,8 @@ class HonoTest(AppTest):
         self.assertEqual(self.ask_json(name, "/form", "POST", b"id=1&tag=a&tag=b", FORM), {"id": "1", "tag": ["a", "b"]})
         _, headers, content = self.ask(name, "/cookies", headers=[("Cookie", "a=1; b=2")])
         self.assertEqual(json.loads(content), {"a": "1", "b": "2"})
-        self.assertEqual(headers.get_all("Set-Cookie"), ["first=eins; Path=/; HttpOnly", "second=zwei; Max-Age=60; Path=/"])
+        self.assertEqual(", ".join(headers.get_all("Set-Cookie")),  # Headers of Node.js 18 join them
+                         "first=eins; Path=/; HttpOnly, second=zwei; Max-Age=60; Path=/")
         self.assertEqual(self.ask(name, "/binary")[2], bytes([0, 1, 254, 255]))
         self.assertEqual(self.ask_json(name, "/lambda"), {"name": name, "ip": "127.0.0.1"})
         for path, status, content in (("/old", 302, b""), ("/denied", 403, b"not you"), ("/nowhere", 404, b"404 Not Found"),
