@@ -52,9 +52,9 @@ struct image {
     uint64_t size;
     uint64_t copies; /* that came to life */
     unsigned failures;
-    struct function_spec *wish; /* counted: waits for its turn to be made; else NULL */
     int64_t used_us;
-    bool is_boot;     /* of the booted language */
+    struct function_spec *wish;   /* counted: waits for its turn to be made; else NULL */
+    bool is_init_failed, is_boot; /* the latter: of the booted language */
     bool is_unproven; /* of a former run, and nothing has come to life from it in this one */
     char name[KEPT_NAME_SIZE]; /* on the disk; "": it has none */
     char reason[256];          /* why there is none; "": not known */
@@ -99,7 +99,8 @@ static void tell(const struct home *home, const struct image *image)
                                                                   : states[image->state],
                                      .failures = image->failures,
                                      .bytes = image->size,
-                                     .copies = image->copies};
+                                     .copies = image->copies,
+                                     .is_init_failed = image->is_init_failed};
     memcpy(status.reason, image->reason, sizeof status.reason);
     if (!image->is_boot)
         board_put(home->runtime->board, str_of(image->key, image->key_len), &status);
@@ -389,12 +390,13 @@ bool images_is_proven(const struct home *home, const struct function_spec *spec)
 }
 
 void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
-                    bool is_final)
+                    enum images_refusal refusal)
 {
     struct image *image = image_find(home, spec);
     if (image == NULL || image->state != IMAGE_MAKING)
         return;
-    if (is_final) {
+    image->is_init_failed = refusal == REFUSED_BY_INIT && spec->is_snap_start;
+    if (refusal == REFUSED_FOR_GOOD || image->is_init_failed) {
         refuse(home, image, reason);
     } else {
         image->state = IMAGE_NONE;

@@ -264,11 +264,18 @@ enum snapshot_state { SNAPSHOT_NONE, SNAPSHOT_MAKING, SNAPSHOT_READY, SNAPSHOT_R
 struct snapshot_status {
     uint64_t revision; /* of the specification that it belongs to */
     enum snapshot_state state;
-    unsigned failures; /* in a row: to be made, or to be copied */
-    uint64_t bytes;    /* of the image */
-    uint64_t copies;   /* instances that started from it */
-    char reason[256];  /* why there is none; "": none was tried */
+    unsigned failures;   /* in a row: to be made, or to be copied */
+    uint64_t bytes;      /* of the image */
+    uint64_t copies;     /* instances that started from it */
+    bool is_init_failed; /* REFUSED, with SnapStart: the function's init has failed */
+    char reason[256];    /* why there is none; "": none was tried */
 };
+/* How long the init and the hooks of a function with SnapStart may take. source: Lambda developer
+ * guide, "Runtime hook registration and execution". */
+static inline int64_t runtime_snap_start_limit_ms(uint32_t timeout_ms)
+{
+    return timeout_ms > 130 * 1000 ? (int64_t) timeout_ms : 130 * 1000;
+}
 /* False: nobody has asked for one yet, or it belonged to another revision. */
 bool runtime_snapshot_find(const struct runtime *runtime, struct str arn, struct str version,
                            struct snapshot_status *out);

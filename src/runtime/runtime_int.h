@@ -308,11 +308,17 @@ void images_next(struct home *home);
 void images_broken(struct home *home, const struct function_spec *spec, enum copied_from kind,
                    const char *why);
 void images_restored(struct home *home, const struct function_spec *spec, enum copied_from kind);
-/* The template's result; takes fd. Without one, reason says why. is_final: not tried again. */
+/* Why a template has no image. */
+enum images_refusal {
+    REFUSED_FOR_NOW, /* a passing reason: tried again */
+    REFUSED_BY_INIT, /* which failed; it worked before, and may again, but not with SnapStart */
+    REFUSED_FOR_GOOD,
+};
+/* The template's result; takes fd. Without one, reason says why. */
 void images_made(struct home *home, const struct function_spec *spec, int fd, uint64_t size,
                  const char *name); /* name: on the disk, "" none */
 void images_refused(struct home *home, const struct function_spec *spec, const char *reason,
-                    bool is_final);
+                    enum images_refusal refusal);
 void images_changed(struct home *home, struct str arn, struct function_spec *spec_or_null);
 /* NULL: a snapshot of it may be taken. */
 const char *images_why_not(const struct home *home, const struct function_spec *spec);

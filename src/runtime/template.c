@@ -54,7 +54,8 @@ struct template
     bool is_unbuilt; /* there was no sandbox to run it in */
 
     /* The result. */
-    bool has_said, is_final;
+    bool has_said;
+    enum images_refusal refusal;
     char reason[FRAME_REASON_MAX + 1];
 
     /* The worker's, between the two tasks. */
@@ -205,7 +206,7 @@ static void template_result(struct template *t)
     if (selftest_is_of(t->home, t->spec))
         selftest_failed(t->home, t->reason, t->is_unbuilt);
     else
-        images_refused(t->home, t->spec, t->reason, t->is_final);
+        images_refused(t->home, t->spec, t->reason, t->refusal);
 }
 
 /* An image that is good gets a name on the disk before anybody uses it, so that whoever drops it
@@ -263,6 +264,7 @@ static void timer_fired(struct timer *timer)
 {
     struct template *t = CONTAINER_OF(timer, struct template, timer);
     (void) snprintf(t->reason, sizeof t->reason, "it took too long");
+    t->refusal = REFUSED_BY_INIT;
     template_kill(t);
 }
 
@@ -284,10 +286,10 @@ static void template_frame(struct template *t, const struct frame *frame)
         template_kill(t); /* it lives */
         return;
     }
-    t->is_final =
-        frame->type == FRAME_SNAPSHOT; /* an init that fails worked before: it may again */
-    (void) snprintf(t->reason, sizeof t->reason, STR_FMT,
-                    STR_ARG(t->is_final ? payload : STR("the init failed")));
+    bool is_result = frame->type == FRAME_SNAPSHOT;
+    t->refusal = is_result ? REFUSED_FOR_GOOD : REFUSED_BY_INIT;
+    (void) snprintf(t->reason, sizeof t->reason, "%s" STR_FMT,
+                    is_result ? "" : "the init failed: ", STR_ARG(payload));
     template_kill(t); /* what it wrote is in the pipe */
 }
 
@@ -422,6 +424,16 @@ static void template_made(struct template *t, const struct sandbox_event *event)
     template_kill(t);
 }
 
+/* Its own exit and its own greed are its init's; a signal may be our fault. */
+static void ended_early(struct template *t, const struct sandbox_event *event)
+{
+    bool is_exit = !event->is_signalled && event->status >= 0;
+    t->refusal = is_exit || event->oom_kills > 0 ? REFUSED_BY_INIT : REFUSED_FOR_NOW;
+    (void) snprintf(t->reason, sizeof t->reason, "the %s ended early: %s %d%s",
+                    t->is_trial ? "copy" : "template", event->is_signalled ? "signal" : "exit",
+                    event->status, event->oom_kills > 0 ? ", out of memory" : "");
+}
+
 static void template_gone(struct template *t, const struct sandbox_event *event)
 {
     for (int i = 0; i < LAST_READS && t->control_fd >= 0 && !t->has_said; i++)
@@ -431,9 +443,7 @@ static void template_gone(struct template *t, const struct sandbox_event *event)
     if (event->type == SANDBOX_FAILED)
         (void) snprintf(t->reason, sizeof t->reason, "%s", event->reason);
     else if (!t->has_said && t->reason[0] == '\0')
-        (void) snprintf(t->reason, sizeof t->reason, "the %s ended early: %s %d%s",
-                        t->is_trial ? "copy" : "template", event->is_signalled ? "signal" : "exit",
-                        event->status, event->oom_kills > 0 ? ", out of memory" : "");
+        ended_early(t, event);
     t->is_gone = true;
     /* An image that is in the pipe and was not looked at yet is still to be taken. */
     if (t->image_watch != NULL && t->has_said && t->reason[0] == '\0')
@@ -451,6 +461,12 @@ bool template_event(struct home *home, const struct sandbox_event *event)
     else
         template_gone(t, event);
     return true;
+}
+
+static int64_t limit_us(const struct function_spec *spec)
+{
+    return spec->is_snap_start ? runtime_snap_start_limit_ms(spec->timeout_ms) * 1000
+                               : TEMPLATE_LIMIT_US;
 }
 
 void template_start(struct home *home, struct function_spec *spec, int image_fd)
@@ -478,6 +494,6 @@ void template_start(struct home *home, struct function_spec *spec, int image_fd)
     sched_set_aside(&home->sched, TEMPLATE_BYTES);
     buf_init(&t->payload, FRAME_REASON_MAX);
     buf_init(&t->out, SANDBOX_START_MAX);
-    timer_set(home->exec, &t->timer, exec_now_us(home->exec) + TEMPLATE_LIMIT_US);
+    timer_set(home->exec, &t->timer, exec_now_us(home->exec) + limit_us(spec));
     broker_spawn(home, t->id, spec);
 }

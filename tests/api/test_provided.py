@@ -53,6 +53,13 @@ class Provided(ServerTest):
         body = "\n".join("    " + line for line in step.strip().splitlines())
         return self.make(name, CLIENT + before + "\ndef step():\n    global id\n" + body + LOOP, **options)
 
+    def test_restore_is_for_snap_start(self):
+        """As on AWS, whose Runtime API has these paths for functions with SnapStart only."""
+        name = self.script("restore", """
+respond([new_call("GET", "restore/next")[0], new_call("POST", "restore/error", "{}")[0]])
+""")
+        self.assertEqual(self.call(name), [404, 404])
+
     def call(self, name, event=None, is_error=False, **options):
         answer = self.client.invoke(FunctionName=name, Payload=json.dumps(event), LogType="Tail", **options)
         payload = answer["Payload"].read()

@@ -6,6 +6,8 @@ import subprocess
 import unittest
 import urllib.request
 
+import botocore.exceptions
+
 import server
 from snapshots import SnapshotTest
 
@@ -218,6 +220,60 @@ def handler(event, context):
         self.assertEqual(len({own for own, _, _ in answers}), 1)  # the owner's business, as on AWS
         self.assertEqual(len({drawn for _, _, drawn in answers}), len(answers))
         self.assertIn("Init Duration", self.call("snapstart")[2])  # $LATEST is no published version
+
+    def refused_call(self, name, **options):
+        """The error of an Invoke."""
+        with self.assertRaises(self.client.exceptions.ResourceConflictException) as caught:
+            self.client.invoke(FunctionName=name, Qualifier="1", **options)
+        self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 409)
+        return caught.exception.response["Error"]["Message"]
+
+    def test_snap_start_whose_init_fails(self):
+        cases = {
+            "raises": ("raise ValueError('no such table')", "the init failed: .*no such table"),
+            "exits": ("import os\nos._exit(3)", "the template ended early: exit 3"),
+            "grows": ("held = [bytearray(b'x' * 1000000) for _ in range(1000)]", "out of memory"),
+        }
+        for name, (init, reason) in cases.items():
+            with self.subTest(name):
+                self.create(name, init + "\ndef handler(event, context): return 1\n",
+                            SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+                with self.assertRaises(botocore.exceptions.WaiterError):
+                    self.client.get_waiter("published_version_active").wait(
+                        FunctionName=name, Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+                shown = self.client.get_function_configuration(FunctionName=name, Qualifier="1")
+                text = "An error occurred during function initialization."
+                self.assertEqual(
+                    [shown[key] for key in ("State", "StateReasonCode", "StateReason", "LastUpdateStatus",
+                                            "LastUpdateStatusReasonCode", "LastUpdateStatusReason")],
+                    ["Failed", "FunctionError", text, "Failed", "FunctionError", text])
+                self.assertEqual(shown["SnapStart"]["OptimizationStatus"], "Off")
+                self.assertRegex(self.virga("describe", name + ":1"), reason)
+                now = "The operation cannot be performed at this time. The "
+                self.assertEqual(self.refused_call(name),
+                                 now + "function is currently in the following state: Failed")
+                with self.assertRaises(self.client.exceptions.ResourceConflictException) as caught:
+                    self.client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+                self.assertEqual(
+                    caught.exception.response["Error"]["Message"],
+                    now + f"resource {shown['FunctionArn']} is currently in the following state: 'Failed'. "
+                    "StateReasonCode: 'FunctionError'")
+                latest = self.client.get_function_configuration(FunctionName=name)
+                self.assertEqual(latest["State"], "Active")
+
+    def test_snap_start_is_not_called_before_it_is_ready(self):
+        self.create("slow", "import time\ntime.sleep(3)\ndef handler(event, context): return 4\n",
+                    SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        for options in ({}, {"InvocationType": "Event"}):
+            self.assertEqual(self.refused_call("slow", **options),
+                             "The operation cannot be performed at this time. The function is currently in "
+                             "the following state: Pending")
+        self.client.create_alias(FunctionName="slow", Name="live", FunctionVersion="1")
+        self.client.get_waiter("published_version_active").wait(
+            FunctionName="slow", Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        payload, error, tail = self.call("slow:live")
+        self.assertEqual((payload, error), (4, None))
+        self.assertIn("Restore Duration", tail)
 
     def test_snap_start_where_there_can_be_no_snapshot(self):
         self.create("nosnap", "import socket\nown = socket.socket()\n"

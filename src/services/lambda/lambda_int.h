@@ -81,6 +81,7 @@ struct lambda_spec {
     struct code *code;               /* counted; NULL: files of it are lost, nothing can run */
     struct code *layers[LAYERS_MAX]; /* counted, spec.layer_count */
     struct arena arena;              /* owned: the strings of spec */
+    int64_t modified_at_ms;          /* of the row: when a version was published */
 };
 
 /* 413, as the wire calls it; the model knows only its cousins. */

@@ -123,6 +123,17 @@
 #define MSG_CODE_LOST                                                                              \
     &lambda_error_InvalidZipFileException, "Lambda could not unzip the deployment package."
 
+/* observed: of a version that cannot be called yet, or not at all */
+#define MSG_STATE                                                                                  \
+    &lambda_error_ResourceConflictException,                                                       \
+        "The operation cannot be performed at this time. The function is currently in the "        \
+        "following state: %s"
+/* observed */
+#define MSG_RESOURCE_STATE                                                                         \
+    &lambda_error_ResourceConflictException,                                                       \
+        "The operation cannot be performed at this time. The resource " STR_FMT                    \
+        " is currently in the following state: 'Failed'. StateReasonCode: 'FunctionError'"
+
 /* --- layers --------------------------------------------------------------------------------- */
 
 /* observed */

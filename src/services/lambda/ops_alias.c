@@ -50,7 +50,16 @@ static int find_version(struct op *op, const struct lambda_target *function, str
                             function->name, *out_version, &row, &err);
     if (rc == -ENOENT)
         return lambda_not_found(op, &target);
-    return rc < 0 ? svc_fail_internal(op, &err) : 0;
+    if (rc < 0)
+        return svc_fail_internal(op, &err);
+    struct snapshot_status status;
+    bool is_failed =
+        row.is_snap_start && row.version > 0 &&
+        version_snap_start(op->state, function->arn, text, row.modified_at_ms,
+                           (uint32_t) row.timeout_s * 1000, op->now_ms, &status) == VERSION_FAILED;
+    return is_failed ? svc_fail(op, MSG_RESOURCE_STATE,
+                                STR_ARG(version_key(op->arena, function->arn, row.version)))
+                     : 0;
 }
 
 /* Checked against row->version, which must be set. */

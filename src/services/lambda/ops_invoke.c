@@ -79,6 +79,21 @@ static void invocation_done(struct invocation *inv)
     snapshot_unref(spec);
 }
 
+/* A version with SnapStart is not called before its snapshot is made, nor when its init failed. */
+static int check_state(struct op *op, const struct lambda_spec *own)
+{
+    const struct function_spec *spec = &own->spec;
+    struct snapshot_status status;
+    if (!spec->is_snap_start)
+        return 0;
+    enum version_state at =
+        version_snap_start(op->state, spec->arn, spec->version, own->modified_at_ms,
+                           spec->timeout_ms, op->now_ms, &status);
+    if (at == VERSION_ACTIVE)
+        return 0;
+    return svc_fail(op, MSG_STATE, at == VERSION_PENDING ? "Pending" : "Failed");
+}
+
 /* The function on this loop. */
 static int find(struct op *op, const struct lambda_call_request *in,
                 struct lambda_target *out_target, struct lambda_spec **out_spec)
@@ -93,7 +108,7 @@ static int find(struct op *op, const struct lambda_call_request *in,
     if (own->code == NULL)
         return svc_fail(op, MSG_CODE_LOST);
     *out_spec = own;
-    return 0;
+    return check_state(op, own);
 }
 
 int lambda_call_check(struct op *op, const struct lambda_call_request *in,

@@ -158,6 +158,7 @@ struct lambda_spec *lambda_spec_new(const struct lambda_state *state, const stru
     spec->code_sha256 = arena_str(arena, row->code_sha256);
     spec->revision = lambda_revision_number(row->revision_id);
     spec->reserved_concurrency = row->reserved;
+    own->modified_at_ms = row->modified_at_ms;
     spec->is_snap_start = row->is_snap_start && row->version > 0;
     spec->log_group = row->log_group.ptr != NULL
                           ? arena_str(arena, row->log_group)

@@ -3,8 +3,8 @@
  * What AWS returns although nobody asked for it (SnapStart, EphemeralStorage, LoggingConfig, …) is
  * returned here, too, with the value that is true for us. A change is in force before its answer,
  * so State is Active and LastUpdateStatus Successful; AWS's clients wait for exactly that. Only a
- * version published with SnapStart is Pending while its snapshot is made, as on AWS; calls that
- * come meanwhile are answered all the same. Environment is left out when it was never given.
+ * version published with SnapStart is Pending while its snapshot is made, and Failed if its init
+ * fails then, as on AWS. Environment is left out when it was never given.
  * Source: AWS's answers as recorded in public sources. */
 #include "base/assert.h"
 #include "data/base64.h"
@@ -116,33 +116,32 @@ static void show_constants(struct arena *arena, const struct lambda_row *row,
     out->Architectures.count = 1;
 }
 
-/* A snapshot that is not there by then is not waited for: init, hooks and image have that long. */
-enum { SNAPSHOT_WAIT_MS = 60 * 1000 };
-
 static void show_state(struct op *op, const struct lambda_row *row, enum lambda_shown shown,
                        struct lambda_FunctionConfiguration *out)
 {
-    const struct lambda_state *state = op->state;
-    struct snapshot_status status = {.state = SNAPSHOT_MAKING}; /* the loops do not know it yet */
+    enum version_state at = VERSION_ACTIVE;
+    struct snapshot_status status = {.state = SNAPSHOT_NONE};
+    if (row->is_snap_start && row->version > 0)
+        at = version_snap_start(op->state, lambda_row_arn(op->arena, row),
+                                version_format(op->arena, row->version), row->modified_at_ms,
+                                (uint32_t) row->timeout_s * 1000, op->now_ms, &status);
     out->SnapStart = ARENA_NEW(op->arena, struct lambda_SnapStartResponse);
     out->SnapStart->ApplyOn = row->is_snap_start ? STR("PublishedVersions") : STR("None");
-    out->SnapStart->OptimizationStatus = STR("Off");
-    bool is_wanted = row->is_snap_start && row->version > 0;
-    if (is_wanted)
-        (void) runtime_snapshot_find(state->runtime, lambda_row_arn(op->arena, row),
-                                     version_format(op->arena, row->version), &status);
-    if (is_wanted && status.state == SNAPSHOT_READY)
-        out->SnapStart->OptimizationStatus = STR("On");
+    out->SnapStart->OptimizationStatus = status.state == SNAPSHOT_READY ? STR("On") : STR("Off");
     if (shown != LAMBDA_SHOW_ALL)
         return;
     out->State = STR("Active");
     out->LastUpdateStatus = STR("Successful");
     out->RuntimeVersionConfig = runtime_version(op, row);
-    if (is_wanted && status.state == SNAPSHOT_MAKING &&
-        op->now_ms - row->modified_at_ms < SNAPSHOT_WAIT_MS) {
+    if (at == VERSION_PENDING) {
         out->State = STR("Pending");
         out->StateReason = STR("The function is being created.");
         out->StateReasonCode = STR("Creating");
+    } else if (at == VERSION_FAILED) {
+        out->State = out->LastUpdateStatus = STR("Failed");
+        out->StateReason = out->LastUpdateStatusReason =
+            STR("An error occurred during function initialization.");
+        out->StateReasonCode = out->LastUpdateStatusReasonCode = STR("FunctionError");
     }
 }
 

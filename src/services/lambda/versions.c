@@ -92,6 +92,20 @@ struct lambda_spec *version_find(struct lambda_state *state, size_t loop, struct
     return CONTAINER_OF(spec, struct lambda_spec, spec);
 }
 
+enum version_state version_snap_start(const struct lambda_state *state, struct str arn,
+                                      struct str version, int64_t published_at_ms,
+                                      uint32_t timeout_ms, int64_t now_ms,
+                                      struct snapshot_status *out_status)
+{
+    *out_status =
+        (struct snapshot_status){.state = SNAPSHOT_MAKING}; /* the loops do not know yet */
+    (void) runtime_snapshot_find(state->runtime, arn, version, out_status);
+    if (out_status->is_init_failed)
+        return VERSION_FAILED;
+    bool is_late = now_ms - published_at_ms > runtime_snap_start_limit_ms(timeout_ms);
+    return out_status->state == SNAPSHOT_MAKING && !is_late ? VERSION_PENDING : VERSION_ACTIVE;
+}
+
 int version_publish(struct op *op, struct lambda_row *latest, struct str revision_id,
                     struct str description, struct lambda_row *out_row)
 {

@@ -17,6 +17,14 @@ struct alias_spec *alias_spec_new(const struct alias_row *row);
 struct lambda_spec *version_find(struct lambda_state *state, size_t loop, struct str arn,
                                  struct str qualifier);
 
+/* What a version published with SnapStart can do; all else is ACTIVE. */
+enum version_state { VERSION_ACTIVE, VERSION_PENDING, VERSION_FAILED };
+/* arn: without the version. out_status: of its snapshot. thread: any. */
+enum version_state version_snap_start(const struct lambda_state *state, struct str arn,
+                                      struct str version, int64_t published_at_ms,
+                                      uint32_t timeout_ms, int64_t now_ms,
+                                      struct snapshot_status *out_status);
+
 /* "$LATEST" and numbers as text; other strings are names of aliases. */
 struct str version_format(struct arena *arena, int64_t version);
 /* -EINVAL: neither a number nor "$LATEST". */
