@@ -26,8 +26,10 @@ struct op_caller {
 
 struct op {
     struct op_caller caller;
-    struct str request_id; /* UUID text */
-    struct str host;       /* as the client addressed us, for URLs in answers */
+    struct str request_id;  /* UUID text */
+    struct str host;        /* as the client addressed us, for URLs in answers */
+    struct str trace_given; /* the client's X-Amzn-Trace-Id, unchecked; ptr NULL: none */
+    struct str trace_id;    /* what the answer says as such; a service sets it that takes part */
     struct arena *arena;
     int64_t now_ms;  /* drawn once: operations are re-runnable */
     struct rng *rng; /* draws for ids happen in prepare or before the first statement */

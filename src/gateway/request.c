@@ -33,6 +33,7 @@
 #include "base/mem.h"
 #include "base/trace.h"
 
+#define TRACE_HEADER STR("X-Amzn-Trace-Id")
 enum { SPARE_MAX = 256 };
 
 /* --- making and releasing --- */
@@ -81,6 +82,7 @@ struct request *request_new(struct gateway_door *door, struct exchange *x)
     request->op = (struct op){
         .request_id = str_of(request->id, REQUEST_ID_SIZE - 1),
         .host = request->head->host,
+        .trace_given = http_header_find(request->head, TRACE_HEADER),
         .arena = &request->arena,
         .now_ms = clock_utc_ms(config->clock),
         .rng = config->rng,
@@ -132,6 +134,13 @@ static void header_add(struct aws_http_answer *answer, struct str name, struct s
         answer->headers[answer->header_count++] = (struct http_header){name, value};
 }
 
+static void headers_common(struct aws_http_answer *answer, const struct op *op)
+{
+    header_add(answer, STR("x-amzn-RequestId"), op->request_id);
+    if (op->trace_id.ptr != NULL)
+        header_add(answer, TRACE_HEADER, op->trace_id);
+}
+
 void request_log(const struct request *request, int status, size_t answer_bytes)
 {
     if (!log_is_on(LOG_DEBUG))
@@ -154,7 +163,7 @@ static struct aws_http_answer *front_compose(struct request *request, struct aws
     struct aws_http_answer *answer = request->rc == 0 ? op->out : room;
     if (request->rc != 0)
         front_put_fault(&op->fault, &request->arena, answer);
-    header_add(answer, STR("x-amzn-RequestId"), op->request_id);
+    headers_common(answer, op);
     /* Under our own address, a function's page must not be of our origin: it could drive us. */
     if (request->front.is_path_form)
         header_add(answer, STR("Content-Security-Policy"),
@@ -188,7 +197,7 @@ struct aws_http_answer *request_compose(struct request *request, struct aws_http
             header_add(room, STR("Retry-After"), STR("1"));
     }
     if (!model->is_s3) /* it has its own name for it */
-        header_add(room, STR("x-amzn-RequestId"), op->request_id);
+        headers_common(room, op);
     trace("answer", (uintptr_t) request, (uint64_t) room->status);
     return room;
 }

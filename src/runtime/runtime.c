@@ -125,23 +125,6 @@ static void reset(struct invocation *inv)
                                .done = given.done};
 }
 
-/* AWS gives every invocation a trace id, whoever asks for traces. Its digits are those of the
- * request id, which are random, and the first eight the time. */
-static void make_trace_id(struct invocation *inv, int64_t utc_ms)
-{
-    char digits[32];
-    size_t count = 0;
-    for (size_t i = 0; i < inv->request_id.len && count < sizeof digits; i++)
-        if (inv->request_id.ptr[i] != '-')
-            digits[count++] = inv->request_id.ptr[i];
-    if (count < sizeof digits)
-        return; /* no id of ours */
-    int n = snprintf(inv->trace_text, sizeof inv->trace_text,
-                     "Root=1-%08x-%.24s;Parent=%.16s;Sampled=0", (unsigned) (utc_ms / 1000), digits,
-                     digits + 16);
-    inv->trace_id = str_of(inv->trace_text, (size_t) n);
-}
-
 void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv)
 {
     assert(loop < runtime->config.loop_count);
@@ -150,7 +133,8 @@ void runtime_invoke(struct runtime *runtime, size_t loop, struct invocation *inv
     inv->runtime = runtime;
     inv->origin = loop;
     if (inv->trace_id.ptr == NULL)
-        make_trace_id(inv, clock_utc_ms(loop_exec(runtime->config.loops[loop])->clock));
+        inv->trace_id = trace_id_make(inv->trace_text, STR_NONE, inv->request_id,
+                                      clock_utc_ms(loop_exec(runtime->config.loops[loop])->clock));
     if (!fits(inv)) {
         inv->result = INVOCATION_REFUSED;
         (void) err_say(&inv->error, -E2BIG, "the invocation is too large");

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/str.h"
 #include "core/snapshot.h"
+#include "data/trace_id.h"
 
 struct runtime;
 struct loop;
@@ -105,15 +106,13 @@ struct invocation_stream {
     bool is_told, is_waiting;    /* the caller's loop: begin was called; write said enough */
 };
 
-enum { TRACE_ID_SIZE = 96 };
-
 /* One call. The caller fills the first part, owns the memory and gets it back in done. */
 struct invocation {
     struct list_node node;      /* the function's queue */
     struct list_node patient;   /* the scheduler's */
     struct function_spec *spec; /* reference held by the invocation until done */
     struct str request_id, invoked_arn, client_context, cognito_identity;
-    struct str trace_id; /* ptr NULL: the runtime makes one, which is not sampled */
+    struct str trace_id; /* ptr NULL: the runtime makes a new one (data/trace_id.h) */
     struct str payload;
     bool wants_log_tail;
     const struct invocation_sink *sink;   /* NULL: the answer comes in one piece */

@@ -2,6 +2,7 @@
 writes down in its /tmp; a synchronous call of the same instance reads it."""
 import json
 import unittest
+import urllib.request
 
 import botocore.exceptions
 
@@ -60,6 +61,28 @@ class Events(AsyncTest):
         request = self.send("one", {"a": "ü"}, Qualifier="$LATEST")
         wait_until(lambda: self.seen("one"), "the event")
         self.assertEqual(self.seen("one"), [[{"a": "ü"}, request, ARN + "one:$LATEST"]])
+
+    def test_its_senders_trace(self):
+        python_function(self.client, "traced", "import os\n"
+                        "def handler(event, context): print('trace', os.environ['_X_AMZN_TRACE_ID'])\n")
+        self.addCleanup(self.client.delete_function, FunctionName="traced")
+        root = "Root=1-5759e988-bd862e3fe1be46a994272793"
+        request = urllib.request.Request(
+            f"{self.server.endpoint}/2015-03-31/functions/traced/invocations", data=b"{}", headers={
+                "X-Amz-Invocation-Type": "Event", "X-Amzn-Trace-Id": f"{root};Parent=53995c3f42cd8ad8;Sampled=1"})
+        with urllib.request.urlopen(request) as answer:
+            own = answer.headers["X-Amzn-Trace-Id"]
+        self.assertRegex(own, f"^{root};Parent=[0-9a-f]{{16}};Sampled=1$")
+        logs = self.server.client("logs")
+
+        def said():
+            try:
+                events = logs.filter_log_events(logGroupName="/aws/lambda/traced")["events"]
+            except logs.exceptions.ResourceNotFoundException:
+                return []
+            return [event["message"] for event in events if event["message"].startswith("trace ")]
+        wait_until(said, "the event")
+        self.assertEqual(said(), [f"trace {own}\n"])
 
     def test_two_retries_with_the_same_request(self):
         self.function("retried")

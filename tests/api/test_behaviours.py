@@ -13,6 +13,7 @@ import re
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 import botocore.exceptions
 from server import BUILD, NODE_ID, PYTHON_ID, ROLE, ROOT, Server, wait_until, zip_of
@@ -218,6 +219,29 @@ class Behaviours:
         for id in ids:
             self.assertRegex(id, "^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$")
         self.assertNotEqual(*ids)
+
+    def test_the_callers_trace(self):
+        root = "Root=1-5759e988-bd862e3fe1be46a994272793"
+        seen = set()
+        for sampled in "10":
+            header = f"{root};Parent=53995c3f42cd8ad8;Sampled={sampled}"
+            got, told = self.traced(header)
+            self.assertRegex(got, f"^{root};Parent=[0-9a-f]{{16}};Sampled={sampled}$")
+            self.assertNotIn("53995c3f42cd8ad8", got)  # the function's own, below the caller's
+            self.assertEqual(told, got)
+            seen.add(got)
+        self.assertEqual(len(seen), 2)
+        got, told = self.traced("Root=1-5759e988-bd86;Sampled=1")
+        self.assertRegex(got, "^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$")
+        self.assertEqual(told, got)
+
+    def traced(self, header):
+        """What the function finds, and what the answer says, for a call with this header."""
+        request = urllib.request.Request(
+            f"{server.endpoint}/2015-03-31/functions/{self.main}/invocations", method="POST",
+            data=json.dumps({"do": "trace"}).encode(), headers={"X-Amzn-Trace-Id": header})
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer), answer.headers["X-Amzn-Trace-Id"]
 
     def test_client_context(self):
         context = {"custom": {"key": "wert ä"}, "env": {"a": "b"}, "client": {"installation_id": "i"}}

@@ -2,6 +2,7 @@
 import base64
 import http.client
 import json
+import re
 import subprocess
 import unittest
 
@@ -161,6 +162,7 @@ class Events(UrlTest):
                                     ("Connection", "close")])
         context = event.pop("requestContext")
         headers = event.pop("headers")
+        trace = headers.pop("x-amzn-trace-id")
         self.assertEqual(event, {
             "version": "2.0", "routeKey": "$default", "rawPath": "/a%20b/c",
             "rawQueryString": "x=1&y=%C3%BC+2&x=3&z", "cookies": ["a=1", "b=2", "c=3"],
@@ -170,6 +172,7 @@ class Events(UrlTest):
             "host": self.host, "content-type": "application/json", "x-two": "1,2", "cookie": "a=1; b=2; c=3",
             "user-agent": "t/1", "content-length": "11", "x-forwarded-for": "127.0.0.1",
             "x-forwarded-port": str(self.server.port), "x-forwarded-proto": "http"})
+        self.assertRegex(trace, "^Root=1-[0-9a-f]{8}-[0-9a-f]{24}$")
         self.assertRegex(context.pop("time"), r"^\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d \+0000$")
         self.assertGreater(context.pop("timeEpoch"), 1600000000000)
         self.assertRegex(context.pop("requestId"), r"^[0-9a-f-]{36}$")
@@ -187,6 +190,20 @@ class Events(UrlTest):
                                   capture_output=True, timeout=30, check=True)
             headers = json.loads(done.stdout)["headers"]
             self.assertEqual((headers["x-forwarded-proto"], headers["x-forwarded-port"]), ("https", port))
+
+    def test_the_callers_trace(self):
+        root = "Root=1-5759e988-bd862e3fe1be46a994272793"
+        host = self.url("traced", "import os\n"
+                        "def handler(event, context):\n"
+                        "    return [event['headers']['x-amzn-trace-id'], os.environ['_X_AMZN_TRACE_ID']]\n")
+        for given, told, decision in ((f"{root};Parent=53995c3f42cd8ad8;Sampled=1", None, 1),
+                                      (f"Self=1-x;{root}", None, 0), ("nonsense", "^Root=1-[^;]*$", 0)):
+            _, answer, content = self.ask(host, headers=[("x-amzn-TRACE-id", given)])
+            seen, own = json.loads(content)
+            self.assertEqual(answer.getheader("X-Amzn-Trace-Id"), own)
+            self.assertRegex(seen, told or f"^{re.escape(given)}$")
+            self.assertRegex(own, f"{root if told is None else seen};Parent=[0-9a-f]{{16}};Sampled={decision}$")
+            self.assertNotIn("53995c3f42cd8ad8", own)
 
     def test_nothing_to_say(self):
         event = self.event(self.host.upper().replace("LOCALHOST", "localhost"))

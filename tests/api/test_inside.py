@@ -23,6 +23,9 @@ def invoke(name, payload):
     answer = client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload))
     return json.loads(answer["Payload"].read())
 
+def traced(name):
+    return [os.environ["_X_AMZN_TRACE_ID"], invoke(name, None)]
+
 def names(**options):
     return [f["FunctionName"] for f in client("lambda", **options).list_functions()["Functions"]]
 
@@ -75,6 +78,13 @@ class Inside:
     def test_a_function_calls_another(self):
         self.assertEqual(self.call("invoke", name="other", payload=[1]), {"other": [1]})
         self.assertEqual(self.call("names"), ["inside", "other"])
+
+    def test_what_it_calls_is_of_its_trace(self):
+        python_function(self.client, "traced", "import os\ndef handler(e, c): return os.environ['_X_AMZN_TRACE_ID']")
+        self.addCleanup(self.client.delete_function, FunctionName="traced")
+        own, called = self.call("traced", name="traced")
+        self.assertEqual(own.split(";")[0], called.split(";")[0])
+        self.assertNotEqual(own, called)
 
     def test_who(self):
         self.assertEqual(self.call("who"), [ACCOUNT, SESSION])

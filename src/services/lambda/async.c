@@ -469,6 +469,7 @@ static void delivery_run(struct task *task)
         .request_id = delivery->row.request_id,
         .invoked_arn = delivery->row.invoked_arn,
         .client_context = delivery->row.client_context,
+        .trace_id = delivery->row.trace_id,
         .payload = delivery->row.payload,
         .done = invoked,
     };

@@ -7,15 +7,15 @@
 
 #define EVENT_COLUMNS                                                                              \
     "seq, account, region, name, request_id, invoked_arn, client_context, payload, "               \
-    "accepted_at_ms, due_at_ms, attempts, throttles"
+    "accepted_at_ms, due_at_ms, attempts, throttles, trace_id"
 #define WHERE_CONFIG WHERE_FUNCTION " AND qualifier = ?4"
 
 int event_db_insert(struct db *db, const struct event_row *row, struct err *err)
 {
     AUTO_STMT struct db_stmt *s =
         db_query(db, "INSERT INTO events (account, region, name, seq, request_id, invoked_arn, "
-                     "client_context, payload, accepted_at_ms, due_at_ms, attempts, throttles) "
-                     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+                     "client_context, payload, accepted_at_ms, due_at_ms, attempts, throttles, "
+                     "trace_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
     bind_function(s, row->account, row->region, row->name);
     db_bind_i64(s, 4, row->seq);
     db_bind_text(s, 5, row->request_id);
@@ -26,6 +26,7 @@ int event_db_insert(struct db *db, const struct event_row *row, struct err *err)
     db_bind_i64(s, 10, row->due_at_ms);
     db_bind_i64(s, 11, row->attempts);
     db_bind_i64(s, 12, row->throttles);
+    db_bind_text(s, 13, row->trace_id);
     return run(s, err);
 }
 
@@ -50,6 +51,8 @@ int event_db_find(struct db *db, struct arena *arena, int64_t seq, struct event_
     row.due_at_ms = db_column_i64(s, at++);
     row.attempts = (int32_t) db_column_i64(s, at++);
     row.throttles = (int32_t) db_column_i64(s, at++);
+    if (!take_text(s, at++, arena, &row.trace_id))
+        return err_say(err, -E2BIG, "a row of events does not fit in memory");
     *out_row = row;
     return 0;
 }

@@ -11,6 +11,7 @@ struct event_row {
     struct str account, region, name; /* of the function */
     struct str request_id, invoked_arn;
     struct str client_context; /* JSON; ptr NULL: none */
+    struct str trace_id;       /* ptr NULL: accepted before there were any */
     struct str payload;
     int64_t accepted_at_ms, due_at_ms;
     int32_t attempts;  /* that ended in the function's error */

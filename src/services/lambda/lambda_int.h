@@ -195,6 +195,8 @@ int lambda_run_ListFunctionUrlConfigs(struct op *op, const void *in, void *out);
 /* Invoke with InvocationType Event, once the function is known to be there. */
 void lambda_start_event(struct op *op, const struct lambda_target *target,
                         struct str client_context);
+/* Makes and returns the trace id of op's invocation, which op's answer tells, too. */
+struct str lambda_trace(struct op *op);
 /* What both ways to invoke a function have in common. */
 struct lambda_call_request {
     struct str function_name, qualifier, client_context, tenant_id, log_type, payload;

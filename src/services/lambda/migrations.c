@@ -188,6 +188,7 @@ const struct db_migration lambda_migrations[] = {
      "  credentials, max_age_s, created_at_ms, modified_at_ms, is_streamed FROM function_urls;"
      "DROP TABLE function_urls;"
      "ALTER TABLE qualified_function_urls RENAME TO function_urls;"},
+    {9, "ALTER TABLE events ADD COLUMN trace_id TEXT;"},
 };
 
 const size_t lambda_migration_count = ARRAY_LEN(lambda_migrations);

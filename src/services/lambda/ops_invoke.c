@@ -111,6 +111,13 @@ static int find(struct op *op, const struct lambda_call_request *in,
     return check_state(op, own);
 }
 
+struct str lambda_trace(struct op *op)
+{
+    char *text = arena_alloc(op->arena, TRACE_ID_SIZE);
+    op->trace_id = trace_id_make(text, op->trace_given, op->request_id, op->now_ms);
+    return op->trace_id;
+}
+
 int lambda_call_check(struct op *op, const struct lambda_call_request *in,
                       struct lambda_target *out_target, struct invocation *out)
 {
@@ -130,6 +137,7 @@ int lambda_call_check(struct op *op, const struct lambda_call_request *in,
         .request_id = op->request_id,
         .invoked_arn = lambda_invoked_arn(op, out_target),
         .client_context = client_context,
+        .trace_id = lambda_trace(op),
         .payload = in->payload.len == 0 ? STR("{}") : in->payload,
         .wants_log_tail = str_eq(in->log_type, STR("Tail")),
     };

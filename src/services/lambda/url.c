@@ -250,6 +250,7 @@ static void invoke(struct url_call *call)
         .spec = &own->spec,
         .request_id = op->request_id,
         .invoked_arn = call->url->arn,
+        .trace_id = op->trace_id,
         .payload = buf_str(&call->event),
         .sink = call->url->row.is_streamed ? &sink : NULL,
         .done = invoked,
@@ -303,6 +304,7 @@ static void front_start(struct op *op, const void *in_any, void *out)
         op_finish(op, svc_fail(op, MSG_URL_FORBIDDEN));
         return;
     }
+    (void) lambda_trace(op);
     struct url_call *call = ARENA_NEW(op->arena, struct url_call);
     (void) snapshot_ref(&url->snapshot);
     call->op = op;

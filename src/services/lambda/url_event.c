@@ -13,6 +13,7 @@
 #include "data/base64.h"
 #include "data/json.h"
 #include "data/time.h"
+#include "data/trace_id.h"
 #include "data/uri.h"
 #include "data/utf8.h"
 #include "services/lambda/lambda_int.h"
@@ -35,7 +36,7 @@ static void put(struct json_writer *w, struct str key, struct str value)
     json_str(w, value);
 }
 
-/* Of this connection, not of the request. */
+/* Of this connection, not of the request; or what we say ourselves. */
 static bool is_left_out(struct str name)
 {
     static const struct str names[] = {
@@ -50,6 +51,7 @@ static bool is_left_out(struct str name)
         STR_INIT("x-forwarded-for"),
         STR_INIT("x-forwarded-port"),
         STR_INIT("x-forwarded-proto"),
+        STR_INIT("x-amzn-trace-id"),
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (str_eq_nocase(name, names[i]))
@@ -94,7 +96,7 @@ static void join_values(const struct front_in *in, size_t first, struct buf *out
     }
 }
 
-static void put_headers(struct json_writer *w, const struct front_in *in)
+static void put_headers(struct json_writer *w, const struct op *op, const struct front_in *in)
 {
     AUTO_BUF struct buf joined;
     buf_init(&joined, 1 << 20);
@@ -113,6 +115,10 @@ static void put_headers(struct json_writer *w, const struct front_in *in)
     put(w, STR("x-forwarded-for"), in->peer);
     put(w, STR("x-forwarded-port"), colon < in->host.len ? str_skip(in->host, colon + 1) : usual);
     put(w, STR("x-forwarded-proto"), in->is_https ? STR("https") : STR("http"));
+    /* The client's, or the root of the new trace: the invocation's own part of it is told apart. */
+    put(w, STR("x-amzn-trace-id"),
+        trace_id_is_valid(op->trace_given) ? op->trace_given
+                                           : str_head(op->trace_id, str_find(op->trace_id, ';')));
     json_object_end(w);
 }
 
@@ -286,7 +292,7 @@ void url_event(const struct op *op, const struct front_in *in, const struct url_
     put(&w, STR("rawPath"), in->http.path);
     put(&w, STR("rawQueryString"), in->http.query.ptr == NULL ? STR("") : in->http.query);
     put_cookies(&w, in);
-    put_headers(&w, in);
+    put_headers(&w, op, in);
     put_query(&w, op, in->http.query);
     put_context(&w, op, in, row);
     put_body(&w, in);

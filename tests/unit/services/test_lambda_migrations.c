@@ -84,6 +84,7 @@ static void check_belongings(struct db *db, struct arena *arena, int version)
         assert_int_equal(config.retries_max, 1);
         assert_str(event.payload, "{\"n\":1}");
         assert_int_equal(event.attempts, 1);
+        assert_null(event.trace_id.ptr);
     }
     assert_int_equal(url_db_find(db, arena, &of, &url, NULL), version >= 3 ? 0 : -ENOENT);
     if (version >= 3) {
@@ -101,7 +102,7 @@ static void check_belongings(struct db *db, struct arena *arena, int version)
 static void every_schema_opens_and_keeps_its_function(void **state)
 {
     (void) state;
-    for (int version = 1; version <= 7; version++) {
+    for (int version = 1; version <= 8; version++) {
         char path[] = "/tmp/virga-test-XXXXXX", file[64];
         assert_non_null(mkdtemp(path));
         (void) snprintf(file, sizeof file, "%s/lambda.db", path);
