@@ -12,7 +12,7 @@
  *   report.c    what callers read: error objects, START/END/REPORT lines
  *   report_json.c  the lines of functions that log JSON
  *   start.c     what it is started with: arguments and environment
- *   extensions.c  programs beside the runtime, and their API
+ *   extensions*.c  programs beside the runtime, and their API
  *   shutdown.c  the end of an instance that has them
  *   images.c    which functions have a snapshot, and whether to use it
  *   images_kept.c  those that outlive the server
