@@ -334,7 +334,9 @@ static void take_body(struct api *api, struct exchange *x, enum api_call call)
     buf_reset(&api->trailers);
     exchange_keep_trailers(x, &api->trailers);
     const struct http_head *head = exchange_head(x);
-    const struct invocation *inv = api->inst->slot.invocation;
+    struct invocation *inv = api->inst->slot.invocation;
+    if (call != CALL_INIT_ERROR)
+        inv->answer_us = exec_now_us(api->inst->home->exec);
     api->is_streaming = call == CALL_RESPONSE && inv->sink != NULL &&
                         str_eq(http_header_find(head, RESPONSE_MODE), STR("streaming"));
     if (api->is_streaming)

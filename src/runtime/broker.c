@@ -38,7 +38,7 @@ struct request {
     uint64_t id;
     struct function_spec *spec; /* spawn: counted */
     uint32_t cpu_milli;         /* limit */
-    bool is_terminate;
+    bool is_terminate, is_socket;
     unsigned shells; /* shrink */
     /* None of them: kill. */
 };
@@ -112,6 +112,8 @@ static int send_request(struct broker *broker, const struct request *request, st
         return spawner_shrink(broker->spawner, request->shells, err);
     if (request->is_terminate)
         return spawner_terminate(broker->spawner, request->id, err);
+    if (request->is_socket)
+        return spawner_socket(broker->spawner, request->id, err);
     if (request->spec == NULL)
         return spawner_kill(broker->spawner, request->id, err);
     const struct function_spec *spec = request->spec;
@@ -207,6 +209,13 @@ void broker_terminate(struct home *home, uint64_t id)
 {
     struct request *request = NEW(struct request);
     *request = (struct request){.id = id, .is_terminate = true};
+    post(home, request);
+}
+
+void broker_socket(struct home *home, uint64_t id)
+{
+    struct request *request = NEW(struct request);
+    *request = (struct request){.id = id, .is_socket = true};
     post(home, request);
 }
 

@@ -85,6 +85,8 @@ void ending_record(struct instance *inst, enum invocation_result result, bool is
     struct invocation *inv = inst->slot.invocation;
     timer_clear(inst->home->exec, &inst->timer);
     inv->run_us = exec_now_us(inst->home->exec) - inv->sent_us;
+    if (inv->answer_us == 0)
+        inv->answer_us = inv->sent_us + inv->run_us; /* it came in one piece */
     output_drain(inst);
     inv->result = is_oversize ? INVOCATION_FUNCTION_ERROR : result;
     inv->output = inst->answer;

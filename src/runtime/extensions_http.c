@@ -3,10 +3,11 @@
 #include "runtime/extensions_int.h"
 
 #include "data/json.h"
+#include "runtime/telemetry.h"
 
 /* ---- answers ---- */
 
-void extensions_refuse(struct exchange *x, const char *type, const char *message)
+static void answer_error(struct exchange *x, int status, const char *type, const char *message)
 {
     static const struct http_header header = {STR_INIT("Content-Type"),
                                               STR_INIT("application/json")};
@@ -20,7 +21,17 @@ void extensions_refuse(struct exchange *x, const char *type, const char *message
     json_key(&w, STR("errorType"));
     json_str(&w, str_from(type));
     json_object_end(&w);
-    exchange_answer(x, 403, &header, 1, buf_str(&body));
+    exchange_answer(x, status, &header, 1, buf_str(&body));
+}
+
+void extensions_refuse(struct exchange *x, const char *type, const char *message)
+{
+    answer_error(x, 403, type, message);
+}
+
+void extensions_refuse_request(struct exchange *x, const char *type, const char *message)
+{
+    answer_error(x, 400, type, message);
 }
 
 void extensions_refuse_state(struct exchange *x, const struct extension *ext, const char *to,
@@ -44,7 +55,15 @@ void extensions_accept(struct exchange *x)
 
 /* ---- routes ---- */
 
-enum extension_call { CALL_REGISTER, CALL_NEXT, CALL_INIT_ERROR, CALL_EXIT_ERROR, CALL_NONE };
+enum extension_call {
+    CALL_REGISTER,
+    CALL_NEXT,
+    CALL_INIT_ERROR,
+    CALL_EXIT_ERROR,
+    CALL_TELEMETRY,
+    CALL_LOGS,
+    CALL_NONE
+};
 
 static const struct {
     struct str path, method;
@@ -53,13 +72,19 @@ static const struct {
     [CALL_NEXT] = {STR_INIT("/2020-01-01/extension/event/next"), STR_INIT("GET")},
     [CALL_INIT_ERROR] = {STR_INIT("/2020-01-01/extension/init/error"), STR_INIT("POST")},
     [CALL_EXIT_ERROR] = {STR_INIT("/2020-01-01/extension/exit/error"), STR_INIT("POST")},
+    [CALL_TELEMETRY] = {STR_INIT("/2022-07-01/telemetry"), STR_INIT("PUT")},
+    [CALL_LOGS] = {STR_INIT("/2020-08-15/logs"), STR_INIT("PUT")},
 };
 
+/* AWS's reference writes the subscriptions with a "/" behind them. */
 static enum extension_call call_of(const struct http_head *head)
 {
     enum extension_call call = CALL_REGISTER;
+    struct str path = head->path;
+    if (str_eq(head->method, STR("PUT")) && path.ptr[path.len - 1] == '/')
+        path.len--;
     while (call < CALL_NONE &&
-           !(str_eq(head->path, calls[call].path) && str_eq(head->method, calls[call].method)))
+           !(str_eq(path, calls[call].path) && str_eq(head->method, calls[call].method)))
         call++;
     return call;
 }
@@ -115,6 +140,8 @@ void extensions_answer(struct instance *inst, struct exchange *x)
         return;
     if (call == CALL_NEXT)
         extensions_on_next(inst, x, ext);
+    else if (call == CALL_TELEMETRY || call == CALL_LOGS)
+        telemetry_subscribe(inst, x, ext, call == CALL_LOGS ? TELEMETRY_LOGS_API : TELEMETRY_API);
     else
         extensions_on_error(inst, x, ext, call == CALL_INIT_ERROR);
 }

@@ -56,6 +56,7 @@ void extensions_output_done(struct instance *inst); /* the rest of a line, and t
 
 /* Answers: 403 with AWS's object, 202. */
 void extensions_refuse(struct exchange *x, const char *type, const char *message);
+void extensions_refuse_request(struct exchange *x, const char *type, const char *message); /* 400 */
 void extensions_refuse_state(struct exchange *x, const struct extension *ext, const char *to,
                              struct str who);
 void extensions_accept(struct exchange *x);

@@ -1,6 +1,7 @@
 /* The external extensions: the files of /opt/extensions, started before the runtime as companions,
  * and what they write, which goes to the function's log line by line. They share one pipe. */
 #include "runtime/extensions_int.h"
+#include "runtime/telemetry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@ enum { OUTPUT_SIZE = 16 * 1024, DRAIN_READS_MAX = 16 };
 static void put_line(void *arg, int64_t at_ms, struct str line)
 {
     output_line(arg, at_ms, line);
+    telemetry_line(arg, TELEMETRY_EXTENSION, at_ms, line);
 }
 
 /* False at the end of what is there. */

@@ -12,6 +12,7 @@
  * all phases: what takes too long is killed and answered for. */
 #include "runtime/extensions.h"
 #include "runtime/instance_int.h"
+#include "runtime/telemetry.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -84,6 +85,7 @@ static void instance_free(struct instance *inst)
         doors->close(doors->arg, inst->door);
     }
     output_done(inst); /* names the function, which the slot knows until it is gone */
+    telemetry_free(inst);
     sched_slot_gone(instance_sched(inst), &inst->slot);
     channel_close(inst);
     (void) map_remove(&inst->home->instances, str_of(&inst->id, sizeof inst->id));

@@ -1,6 +1,7 @@
 /* The answers of an instance, by frames or over the Runtime API, in one piece or as a stream. */
 #include "runtime/extensions.h"
 #include "runtime/instance_int.h"
+#include "runtime/telemetry.h"
 
 enum { FINISH_GRACE_US = 5 * 1000 }; /* from an answer over the Runtime API to the next request */
 
@@ -143,7 +144,10 @@ void instance_settled(struct instance *inst)
 void instance_asked(struct instance *inst)
 {
     inst->is_waiting = true;
-    if (inst->slot.state == SLOT_INITIALISING)
+    telemetry_asked(inst);
+    if (inst->slot.state == SLOT_INITIALISING) {
         extensions_close(inst);
+        report_init_runtime_done(inst, "success", NULL);
+    }
     instance_settled(inst);
 }

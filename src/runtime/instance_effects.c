@@ -2,6 +2,7 @@
  */
 #include "runtime/extensions.h"
 #include "runtime/instance_int.h"
+#include "runtime/telemetry.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -118,13 +119,16 @@ static void write_freeze(struct instance *inst, char digit)
 
 static void freeze(void *arg, struct slot *slot)
 {
+    struct instance *inst = CONTAINER_OF(slot, struct instance, slot);
     (void) arg;
-    write_freeze(CONTAINER_OF(slot, struct instance, slot), '1');
+    telemetry_freeze(inst);
+    write_freeze(inst, '1');
 }
 
 void instance_thaw(struct instance *inst)
 {
     write_freeze(inst, '0');
+    telemetry_thaw(inst);
 }
 
 static void thaw(void *arg, struct slot *slot)

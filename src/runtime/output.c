@@ -13,6 +13,7 @@
  * A line without an end becomes an event when the invocation ends, when the platform has something
  * to say, or when it is a second old. */
 #include "runtime/extensions.h"
+#include "runtime/telemetry.h"
 
 #include "base/log.h"
 
@@ -46,6 +47,20 @@ static bool is_logged(const struct instance *inst)
     return inst->home->runtime->config.log_sink != NULL;
 }
 
+/* What the function wrote. */
+static void put_line(void *arg, int64_t at_ms, struct str line)
+{
+    struct instance *inst = arg;
+    if (is_logged(inst))
+        put_event(inst, at_ms, line);
+    telemetry_line(inst, TELEMETRY_FUNCTION, at_ms, line);
+}
+
+static bool has_readers(const struct instance *inst)
+{
+    return is_logged(inst) || inst->telemetry != NULL;
+}
+
 /* Keeps the end of the output; the buffer holds at most twice what is wanted. */
 void output_keep(struct instance *inst, struct str text)
 {
@@ -69,12 +84,16 @@ static void note(struct instance *inst, struct str text)
     }
 }
 
+void output_end_line(struct instance *inst)
+{
+    lines_flush(&inst->lines, put_line, inst);
+}
+
 void output_log(struct instance *inst, struct str text)
 {
-    if (!is_logged(inst))
-        return;
-    lines_flush(&inst->lines, put_event, inst);
-    put_event(inst, clock_utc_ms(inst->home->exec->clock), text);
+    output_end_line(inst);
+    if (is_logged(inst))
+        put_event(inst, clock_utc_ms(inst->home->exec->clock), text);
 }
 
 void output_line(struct instance *inst, int64_t at_ms, struct str line)
@@ -105,8 +124,8 @@ static bool read_pipe(struct instance *inst)
     if (n <= 0)
         return false;
     size_t size = (size_t) n;
-    if (is_logged(inst))
-        lines_feed(&inst->lines, clock_utc_ms(inst->home->exec->clock), scratch, size, put_event,
+    if (has_readers(inst))
+        lines_feed(&inst->lines, clock_utc_ms(inst->home->exec->clock), scratch, size, put_line,
                    inst);
     else
         lines_restore_newlines(scratch, size);
@@ -141,7 +160,7 @@ static void timer_fired(struct timer *timer)
     if (inst->is_output_paused)
         inst->is_output_paused = !config->log_has_room(config->log_arg, &place);
     else if (lines_has_rest(&inst->lines) && now_ms - inst->lines.since_ms >= REST_US / 1000)
-        lines_flush(&inst->lines, put_event, inst);
+        lines_flush(&inst->lines, put_line, inst);
     settle(inst);
 }
 
@@ -171,7 +190,6 @@ void output_init(struct instance *inst)
 void output_done(struct instance *inst)
 {
     timer_clear(inst->home->exec, &inst->output_timer);
-    if (is_logged(inst))
-        lines_flush(&inst->lines, put_event, inst);
+    lines_flush(&inst->lines, put_line, inst);
     lines_done(&inst->lines);
 }

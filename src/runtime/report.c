@@ -12,6 +12,7 @@
  * init. Texts: observed in public logs of Lambda, 2024 to 2026; "Status" appears where the platform
  * ended the invocation, not for errors that the function reported itself. */
 #include "runtime/runtime_int.h"
+#include "runtime/telemetry.h"
 
 #include "data/json.h"
 #include "data/time.h"
@@ -120,7 +121,8 @@ bool report_entrypoint_text(char *out, size_t size, const struct function_spec *
 
 bool report_is_wanted(const struct instance *inst, const struct invocation *inv)
 {
-    return inv->wants_log_tail || inst->home->runtime->config.log_sink != NULL;
+    return inv->wants_log_tail || inst->home->runtime->config.log_sink != NULL ||
+           inst->telemetry != NULL;
 }
 
 /* An interpreter that is not the one the function asked for is a reason to read its log. */
@@ -139,11 +141,11 @@ void report_init_start(struct instance *inst)
 {
     const struct function_spec *spec = inst->slot.spec;
     char line[512];
-    if (spec->is_log_json) {
-        report_json_init_start(inst);
-        report_json_note(inst);
+    telemetry_begin(inst);
+    report_json_init_start(inst);
+    report_json_note(inst);
+    if (spec->is_log_json)
         return;
-    }
     int n = snprintf(line, sizeof line,
                      "INIT_START Runtime Version: " STR_FMT "\tRuntime Version ARN: " STR_FMT "\n",
                      STR_ARG(spec->runtime_version), STR_ARG(spec->runtime_version_arn));
@@ -178,32 +180,41 @@ void report_init_failed(struct instance *inst, struct str error_or_empty)
     int64_t init_us = exec_now_us(inst->home->exec) - inst->made_us;
     if (error_or_empty.len > 0)
         error_type(error_or_empty, type, sizeof type);
-    if (inst->slot.spec->is_log_json) {
-        bool is_timeout = type[0] == '\0';
-        report_json_init(inst, is_timeout ? "timeout" : "error", is_timeout ? NULL : type);
+    const char *status = type[0] == '\0' ? "timeout" : "error";
+    const char *type_or_null = type[0] == '\0' ? NULL : type;
+    report_init_runtime_done(inst, status, type_or_null);
+    report_json_init(inst, status, type_or_null);
+    telemetry_close(inst);
+    if (inst->slot.spec->is_log_json)
         return;
-    }
-    int n = snprintf(
-        line, sizeof line, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s%s%s\n",
-        (double) init_us / 1000, inst->is_retry ? "invoke" : "init",
-        type[0] == '\0' ? "timeout" : "error", type[0] == '\0' ? "" : "\tError Type: ", type);
+    int n = snprintf(line, sizeof line,
+                     "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s%s%s\n",
+                     (double) init_us / 1000, inst->is_retry ? "invoke" : "init", status,
+                     type_or_null == NULL ? "" : "\tError Type: ", type);
     output_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
 }
 
-/* Text has no line for it. */
+/* Text has no line for it, nor for the next. */
+void report_init_runtime_done(struct instance *inst, const char *status, const char *type)
+{
+    if (inst->has_init_run)
+        return;
+    inst->has_init_run = true;
+    report_json_init_runtime_done(inst, status, type);
+}
+
 void report_init_done(struct instance *inst)
 {
-    if (inst->slot.spec->is_log_json)
-        report_json_init(inst, "success", NULL);
+    report_json_init(inst, "success", NULL);
+    telemetry_close(inst);
 }
 
 void report_start(struct instance *inst, const struct invocation *inv)
 {
     char line[256];
-    if (inv->spec->is_log_json) {
-        report_json_start(inst, inv);
+    report_json_start(inst, inv);
+    if (inv->spec->is_log_json)
         return;
-    }
     int n = snprintf(line, sizeof line, "START RequestId: " STR_FMT " Version: " STR_FMT "\n",
                      STR_ARG(inv->request_id), STR_ARG(inv->spec->version));
     output_say(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
@@ -216,13 +227,45 @@ unsigned report_memory_used_mb(const struct invocation *inv)
     return (unsigned) (mb < inv->spec->memory_mb ? mb : inv->spec->memory_mb);
 }
 
+static void facts_of(const struct instance *inst, const struct invocation *inv,
+                     const struct verdict *verdict, struct report_facts *out)
+{
+    int64_t now_us = exec_now_us(inst->home->exec);
+    bool has_response = inv->answer_us > 0 && verdict->status == NULL;
+    bool is_sampled = str_find_str(inv->trace_id, STR("Sampled=1")) < inv->trace_id.len;
+    *out = (struct report_facts){
+        .status = verdict->status == NULL ? "success" : verdict->status,
+        .error_type = verdict->type,
+        .report_error_type = verdict == &verdict_timeout ? NULL : verdict->type,
+        .began_ms = clock_utc_ms(inst->home->exec->clock) - (now_us - inv->sent_us) / 1000,
+        .answered_at_us = now_us,
+        .latency_us = inv->answer_us - inv->sent_us,
+        .response_us = inv->sent_us + inv->run_us - inv->answer_us,
+        .overhead_us = instance_speaks_http(inst) ? -1 : 0, /* a frame says both at once */
+        .run_us = inv->run_us,
+        .billed_ms = inv->billed_ms,
+        .init_us = inv->is_cold ? inv->boot_us + inv->init_us : 0,
+        .restore_us = inv->restore_us,
+        .produced_bytes = inv->is_streamed ? inv->stream.bytes : inv->answer.len,
+        .memory_mb = inv->spec->memory_mb,
+        .memory_used_mb = report_memory_used_mb(inv),
+        .has_response = has_response};
+    (void) snprintf(out->request_id, sizeof out->request_id, STR_FMT, STR_ARG(inv->request_id));
+    if (is_sampled && inv->trace_id.len < sizeof out->trace_id)
+        (void) snprintf(out->trace_id, sizeof out->trace_id, STR_FMT, STR_ARG(inv->trace_id));
+}
+
 void report_end(struct instance *inst, const struct invocation *inv, const struct verdict *verdict)
 {
     struct buf line;
-    if (inv->spec->is_log_json) {
-        report_json_end(inst, inv, verdict);
-        return;
+    if (inv->spec->is_log_json || inst->telemetry != NULL) {
+        struct report_facts facts;
+        facts_of(inst, inv, verdict, &facts);
+        report_json_done(inst, &facts, REPORT_TO_LOG);
+        telemetry_done(inst, &facts);
     }
+    if (inv->spec->is_log_json)
+        return;
     buf_init(&line, 1024);
     buf_printf(&line, "END RequestId: " STR_FMT "\n", STR_ARG(inv->request_id));
     output_say(inst, buf_str(&line));
@@ -251,25 +294,52 @@ void report_extension(struct instance *inst, const char *name, const char *state
                       const char *events)
 {
     char line[320];
-    if (inst->slot.spec->is_log_json) {
-        report_json_extension(inst, name, state, events);
+    report_json_extension(inst, name, state, events);
+    if (inst->slot.spec->is_log_json)
         return;
-    }
     int n = snprintf(line, sizeof line, "EXTENSION\tName: %s\tState: %s\tEvents: [%s]\n", name,
                      state, events);
     output_log(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
 }
 
+static const char *type_word(unsigned type)
+{
+    return type == TELEMETRY_PLATFORM   ? "Platform"
+           : type == TELEMETRY_FUNCTION ? "Function"
+                                        : "Extension";
+}
+
+void report_subscription(struct instance *inst, enum telemetry_api api, const char *name,
+                         const char *state, unsigned types)
+{
+    struct buf line;
+    report_json_subscription(inst, api, name, state, types);
+    if (inst->slot.spec->is_log_json)
+        return;
+    buf_init(&line, 512);
+    buf_printf(&line, "%s\tName: %s\tState: %s\tTypes: [",
+               api == TELEMETRY_LOGS_API ? "LOGS" : "TELEMETRY", name, state);
+    const char *comma = "";
+    for (unsigned type = TELEMETRY_PLATFORM; type <= TELEMETRY_EXTENSION; type <<= 1)
+        if ((types & type) != 0) {
+            buf_printf(&line, "%s%s", comma, type_word(type));
+            comma = ", ";
+        }
+    buf_put(&line, STR("]\n"));
+    output_log(inst, buf_str(&line));
+    buf_done(&line);
+}
+
 void report_timeout(struct instance *inst, const struct invocation *inv)
 {
     struct buf line;
-    if (inv->spec->is_log_json)
-        return; /* its report tells */
     buf_init(&line, 512);
     time_put_iso8601(&line, clock_utc_ms(inst->home->exec->clock), true);
     buf_printf(&line, " " STR_FMT " Task timed out after %.2f seconds\n\n",
                STR_ARG(inv->request_id), (double) inv->spec->timeout_ms / 1000);
-    output_say(inst, buf_str(&line));
+    report_json_fault(inst, buf_str(&line));
+    if (!inv->spec->is_log_json) /* there its report tells */
+        output_say(inst, buf_str(&line));
     buf_done(&line);
 }
 
@@ -277,13 +347,14 @@ void report_exit(struct instance *inst, const struct invocation *inv, const stru
                  const char *message)
 {
     char line[320];
-    if (inv->spec->is_log_json)
-        return;                                                              /* its report tells */
     const char *type = verdict == &verdict_out_of_memory ? verdict_exit.type /* as AWS's lines */
                                                          : verdict->type;
     int n = snprintf(line, sizeof line, "RequestId: " STR_FMT " Error: %s\n%s\n",
                      STR_ARG(inv->request_id), message, type);
-    output_say(inst, str_head(str_of(line, (size_t) n), sizeof line - 1));
+    struct str text = str_head(str_of(line, (size_t) n), sizeof line - 1);
+    report_json_fault(inst, text);
+    if (!inv->spec->is_log_json) /* there its report tells */
+        output_say(inst, text);
 }
 
 /* The last 4 KB of the instance's log go with the invocation. */

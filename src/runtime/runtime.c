@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "os/cpu.h"
 #include "runtime/runtime_int.h"
+#include "runtime/telemetry.h"
 
 #include <errno.h>
 
@@ -276,6 +277,11 @@ void home_event(struct home *home, const struct sandbox_event *event)
             instance_ended(inst, event);
         break;
     case SANDBOX_SOCKET:
+        if (inst != NULL)
+            telemetry_socket(inst, event);
+        else
+            cleanup_close(&event->socket_fd);
+        break;
     case SANDBOX_EGRESS: cleanup_close(&event->socket_fd); break; /* the broker's, not ours */
     }
     if (home->is_image_delayed && event->type == SANDBOX_GONE)

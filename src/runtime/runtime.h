@@ -137,6 +137,7 @@ struct invocation {
     struct runtime *runtime;
     struct sched_function *function; /* while it is in flight */
     int64_t created_us, sent_us;
+    int64_t answer_us; /* when the answer began; 0: it has not */
     char trace_text[TRACE_ID_SIZE];
     bool is_reserved;   /* counts against its function's reservation, not the account */
     bool is_init_retry; /* an instance started for it ran out of init time once */

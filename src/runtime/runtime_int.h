@@ -13,6 +13,7 @@
  *   report_json.c  the lines of functions that log JSON
  *   start.c     what it is started with: arguments and environment
  *   extensions*.c  programs beside the runtime, and their API
+ *   telemetry*.c  what happens, told to extensions: the Telemetry and Logs APIs
  *   shutdown.c  the end of an instance that has them
  *   images.c    which functions have a snapshot, and whether to use it
  *   images_kept.c  those that outlive the server
@@ -27,7 +28,9 @@
 #include "runtime/frame.h"
 #include "runtime/kept.h"
 #include "runtime/lines.h"
+#include "runtime/report_facts.h"
 #include "runtime/sched.h"
+#include "runtime/telemetry_request.h"
 #include "sandbox/sandbox.h"
 
 enum {
@@ -54,6 +57,8 @@ struct home {
     struct map figures;           /* "arn:version" -> struct figure, owned */
     struct map images;            /* "arn:version" -> struct image, owned */
     uint64_t image_bytes;         /* of all images */
+    uint64_t telemetry_bytes;     /* that subscribers have not taken yet */
+    unsigned telemetry_sockets;   /* into sandboxes, for that */
     struct template *template;    /* owned until it is gone; NULL: none is being made */
     bool is_image_delayed;        /* there was no memory for a template */
     bool is_drained;              /* the scheduler is; the template may not be */
@@ -88,6 +93,7 @@ struct instance {
     struct api *api; /* owned; NULL: it can only be frames */
     bool is_framed;
     struct extensions *extensions; /* owned; NULL: none was started or registered */
+    struct telemetry *telemetry;   /* owned; NULL: nobody can be told what happens */
     bool is_waiting;               /* its runtime asked for work and has none */
     void *door;                    /* runtime_doors */
 
@@ -117,19 +123,20 @@ struct instance {
     int64_t deadline_ms, ends_us; /* of the invocation: UTC, and monotonic */
     int image_fd; /* owned: the image to send with the START block; -1: none, or sent */
     enum copied_from { COPIED_FROM_NOTHING, COPIED_FROM_BOOT, COPIED_FROM_SNAPSHOT } copied_from;
-    bool is_booted;  /* said so; not said by copies of a snapshot */
-    bool is_used;    /* had its first invocation */
-    bool is_replied; /* BUSY: the answer is in the invocation, which ends soon, see reply() */
-    bool is_last;    /* announced to end after this answer */
-    bool is_retry;   /* init runs inside an invocation's time, see instance_start.c */
-    bool is_ending;  /* ends on its own: the verdict needs its exit status, do not kill yet */
-    bool is_killed;  /* the spawner was asked */
+    bool is_booted;    /* said so; not said by copies of a snapshot */
+    bool is_used;      /* had its first invocation */
+    bool has_init_run; /* the end of its runtime's init has been reported */
+    bool is_replied;   /* BUSY: the answer is in the invocation, which ends soon, see reply() */
+    bool is_last;      /* announced to end after this answer */
+    bool is_retry;     /* init runs inside an invocation's time, see instance_start.c */
+    bool is_ending;    /* ends on its own: the verdict needs its exit status, do not kill yet */
+    bool is_killed;    /* the spawner was asked */
 
     /* shutdown.c */
     enum shutdown { SHUTDOWN_NONE, SHUTDOWN_RUNTIME, SHUTDOWN_EXTENSIONS } shutdown;
-    const char *shutdown_reason; /* AWS's words */
-    int64_t shutdown_ends_us;
-    bool has_program_ended; /* extensions live on */
+    const char *shutdown_reason;                 /* AWS's words */
+    int64_t shutdown_ends_us, shutdown_share_us; /* the latter: of the runtime */
+    bool has_program_ended;                      /* extensions live on */
 };
 
 /* instance.c, _effects.c, _start.c, _answer.c */
@@ -162,6 +169,7 @@ void instance_init_failed(struct instance *inst, struct buf *body);
 bool shutdown_begin(struct instance *inst); /* false: there is nobody to say good-bye to */
 void shutdown_program_ended(struct instance *inst);
 bool shutdown_goes_on(struct instance *inst); /* its timer fired; false: all time is over */
+void shutdown_flushed(struct instance *inst); /* telemetry has been delivered */
 
 /* api.c */
 CHECK_RESULT int api_new(struct instance *inst, int listen_fd, struct api **out_api,
@@ -197,6 +205,8 @@ void output_say(struct instance *inst, struct str text);
 void output_log(struct instance *inst, struct str text);                 /* the log only */
 void output_line(struct instance *inst, int64_t at_ms, struct str line); /* of an extension */
 void output_keep(struct instance *inst, struct str text);                /* the tail only */
+/* A line that has no end yet is one now: something else is to be said. */
+void output_end_line(struct instance *inst);
 
 /* report.c */
 struct verdict {
@@ -230,15 +240,29 @@ void report_extension(struct instance *inst, const char *name, const char *state
 unsigned report_memory_used_mb(const struct invocation *inv);
 void report_init_done(struct instance *inst);
 
-/* report_json.c: the same for functions whose LogFormat is JSON */
+/* An extension has subscribed; state in AWS's words, types: bits of telemetry_type. */
+void report_subscription(struct instance *inst, enum telemetry_api api, const char *name,
+                         const char *state, unsigned types);
+/* The runtime has initialised, or has not. */
+void report_init_runtime_done(struct instance *inst, const char *status, const char *type);
+
+/* report_json.c: the same as objects, for functions whose LogFormat is JSON and for telemetry */
+enum { REPORT_TO_LOG = 256 }; /* beside the bits of telemetry_schema */
 void report_json_init_start(struct instance *inst);
 void report_json_note(struct instance *inst);
+void report_json_init_runtime_done(struct instance *inst, const char *status, const char *type);
 void report_json_init(struct instance *inst, const char *status, const char *type);
 void report_json_extension(struct instance *inst, const char *name, const char *state,
                            const char *events);
+void report_json_subscription(struct instance *inst, enum telemetry_api api, const char *name,
+                              const char *state, unsigned types);
+void report_json_logs_dropped(struct instance *inst, uint64_t items, uint64_t bytes,
+                              const char *reason);
 void report_json_start(struct instance *inst, const struct invocation *inv);
-void report_json_end(struct instance *inst, const struct invocation *inv,
-                     const struct verdict *verdict);
+/* runtimeDone, (end,) and report. to: REPORT_TO_LOG, bits of telemetry_schema. */
+void report_json_done(struct instance *inst, const struct report_facts *facts, unsigned to);
+/* In the Logs API's words: the invocation was ended by the platform. */
+void report_json_fault(struct instance *inst, struct str text);
 
 /* ending.c: from the fact that an invocation has ended to its results. Its answer comes first: an
  * ending_by_ writes it, ending_record takes inst->answer, or the caller fills inv->output between
@@ -370,6 +394,8 @@ void broker_kill(struct home *home, uint64_t id);
 /* So many bytes of the home's part of what the spawner has made in advance are to go. */
 void broker_shrink(struct home *home, uint64_t bytes);
 void broker_terminate(struct home *home, uint64_t id); /* SIGTERM, see spawner_terminate */
+/* A socket into its network; SANDBOX_SOCKET follows. */
+void broker_socket(struct home *home, uint64_t id);
 /* Init is over: the CPU that the function's memory size stands for, if it had more. */
 void broker_limit(struct home *home, uint64_t id, const struct function_spec *spec);
 

@@ -115,6 +115,8 @@ void stream_begin(struct instance *inst, struct str type)
     struct invocation_stream *stream = &inv->stream;
     assert(inv->sink != NULL && !inv->is_streamed);
     inv->is_streamed = true;
+    if (inv->answer_us == 0)
+        inv->answer_us = exec_now_us(inst->home->exec);
     stream->inst = inst;
     if (is_local(inv)) {
         inv->sink->begin(inv, type);

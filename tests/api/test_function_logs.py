@@ -201,20 +201,21 @@ class FunctionLogsTest(ServerTest):
         messages = self.messages("/aws/lambda/json", '{"time":', 8)
         logs = [json.loads(message) for message in messages if message != "plain\n"]
         self.assertEqual([log.get("type", log.get("level")) for log in logs], [
-            "platform.initStart", "platform.initReport", "platform.start", "DEBUG", "ERROR",
+            "platform.initStart", "platform.initRuntimeDone", "platform.initReport",
+            "platform.start", "DEBUG", "ERROR",
             "platform.runtimeDone", "platform.report", "platform.start", "DEBUG", "ERROR", "ERROR",
             "platform.runtimeDone", "platform.report"])
-        self.assertEqual(logs[2]["record"], {"requestId": request, "version": "$LATEST"})
-        self.assertEqual({key: logs[3][key] for key in ("message", "logger", "requestId", "tenant")},
+        self.assertEqual(logs[3]["record"], {"requestId": request, "version": "$LATEST"})
+        self.assertEqual({key: logs[4][key] for key in ("message", "logger", "requestId", "tenant")},
                          {"message": "first\nsecond", "logger": "root", "requestId": request,
                           "tenant": "t1"})
-        self.assertEqual((logs[4]["errorType"], logs[4]["errorMessage"]), ("KeyError", "'k'"))
-        self.assertIn("in handler", logs[4]["stackTrace"][0])
-        report = logs[6]["record"]
+        self.assertEqual((logs[5]["errorType"], logs[5]["errorMessage"]), ("KeyError", "'k'"))
+        self.assertIn("in handler", logs[5]["stackTrace"][0])
+        report = logs[7]["record"]
         self.assertEqual((report["requestId"], report["status"]), (request, "success"))
         self.assertEqual(set(report["metrics"]), {"durationMs", "billedDurationMs", "memorySizeMB",
                                                   "maxMemoryUsedMB", "initDurationMs"})
-        self.assertEqual((logs[10]["errorMessage"], logs[10]["requestId"]), ("on purpose", failed))
+        self.assertEqual((logs[11]["errorMessage"], logs[11]["requestId"]), ("on purpose", failed))
 
     def test_json_levels(self):
         config = {"LogFormat": "JSON", "ApplicationLogLevel": "FATAL", "SystemLogLevel": "WARN"}
