@@ -1,6 +1,7 @@
 """Libraries made for Lambda, used as their documentation does: Powertools (logger, metrics, tracer), Middy
 with middlewares for HTTP, Slack's Bolt. Each in an instance from scratch and in one restored from a snapshot
 or, where it draws ids while it initialises, in a second one from scratch."""
+import contextlib
 import hashlib
 import hmac
 import json
@@ -89,6 +90,18 @@ class PowertoolsTest(AppTest):
         restored = self.counts()["restored"]
         self.check("snapped:1")
         self.assertGreater(self.counts()["restored"], restored)
+
+    def test_sampled_trace_without_a_daemon(self):
+        """The tracer sends its segments by UDP to an address where nobody need listen."""
+        self.deploy_airline("traced", TracingConfig={"Mode": "Active"})
+        root = "1-5759e988-bd862e3fe1be46a994272793"
+        with contextlib.closing(self.server.client()) as client:
+            client.meta.events.register("before-sign.lambda.Invoke", lambda request, **_: request.headers.add_header(
+                "X-Amzn-Trace-Id", f"Root={root};Parent=53995c3f42cd8ad8;Sampled=1"))
+            for seats in (1, 200, 3):
+                payload, error, _ = self.call("traced", {"booking": "B", "seats": seats}, client)
+                self.assertEqual(payload.get("errorType"), "RangeError" if seats == 200 else None)
+        self.assertEqual(payload, {"booked": 3, "trace": root, "isSampled": True})
 
     def test_levels_of_the_function(self):
         """Lambda's own log controls, which the logger obeys."""
