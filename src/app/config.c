@@ -4,6 +4,7 @@
 #include "app/config.h"
 
 #include "app/place.h"
+#include "app/serve.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 
@@ -61,10 +62,15 @@ static int set_loops(struct serve_config *config, struct str value, struct err *
 
 static int set_pool(struct serve_config *config, struct str value, struct err *err)
 {
-    uint64_t count;
-    if (parse_u64(value, POOL_MAX, &count) < 0)
-        return err_say(err, -EINVAL, "--pool wants a number up to %d", POOL_MAX);
-    config->pool_max = (unsigned) count;
+    size_t dash = str_find(value, '-');
+    uint64_t least = 0, most = 0;
+    bool is_range = dash < value.len;
+    if ((is_range && parse_u64(str_head(value, dash), POOL_MAX, &least) < 0) ||
+        parse_u64(is_range ? str_skip(value, dash + 1) : value, POOL_MAX, &most) < 0 ||
+        least > most)
+        return err_say(err, -EINVAL, "--pool wants a number up to %d, or MIN-MAX", POOL_MAX);
+    config->pool_max = (unsigned) most;
+    config->pool_min = is_range ? (unsigned) least : most < POOL_SIZE ? (unsigned) most : POOL_SIZE;
     return 0;
 }
 
@@ -224,6 +230,7 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
     struct serve_config config = {.host = "127.0.0.1",
                                   .port = 4566,
                                   .log_level = LOG_INFO,
+                                  .pool_min = POOL_SIZE,
                                   .pool_max = POOL_MAX_DEFAULT,
                                   .concurrency = CONCURRENCY_DEFAULT,
                                   .has_snapshots = true};
@@ -252,9 +259,10 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
          "of all instances together, as measured, and of what is made in advance;\n"
          "the latter and then idle ones go before it is passed; three quarters of\n"
          "what is available at the start by default"},
-        {"--pool", OPTION_TEXT, &words.pool, "N",
-         "sandboxes kept ready at most, half a megabyte each; few until bursts\n"
-         "want more; 128 by default"},
+        {"--pool", OPTION_TEXT, &words.pool, "[MIN-]MAX",
+         "sandboxes kept ready, half a megabyte each: as many as bursts lately\n"
+         "wanted, between these; 8-128 by default. With a MIN of its size the\n"
+         "first burst finds them, too"},
         {"--network", OPTION_TEXT, &words.network, "platform|internet",
          "what functions reach: AWS_ENDPOINT_URL, the default, or the public\n"
          "internet besides (not this host, nor private networks)"},

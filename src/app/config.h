@@ -14,7 +14,7 @@ struct serve_config {
     uint16_t port;               /* 0: the system chooses */
     const char *data_dir;        /* borrowed from argv; NULL: place_default */
     unsigned loops;              /* 0: by the number of CPUs */
-    unsigned pool_max;           /* sandboxes made in advance, after bursts */
+    unsigned pool_min, pool_max; /* sandboxes made in advance: always, and after bursts */
     unsigned concurrency;        /* of each account and region */
     int64_t keep_alive_ms;       /* of idle instances; 0: by their functions' patterns */
     uint64_t memory_max;         /* of all instances together; 0: by what the machine has */

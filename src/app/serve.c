@@ -241,7 +241,7 @@ static int spawner_launch(struct serve *serve, struct err *err)
         .main_uid = PLACE_UID,
         .uid_base = first_uid,
         .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
-        .pool_size = serve->config.pool_max < POOL_SIZE ? serve->config.pool_max : POOL_SIZE,
+        .pool_size = serve->config.pool_min,
         .pool_max = serve->config.pool_max,
     };
     rc = spawner_start(&config, &serve->spawner, err);

@@ -1,6 +1,7 @@
 """Many functions on a machine with little memory: idle instances go before it is used up."""
 import concurrent.futures
 import json
+import subprocess
 import unittest
 
 import server
@@ -50,6 +51,18 @@ class MemoryTest(unittest.TestCase):
             self.assertGreater(alive(), 0)
             # And before any of them, what was made in advance: for the next minutes there is none.
             server.wait_until(lambda: shells_of(host) == 0, "shells give way")
+
+
+class PoolTest(unittest.TestCase):
+    def test_its_bounds_are_the_operators(self):
+        for option, count in (("3-5", 3), ("2", 2), ("0", 0)):
+            with server.Server("--pool", option) as host:
+                server.wait_until(lambda count=count: shells_of(host) == count, f"{count} are ready")
+        for wrong in ("5-3", "3-", "-3", "1-2000", "some"):
+            done = subprocess.run([server.VIRGA, "serve", f"--pool={wrong}"], timeout=60,
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("--pool wants a number up to 1024, or MIN-MAX", done.stderr)
 
 
 if __name__ == "__main__":
