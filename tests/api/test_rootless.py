@@ -6,8 +6,9 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
-from server import ROOT, VIRGA, Server, python_function
+from server import ROOT, VIRGA, Server, python_function, wait_until
 
 ROOTLESS = f"{ROOT}/tests/lib/rootless.py"
 FUNCTION = """
@@ -50,8 +51,11 @@ class Rootless(unittest.TestCase):
             self.assertIn("OutOfMemory", json.dumps(self.call(server, fill=500)))
             self.assertIn("Timedout", json.dumps(self.call(server, spin=True)))
             self.assertEqual(self.call(server)["node"], "ok")
+            wait_until(lambda: 'msg="snapshot taken" fn=f ' in server.log_text(), "a snapshot", 60)
         with RootlessServer(data=f"{self.folder}/data") as server:  # what was kept is there again
             self.assertEqual(self.call(server)["node"], "ok")
+            with urllib.request.urlopen(server.endpoint + "/_virga/health") as answer:
+                self.assertEqual(json.load(answer)["snapshots"]["restored"], 1)
 
     def refused(self, *arguments):
         done = subprocess.run([sys.executable, ROOTLESS, *arguments, "serve", "--data", f"{self.folder}/data"],

@@ -200,6 +200,7 @@ static void other_files_are_left_alone(void **state)
 {
     (void) state;
     AUTO_CLOSE int fd = open(path_of("switched-off"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
     struct kept *kept = start(1);
     kept_sweep(kept, &worker);
     assert_int_equal(access(path_of("switched-off"), F_OK), 0);
