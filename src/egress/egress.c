@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "egress/egress_int.h"
 #include "os/privilege.h"
+#include "os/socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -75,22 +76,10 @@ int egress_start(uid_t uid, struct egress **out_egress, struct err *err)
 int egress_attach(struct egress *egress, uint64_t id, int tap_fd, struct err *err)
 {
     struct egress_message message = {.id = id, .is_attach = 1};
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
-    struct iovec iov = {&message, sizeof message};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &tap_fd, sizeof tap_fd);
-    if (sendmsg(egress->socket_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        return err_set(err, errno == EAGAIN ? -EAGAIN : -EPIPE, "hand the network over");
+    ssize_t n = socket_send_fds(egress->socket_fd, str_of(&message, sizeof message), &tap_fd, 1,
+                                MSG_DONTWAIT);
+    if (n < 0)
+        return err_set(err, n == -EAGAIN ? -EAGAIN : -EPIPE, "hand the network over");
     return 0;
 }
 

@@ -21,6 +21,7 @@
 
 #include "base/assert.h"
 #include "base/str.h"
+#include "os/socket.h"
 #include "sandbox/netns.h"
 #include "sandbox/wire.h"
 
@@ -126,22 +127,8 @@ static int mounts_send(int control_fd)
     AUTO_CLOSE int mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     if (mounts < 0)
         return -errno;
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    char byte = 0;
-    struct iovec iov = {&byte, 1};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &mounts, sizeof mounts);
-    return sendmsg(control_fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    ssize_t n = socket_send_fds(control_fd, STR("m"), &mounts, 1, 0); /* a byte to carry it */
+    return n < 0 ? (int) n : 0;
 }
 
 _Noreturn static void child_run(const struct build *build)

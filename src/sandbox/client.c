@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "os/socket.h"
 #include "sandbox/root.h"
 #include "sandbox/spawner.h"
 #include "sandbox/start.h"
@@ -188,30 +189,11 @@ int spawner_fd(const struct spawner *spawner)
 static int send_request(struct spawner *spawner, const struct wire_request *request, const int *fds,
                         unsigned fd_count, struct err *err)
 {
-    union {
-        char bytes[CMSG_SPACE(WIRE_FDS_MAX * sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct iovec iov = {(void *) (uintptr_t) request, sizeof *request};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
-    }
-    ssize_t n;
-    do
-        n = sendmsg(spawner->socket_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    ssize_t n = socket_send_fds(spawner->socket_fd, str_of(request, sizeof *request), fds, fd_count,
+                                MSG_DONTWAIT);
     if (n >= 0)
         return 0;
-    int code = errno == EAGAIN || errno == ENOBUFS ? -EAGAIN
-               : errno == ECONNRESET               ? -EPIPE
-                                                   : -errno;
+    int code = n == -EAGAIN || n == -ENOBUFS ? -EAGAIN : n == -ECONNRESET ? -EPIPE : (int) n;
     return err_set(err, code, "send to the spawner");
 }
 
@@ -376,25 +358,6 @@ void sandbox_start_companion(struct buf *block, size_t at)
 
 int sandbox_send_fd(int control_fd, struct str bytes, int extra_fd, struct err *err)
 {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct iovec iov = {(void *) (uintptr_t) bytes.ptr, bytes.len};
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof control.bytes};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &extra_fd, sizeof extra_fd);
-    ssize_t n;
-    do
-        n = sendmsg(control_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    if (n >= 0)
-        return (int) n;
-    return err_set(err, errno == ECONNRESET ? -EPIPE : -errno, "send to a sandbox");
+    int rc = (int) socket_send_fds(control_fd, bytes, &extra_fd, 1, MSG_DONTWAIT);
+    return rc >= 0 ? rc : err_set(err, rc == -ECONNRESET ? -EPIPE : rc, "send to a sandbox");
 }

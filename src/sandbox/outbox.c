@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "os/socket.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -51,31 +52,15 @@ void outbox_clear(struct outbox *outbox)
 
 static int send_item(const struct outbox_item *item, int socket_fd)
 {
-    union {
-        char bytes[CMSG_SPACE(WIRE_MADE_FDS * sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct iovec iov = {(void *) (uintptr_t) &item->event, sizeof item->event};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (item->fd_count > 0) {
-        size_t size = item->fd_count * sizeof(int);
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = CMSG_SPACE(size);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(size);
-        memcpy(CMSG_DATA(c), item->fds, size);
-    }
-    return sendmsg(socket_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    ssize_t n = socket_send_fds(socket_fd, str_of(&item->event, sizeof item->event), item->fds,
+                                item->fd_count, MSG_DONTWAIT);
+    return n < 0 ? (int) n : 0;
 }
 
 int outbox_flush(struct outbox *outbox, int socket_fd)
 {
     while (outbox->len > 0) {
         int rc = send_item(&outbox->ring[outbox->first], socket_fd);
-        if (rc == -EINTR)
-            continue;
         if (rc == -EAGAIN || rc == -ENOBUFS || rc == -ETOOMANYREFS)
             return 0; /* Main has to read first. */
         if (rc < 0)
