@@ -73,21 +73,26 @@ static void put_request(struct buf *out, const struct log_source *source)
     json_object_end(&w);
 }
 
+struct cli_request log_request(const struct http_header *target, struct str body)
+{
+    return (struct cli_request){.method = "POST",
+                                .service = "logs",
+                                .target = STR("/"),
+                                .content_type = STR("application/x-amz-json-1.1"),
+                                .headers = target,
+                                .header_count = 1,
+                                .body = body,
+                                .timeout_ms = TIMEOUT_MS};
+}
+
 /* Asks for the next page. A group that is missing is an empty page, and the last. */
 static int page_open(struct log_source *source)
 {
     AUTO_BUF struct buf body;
     buf_init(&body, 1 << 20);
     put_request(&body, source);
-    const struct http_header target = {STR("X-Amz-Target"), STR("Logs_20140328.FilterLogEvents")};
-    const struct cli_request request = {.method = "POST",
-                                        .service = "logs",
-                                        .target = STR("/"),
-                                        .content_type = STR("application/x-amz-json-1.1"),
-                                        .headers = &target,
-                                        .header_count = 1,
-                                        .body = buf_str(&body),
-                                        .timeout_ms = TIMEOUT_MS};
+    static const struct http_header target = LOG_TARGET("FilterLogEvents");
+    const struct cli_request request = log_request(&target, buf_str(&body));
     int rc = cli_call(source->common, "logs", &request, &source->page);
     if (rc != CLI_OK)
         return rc;

@@ -10,6 +10,13 @@ struct log_event {
     struct str json;                /* as the server sent it */
 };
 
+/* A request to CloudWatch Logs. target: LOG_TARGET, borrowed as is body. */
+#define LOG_TARGET(operation)                                                                      \
+    {                                                                                              \
+        STR_INIT("X-Amz-Target"), STR_INIT("Logs_20140328." operation)                             \
+    }
+struct cli_request log_request(const struct http_header *target, struct str body);
+
 /* group, filter: borrowed; filter NULL: all. from_ms: the oldest time wanted. */
 struct log_source *log_source_new(const struct cli_common *common, const char *group,
                                   const char *filter, int64_t from_ms);

@@ -108,15 +108,8 @@ static int list_groups(struct logs *logs, struct arena *arena, struct str *token
         json_str(&w, *token);
     }
     json_object_end(&w);
-    const struct http_header target = {STR("X-Amz-Target"), STR("Logs_20140328.DescribeLogGroups")};
-    const struct cli_request request = {.method = "POST",
-                                        .service = "logs",
-                                        .target = STR("/"),
-                                        .content_type = STR("application/x-amz-json-1.1"),
-                                        .headers = &target,
-                                        .header_count = 1,
-                                        .body = buf_str(&body),
-                                        .timeout_ms = TIMEOUT_MS};
+    static const struct http_header target = LOG_TARGET("DescribeLogGroups");
+    const struct cli_request request = log_request(&target, buf_str(&body));
     struct http_response response;
     int rc = cli_ask(&logs->common, "logs", &request, &response);
     if (rc != CLI_OK)

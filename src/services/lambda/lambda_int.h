@@ -201,6 +201,12 @@ struct str lambda_trace(struct op *op);
 struct lambda_call_request {
     struct str function_name, qualifier, client_context, tenant_id, log_type, payload;
 };
+#define LAMBDA_CALL_REQUEST(in)                                                                    \
+    {                                                                                              \
+        .function_name = (in)->FunctionName, .qualifier = (in)->Qualifier,                         \
+        .client_context = (in)->ClientContext, .tenant_id = (in)->TenantId,                        \
+        .log_type = (in)->LogType, .payload = (in)->Payload                                        \
+    }
 /* Finds the function and checks the request; *out is then ready but for sink and done. Nothing is
  * held before lambda_call_run, which takes a reference of the specification, done's to give back.
  */

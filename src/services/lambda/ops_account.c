@@ -138,6 +138,17 @@ static int write_tags(struct op *op, struct lambda_row *row, const struct str_pa
     return rc < 0 ? svc_fail_internal(op, &err) : 0;
 }
 
+/* The tags as they are, and room for as many and `more`. */
+static int begin_tags(struct op *op, struct str resource, size_t more, struct lambda_row *out_row,
+                      struct lambda_EnvironmentVariables *out_old, struct str_pair **out_room)
+{
+    int rc = find_tagged(op, resource, out_row, out_old);
+    if (rc < 0)
+        return rc;
+    *out_room = ARENA_ARRAY(op->arena, struct str_pair, out_old->count + more + 1);
+    return *out_room == NULL ? lambda_fail_too_large(op) : 0;
+}
+
 int lambda_run_ListTags(struct op *op, const void *in_any, void *out_any)
 {
     const struct lambda_ListTagsRequest *in = in_any;
@@ -159,14 +170,11 @@ int lambda_run_TagResource(struct op *op, const void *in_any, void *out)
     struct lambda_EnvironmentVariables old;
     struct lambda_row row;
     (void) out; /* it has none */
-    int rc = find_tagged(op, in->Resource, &row, &old);
+    size_t count = 0;
+    struct str_pair *pairs;
+    int rc = begin_tags(op, in->Resource, in->Tags.count, &row, &old, &pairs);
     if (rc < 0)
         return rc;
-    size_t count = 0;
-    struct str_pair *pairs =
-        ARENA_ARRAY(op->arena, struct str_pair, old.count + in->Tags.count + 1);
-    if (pairs == NULL)
-        return lambda_fail_too_large(op);
     for (size_t i = 0; i < old.count; i++) {
         bool is_replaced = false;
         for (size_t k = 0; k < in->Tags.count; k++)
@@ -185,13 +193,11 @@ int lambda_run_UntagResource(struct op *op, const void *in_any, void *out)
     struct lambda_EnvironmentVariables old;
     struct lambda_row row;
     (void) out; /* it has none */
-    int rc = find_tagged(op, in->Resource, &row, &old);
+    size_t count = 0;
+    struct str_pair *pairs;
+    int rc = begin_tags(op, in->Resource, 0, &row, &old, &pairs);
     if (rc < 0)
         return rc;
-    size_t count = 0;
-    struct str_pair *pairs = ARENA_ARRAY(op->arena, struct str_pair, old.count + 1);
-    if (pairs == NULL)
-        return lambda_fail_too_large(op);
     for (size_t i = 0; i < old.count; i++) {
         bool is_removed = false;
         for (size_t k = 0; k < in->TagKeys.count; k++)

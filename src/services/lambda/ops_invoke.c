@@ -155,14 +155,7 @@ void lambda_start_Invoke(struct op *op, const void *in_any, void *out_any)
 {
     const struct lambda_InvocationRequest *in = in_any;
     struct lambda_InvocationResponse *out = out_any;
-    const struct lambda_call_request request = {
-        .function_name = in->FunctionName,
-        .qualifier = in->Qualifier,
-        .client_context = in->ClientContext,
-        .tenant_id = in->TenantId,
-        .log_type = in->LogType,
-        .payload = in->Payload,
-    };
+    const struct lambda_call_request request = LAMBDA_CALL_REQUEST(in);
     struct call *call = ARENA_NEW(op->arena, struct call);
     struct lambda_target target;
     int rc = lambda_call_check(op, &request, &target, &call->inv);
