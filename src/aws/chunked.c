@@ -172,7 +172,7 @@ static void chunk_check(struct awschunk *c)
 /* "1f4;chunk-signature=…". */
 static void size_line(struct awschunk *c, struct str line)
 {
-    struct str rest = line, digits, extension = STR_NONE;
+    struct str rest = line, digits, extension;
     (void) str_split(&rest, ';', &digits); /* a line has at least one part */
     extension = rest;
     uint64_t size = 0;

@@ -110,6 +110,7 @@ static void put_amz_headers(struct buf *out, const struct aws_http_request *req,
             amz[count++] =
                 (struct http_header){str_of(lower, name.len), str_trim(req->headers[i].value)};
     }
+    /* cppcheck-suppress uninitvar ; so many are set */
     qsort(amz, count, sizeof *amz, header_order);
     for (size_t i = 0; i < count; i++) {
         buf_put(out, amz[i].name);
@@ -141,6 +142,7 @@ static int put_resource(struct buf *out, const struct aws_http_request *req, str
             return -E2BIG;
         parts[count++] = (struct http_header){name, plain};
     }
+    /* cppcheck-suppress uninitvar ; so many are set */
     qsort(parts, count, sizeof *parts, header_order);
     for (size_t i = 0; i < count; i++) {
         buf_put_char(out, i == 0 ? '?' : '&');

@@ -159,7 +159,7 @@ static enum sigv4_verdict parse_query_form(const struct aws_http_request *req, s
             wanted[i].value = STR_NONE;
         if (wanted[i].to != NULL)
             *wanted[i].to = wanted[i].value;
-        if (wanted[i].value.ptr == NULL && i < 4) {
+        if (i < 4 && wanted[i].value.ptr == NULL) {
             *out_text = arena_printf(arena,
                                      "AWS query-string parameters must include '" STR_FMT
                                      "'. Re-examine the query-string parameters.",

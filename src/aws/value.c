@@ -99,7 +99,7 @@ void *aws_items_add(const struct aws_shape *shape, struct aws_items *items, size
         void *grown = arena_try_array(arena, more, shape->item_size);
         if (grown == NULL)
             return NULL;
-        if (items->count > 0)
+        if (items->count > 0 && items->items != NULL) /* where there are some, they are */
             memcpy(grown, items->items, items->count * shape->item_size);
         items->items = grown;
         *cap = more;

@@ -21,3 +21,17 @@ int err_say(struct err *err, int code, const char *format, ...) PRINTF_LIKE(3, 4
 
 /* Puts "format: " before the text that is there and returns err->code (-EIO when err is NULL). */
 int err_wrap(struct err *err, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#ifdef __clang_analyzer__
+/* The analyzer sees one file at a time: that what reports a failure is negative, it is told here.
+ */
+static inline int analyzer_negative(int rc)
+{
+    if (rc >= 0)
+        __builtin_unreachable();
+    return rc;
+}
+#define err_set(...)  analyzer_negative(err_set(__VA_ARGS__))
+#define err_say(...)  analyzer_negative(err_say(__VA_ARGS__))
+#define err_wrap(...) analyzer_negative(err_wrap(__VA_ARGS__))
+#endif

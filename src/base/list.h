@@ -62,7 +62,8 @@ static inline void list_remove(struct list *list, struct list_node *node)
 /* First node, or NULL. */
 static inline struct list_node *list_first(const struct list *list)
 {
-    return list->len == 0 ? NULL : list->head.next;
+    /* The analyzer follows no ring: it takes the first for a node that was freed before. */
+    return list->len == 0 ? NULL : list->head.next; /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 /* First node taken off, or NULL. */

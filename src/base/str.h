@@ -46,7 +46,7 @@ static inline bool str_is_empty(struct str s)
 static inline struct str str_skip(struct str s, size_t at)
 {
     size_t n = at < s.len ? at : s.len;
-    return (struct str){s.ptr == NULL ? NULL : s.ptr + n, s.len - n};
+    return (struct str){n == 0 ? s.ptr : s.ptr + n, s.len - n}; /* NULL is never added to */
 }
 
 /* At most the first n bytes of s. */

@@ -285,12 +285,11 @@ static void redeploy(struct deploy *d)
 static int watch(struct deploy *d)
 {
     struct err err;
-    int fd, rc;
-    while ((rc = watch_open(d->path, &fd, &err)) == 0) {
+    int fd;
+    while (watch_open(d->path, &fd, &err) == 0) {
         redeploy(d); /* also what changed while nobody was looking */
         (void) fflush(stdout);
-        rc = watch_wait(fd, &err);
-        if (rc < 0)
+        if (watch_wait(fd, &err) < 0)
             break;
     }
     return fail(err.text);

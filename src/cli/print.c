@@ -9,11 +9,10 @@ void print_visibly(struct str text)
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char) text.ptr[i];
         unsigned char next = i + 1 < text.len ? (unsigned char) text.ptr[i + 1] : 0;
-        if (c == '\t' || c == '\n' || (c >= ' ' && c != 0x7f && c != 0xc2)) {
+        bool is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
+        if (c == '\t' || c == '\n' || (c >= ' ' && c != 0x7f && !is_c1)) {
             (void) putchar(c);
-        } else if (c == 0xc2 && (next < 0x80 || next >= 0xa0)) {
-            (void) putchar(c);
-        } else if (c == 0xc2) {
+        } else if (is_c1) {
             printf("<%02x>", next);
             i++;
         } else {

@@ -61,6 +61,10 @@ CHECK_RESULT int svc_fail(struct op *op, const struct aws_error *error, const ch
 /* Our own failure: logs err with the request id, answers the service's internal error; a full disk
  * or a read-only store says so. */
 CHECK_RESULT int svc_fail_internal(struct op *op, const struct err *err);
+#ifdef __clang_analyzer__
+#define svc_fail(...)              analyzer_negative(svc_fail(__VA_ARGS__))
+#define svc_fail_internal(op, err) analyzer_negative(svc_fail_internal(op, err))
+#endif
 
 /* The error of an operation (NULL: not known) that stands for an internal failure, for "slow down"
  * and for a body that is too large; never NULL. */

@@ -19,7 +19,7 @@ static int inflate_piece(z_stream *z, struct buf *out, struct err *err)
 {
     size_t room = out->limit - out->len;
     room = room < PIECE_BYTES ? room : PIECE_BYTES;
-    unsigned char beyond; /* at the limit: is there one byte more? */
+    unsigned char beyond = 0; /* at the limit: is there one byte more? */
     char *to = room == 0 ? NULL : buf_room(out, room);
     z->next_out = room == 0 ? &beyond : (unsigned char *) to;
     z->avail_out = room == 0 ? 1 : (unsigned) room;

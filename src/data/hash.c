@@ -189,7 +189,7 @@ int hex_decode(struct str text, void *out, size_t n)
             return -EINVAL; /* checked first: failure leaves `out` untouched */
     unsigned char *to = out;
     for (size_t i = 0; i < n; i++)
-        to[i] = (unsigned char) (hex_digit(text.ptr[2 * i]) << 4 | hex_digit(text.ptr[2 * i + 1]));
+        to[i] = (unsigned char) (hex_digit(text.ptr[2 * i]) * 16 + hex_digit(text.ptr[2 * i + 1]));
     return 0;
 }
 

@@ -155,7 +155,7 @@ static int take_hex(struct parser *p, size_t count, uint32_t *out_value)
 /* Behind "\u": four digits, and a second escape when they are the first half of a pair. */
 static int take_unicode(struct parser *p, uint32_t *out_cp)
 {
-    uint32_t high, low;
+    uint32_t high = 0, low = 0;
     int rc = take_hex(p, 4, &high);
     if (rc < 0)
         return rc;

@@ -203,13 +203,15 @@ static int listen_on(const struct sockaddr *address, socklen_t size, int *out_fd
         return err_set(err, -errno, "bind");
     if (listen(fd, BACKLOG) < 0)
         return err_set(err, -errno, "listen");
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {.v6 = {0}};
     socklen_t bound_size = sizeof bound;
-    if (getsockname(fd, (struct sockaddr *) &bound, &bound_size) < 0)
+    if (getsockname(fd, &bound.any, &bound_size) < 0)
         return err_set(err, -errno, "ask for the port");
-    *out_port = ntohs(bound.ss_family == AF_INET
-                          ? ((const struct sockaddr_in *) (const void *) &bound)->sin_port
-                          : ((const struct sockaddr_in6 *) (const void *) &bound)->sin6_port);
+    *out_port = ntohs(bound.any.sa_family == AF_INET ? bound.v4.sin_port : bound.v6.sin6_port);
     *out_fd = take_fd(&fd);
     return 0;
 }

@@ -49,7 +49,7 @@ static void heap_down(struct timer_heap *heap, size_t at)
 static void heap_grow(struct timer_heap *heap)
 {
     size_t cap = heap->cap == 0 ? HEAP_CAP_MIN : heap->cap * 2;
-    heap->at = mem_resize(heap->at, cap * sizeof *heap->at);
+    heap->at = mem_resize(heap->at, cap * sizeof(struct timer *));
     heap->cap = cap;
 }
 

@@ -28,7 +28,7 @@ static int fd_read_rest(int fd, struct buf *buf)
 {
     for (;;) {
         size_t left = buf->limit - buf->len;
-        char beyond;
+        char beyond = 0;
         size_t want = left < READ_STEP ? left : READ_STEP;
         char *to = want == 0 ? &beyond : buf_room(buf, want);
         assert(to != NULL);

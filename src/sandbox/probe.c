@@ -240,7 +240,7 @@ static void add_trial(struct probe *probe, const char *name, int code, enum prob
 
 static void check_trial(struct probe *probe, int *out_ext4)
 {
-    struct trial trial;
+    struct trial trial = {0};
     int rc = trial_run(&trial);
     if (rc < 0)
         trial = (struct trial){-rc, -rc, -rc, -rc, -rc};

@@ -166,7 +166,7 @@ static bool request_take(struct spawner_process *sp)
         slot_close_fd(&sp->socket_fd); /* Main is gone. */
         return false;
     }
-    int fds[WIRE_FDS_MAX];
+    int fds[WIRE_FDS_MAX] = {0}; /* fd_count of them */
     unsigned fd_count = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && fd_count == 0) {

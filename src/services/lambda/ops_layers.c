@@ -214,7 +214,7 @@ int lambda_run_GetLayerVersion(struct op *op, const void *in_any, void *out)
 {
     const struct lambda_GetLayerVersionRequest *in = in_any;
     struct layer_name name;
-    struct layer_row row;
+    struct layer_row row = {0};
     int rc = name_parse(op, in->LayerName, "GetLayerVersion", &name);
     if (rc < 0)
         return rc;
@@ -227,7 +227,7 @@ int lambda_run_GetLayerVersionByArn(struct op *op, const void *in_any, void *out
 {
     const struct lambda_GetLayerVersionByArnRequest *in = in_any;
     struct layer_name name;
-    struct layer_row row;
+    struct layer_row row = {0};
     int rc = name_parse(op, in->Arn, "GetLayerVersion", &name);
     if (rc == 0)
         rc = find_version(op, &name, &row);
@@ -240,7 +240,7 @@ int lambda_run_DeleteLayerVersion(struct op *op, const void *in_any, void *out)
     const struct lambda_DeleteLayerVersionRequest *in = in_any;
     struct lambda_work *work = ARENA_NEW(op->arena, struct lambda_work);
     struct layer_name name;
-    struct layer_row row;
+    struct layer_row row = {0};
     struct err err;
     (void) out; /* it has none */
     int rc = name_parse(op, in->LayerName, "DeleteLayerVersion", &name);
@@ -353,7 +353,7 @@ static struct str without_version(struct str arn)
 static int find_layer(struct op *op, struct str arn, struct lambda_layer *out)
 {
     struct layer_name name;
-    struct layer_row row;
+    struct layer_row row = {0};
     struct err err;
     int rc = name_parse(op, arn, "GetLayerVersion", &name);
     if (rc < 0)

@@ -60,7 +60,7 @@ static int join(struct op *op, const struct str *items, size_t count, bool is_gi
 {
     AUTO_BUF struct buf text;
     buf_init(&text, LIST_MAX);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; is_given && i < count; i++) {
         for (size_t k = 0; k < items[i].len; k++) {
             if ((unsigned char) items[i].ptr[k] < ' ')
                 return svc_fail(op, MSG_URL_CORS);

@@ -156,7 +156,7 @@ int logs_db_group_find(struct db *db, struct arena *arena, struct str account, s
 
 int logs_db_group_insert(struct db *db, struct logs_group *group, struct err *err)
 {
-    int64_t id;
+    int64_t id = 0;
     int rc = logs_db_draw(db, "id", 1, &id, err);
     if (rc < 0)
         return rc;
@@ -336,7 +336,7 @@ int logs_db_stream_name(struct db *db, struct arena *arena, int64_t stream_id, s
 
 int logs_db_stream_insert(struct db *db, struct logs_stream *stream, struct err *err)
 {
-    int64_t id;
+    int64_t id = 0;
     int rc = logs_db_draw(db, "id", 1, &id, err);
     if (rc < 0)
         return rc;

@@ -159,10 +159,9 @@ static bool value_matches(const struct filter_node *node, struct json_reader *r,
 static bool object_matches(const struct filter_node *node, struct json_reader *r, size_t at)
 {
     const struct filter_step *step = &node->steps[at];
-    enum json_token tok;
-    while ((tok = json_next(r)) == JSON_KEY) {
+    while (json_next(r) == JSON_KEY) {
         bool is_meant = step->key.ptr != NULL && str_eq(r->text, step->key);
-        tok = json_next(r);
+        enum json_token tok = json_next(r);
         if (is_meant)
             return value_matches(node, r, tok, at + 1); /* the first of equal keys */
         if (!json_skip(r, tok, NULL))

@@ -428,7 +428,7 @@ static int parse_primary(struct parser *p, uint16_t *out_node)
 static int parse_joined(struct parser *p, const char *joint, enum filter_node_kind kind,
                         int (*operand)(struct parser *p, uint16_t *out_node), uint16_t *out_node)
 {
-    uint16_t left, right;
+    uint16_t left = 0, right = 0;
     int rc = operand(p, &left);
     while (rc == 0 && take(p, joint)) {
         rc = operand(p, &right);

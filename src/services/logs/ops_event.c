@@ -43,8 +43,8 @@ int logs_run_PutLogEvents(struct op *op, const void *in_any, void *out_any)
     const struct logs_PutLogEventsRequest *in = in_any;
     struct logs_PutLogEventsResponse *out = out_any;
     struct logs_group group;
-    struct logs_stream stream;
-    struct logs_verdict verdict;
+    struct logs_stream stream = {0};
+    struct logs_verdict verdict = {0};
     int rc = logs_open_group(op, in->logGroupName, &group);
     if (rc == 0)
         rc = logs_open_stream(op, &group, in->logStreamName, &stream);
@@ -178,7 +178,7 @@ static int prepare_reading(struct op *op, const struct logs_GetLogEventsRequest 
 static int read_events(struct page *page, const struct logs_stream *stream,
                        const struct reading *reading)
 {
-    struct logs_event event;
+    struct logs_event event = {0};
     struct err err = {0};
     int rc;
     AUTO_STMT struct db_stmt *scan =
@@ -240,7 +240,7 @@ int logs_run_GetLogEvents(struct op *op, const void *in_any, void *out_any)
 {
     const struct logs_GetLogEventsRequest *in = in_any;
     struct logs_group group;
-    struct logs_stream stream;
+    struct logs_stream stream = {0};
     struct reading reading = {0};
     struct str name;
     int rc = logs_group_name(op, in->logGroupName, in->logGroupIdentifier, &name);
@@ -294,7 +294,7 @@ static int search_names(struct search *search)
 {
     const struct logs_InputLogStreamNames *names = &search->in->logStreamNames;
     for (size_t i = 0; i < names->count; i++) {
-        struct logs_stream stream;
+        struct logs_stream stream = {0};
         int rc = logs_open_stream(search->op, &search->group, names->items[i], &stream);
         if (rc < 0)
             return rc;

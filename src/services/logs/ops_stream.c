@@ -89,7 +89,7 @@ int logs_run_DescribeLogStreams(struct op *op, const void *in_any, void *out_any
     struct logs_DescribeLogStreamsResponse *out = out_any;
     struct logs_stream rows[LOGS_DESCRIBE_MAX + 1];
     struct logs_stream_list list = {0};
-    struct logs_group group;
+    struct logs_group group = {0};
     struct str name;
     struct err err = {0};
     int rc = logs_group_name(op, in->logGroupName, in->logGroupIdentifier, &name);
