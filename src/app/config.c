@@ -235,6 +235,7 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
                                   .concurrency = CONCURRENCY_DEFAULT,
                                   .has_snapshots = true};
     const struct cli_option options[] = {
+        /* tidy: long, a row for each option */
         {"--dev", OPTION_FLAG, &config.is_dev, NULL,
          "accept any credentials; a 12-digit access key is the account"},
         {"--strict", OPTION_FLAG, &config.is_strict, NULL,
