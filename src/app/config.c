@@ -163,6 +163,15 @@ static int set_network(struct serve_config *config, struct str value, struct err
     return 0;
 }
 
+/* On a developer's own machine functions are his own; anywhere else less must be asked for. */
+static int set_isolation(struct serve_config *config, struct str value, struct err *err)
+{
+    config->accepts_reduced = str_eq(value, STR("reduced"));
+    if (!config->accepts_reduced && !str_eq(value, STR("full")))
+        return err_say(err, -EINVAL, "--isolation wants full or reduced");
+    return 0;
+}
+
 static int list_add(struct str list[HOSTS_MAX], size_t *count, struct str value, const char *option,
                     struct err *err)
 {
@@ -188,7 +197,7 @@ static int set_lists(struct serve_config *config, const struct option_list *host
 /* The words of the line; NULL: not given. */
 struct words {
     const char *listen, *data, *loops, *pool, *memory, *concurrency, *keep_alive, *log_level,
-        *async_retry, *snapshots, *snapshot_limit, *stream_limit, *network;
+        *async_retry, *snapshots, *snapshot_limit, *stream_limit, *network, *isolation;
     struct option_list hosts, origins;
 };
 
@@ -209,6 +218,7 @@ static int check(const struct words *words, struct serve_config *config, struct 
         {words->snapshots, set_snapshots},
         {words->stream_limit, set_stream_limit},
         {words->network, set_network},
+        {words->isolation, set_isolation},
         {words->concurrency, set_concurrency},
         {words->snapshot_limit, set_snapshot_limit},
     };
@@ -217,6 +227,8 @@ static int check(const struct words *words, struct serve_config *config, struct 
         if (rc < 0)
             return rc;
     }
+    if (words->isolation == NULL)
+        config->accepts_reduced = config->is_dev;
     if ((config->tls_cert == NULL) != (config->tls_key == NULL))
         return err_say(err, -EINVAL, "--tls-cert and --tls-key belong together");
     if (config->async_retry_ms > 0 && !config->is_dev)
@@ -267,6 +279,9 @@ int serve_config_parse(int argc, char **argv, struct serve_config *out_config)
         {"--network", OPTION_TEXT, &words.network, "platform|internet",
          "what functions reach: AWS_ENDPOINT_URL, the default, or the public\n"
          "internet besides (not this host, nor private networks)"},
+        {"--isolation", OPTION_TEXT, &words.isolation, "full|reduced",
+         "reduced: start, too, where functions cannot have hard limits or users\n"
+         "of their own (docs/rootless.md); the default with --dev, else full"},
         {"--snapshots", OPTION_TEXT, &words.snapshots, "on|off",
          "start functions from snapshots of their initialised processes; on by\n"
          "default"},

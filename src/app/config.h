@@ -8,6 +8,7 @@ enum { HOSTS_MAX = 16, HOST_SIZE = 64 };
 struct serve_config {
     bool is_dev;
     bool is_strict;
+    bool accepts_reduced;        /* of isolation, where the host gives no more */
     bool has_egress;             /* functions reach the public internet */
     bool has_snapshots;          /* start functions from snapshots of their initialised processes */
     char host[HOST_SIZE];        /* numeric address */

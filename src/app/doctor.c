@@ -89,7 +89,7 @@ int doctor_main(int argc, char **argv)
     if (rc != CLI_PARSED)
         return rc;
     struct err err;
-    if (geteuid() != 0 && userns_enter(&err) < 0)
+    if (geteuid() != 0 && userns_enter(true, &err) < 0)
         (void) fprintf(stderr, "virga doctor: rootless mode: %s\n", err.text);
     struct probe probe;
     probe_run(&config, &probe);

@@ -54,14 +54,16 @@ const char *place_default(char out_path[PATH_MAX])
     return len < 0 || len >= PATH_MAX ? "/var/lib/virga" : out_path;
 }
 
-int place_instance_uids(unsigned count, uid_t *out_first, struct err *err)
+int place_ids_find(unsigned count, struct place_ids *out_ids, struct err *err)
 {
     uint64_t ids = userns_id_count();
+    *out_ids = (struct place_ids){
+        .main = PLACE_UID, .egress = PLACE_EGRESS_UID, .instances = PLACE_INSTANCE_UID_BASE_LOW};
     if (ids >= (uint64_t) PLACE_INSTANCE_UID_BASE + count)
-        *out_first = PLACE_INSTANCE_UID_BASE;
-    else if (ids > PLACE_EGRESS_UID && PLACE_INSTANCE_UID_BASE_LOW + count <= PLACE_UID)
-        *out_first = PLACE_INSTANCE_UID_BASE_LOW;
-    else
+        out_ids->instances = PLACE_INSTANCE_UID_BASE;
+    else if (ids == 1)
+        *out_ids = (struct place_ids){.instances = PLACE_INSTANCE_UID_BASE_LOW, .is_one = true};
+    else if (ids <= PLACE_EGRESS_UID || PLACE_INSTANCE_UID_BASE_LOW + count > PLACE_UID)
         return err_say(err, -EPERM, "this user namespace has %llu ids, %d are needed",
                        (unsigned long long) ids, USERNS_IDS);
     return 0;
@@ -78,7 +80,7 @@ static int place_paths(const char *dir, struct place *place, struct err *err)
     return rc < 0 ? rc : path_join(place->root, "sandbox", place->sandbox, err);
 }
 
-int place_open(const char *dir, struct place *out_place, struct err *err)
+int place_open(const char *dir, uid_t main_uid, struct place *out_place, struct err *err)
 {
     struct place place = {.lock_fd = -1};
     char lock[PATH_MAX];
@@ -90,7 +92,7 @@ int place_open(const char *dir, struct place *out_place, struct err *err)
     if (rc == -EWOULDBLOCK)
         return err_say(err, rc, "another virga serves the data directory '%s'", place.root);
     if (rc >= 0)
-        rc = own_dir(place.data, PLACE_UID, err);
+        rc = own_dir(place.data, main_uid, err);
     if (rc >= 0)
         rc = own_dir(place.sandbox, 0, err);
     if (rc < 0) {
@@ -106,9 +108,9 @@ int place_mount(const struct place *place, struct err *err)
     return mount_private(place->data, PLACE_DATA, err);
 }
 
-int place_drop(struct err *err)
+int place_drop(uid_t main_uid, struct err *err)
 {
-    int rc = privilege_drop(PLACE_UID, PLACE_UID, err);
+    int rc = privilege_drop(main_uid, main_uid, err);
     if (rc < 0)
         return rc;
     if (chdir(PLACE_DATA) < 0) /* Where a core file would go, and no foot on the host's tree. */

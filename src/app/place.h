@@ -10,6 +10,7 @@
 #include "base/err.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define PLACE_DATA         "/run/virga/data"
@@ -32,18 +33,26 @@ struct place {
     int lock_fd;
 };
 
+/* Who is who in here. */
+struct place_ids {
+    uid_t main, egress;
+    uid_t instances; /* the first of as many as were asked for */
+    bool is_one;     /* nobody exists but 0: main and egress are it, the instances' are made up */
+};
+
 /* The data directory of who asks for no other: root's, or below the user's home. */
 const char *place_default(char out_path[PATH_MAX]);
 
-/* The first uid for instances among the ids that exist here. -EPERM: too few exist. */
-CHECK_RESULT int place_instance_uids(unsigned count, uid_t *out_first, struct err *err);
+/* Chooses among the ids that exist here, for so many instances. -EPERM: too few exist. */
+CHECK_RESULT int place_ids_find(unsigned count, struct place_ids *out_ids, struct err *err);
 
 /* Makes and locks the directories. Root, before any thread. -EWOULDBLOCK: another server runs in
  * this directory. */
-CHECK_RESULT int place_open(const char *dir, struct place *out_place, struct err *err);
+CHECK_RESULT int place_open(const char *dir, uid_t main_uid, struct place *out_place,
+                            struct err *err);
 
 /* Makes the data directory appear at PLACE_DATA, for this process and those forked later. */
 CHECK_RESULT int place_mount(const struct place *place, struct err *err);
 
-/* Becomes PLACE_UID for good, in PLACE_DATA. Before any thread. */
-CHECK_RESULT int place_drop(struct err *err);
+/* Becomes the main user for good, in PLACE_DATA. Before any thread. */
+CHECK_RESULT int place_drop(uid_t main_uid, struct err *err);

@@ -18,6 +18,7 @@
 
 #include "app/config.h"
 #include "app/doors.h"
+#include "app/isolation.h"
 #include "app/place.h"
 #include "app/services.h"
 #include "base/assert.h"
@@ -58,6 +59,9 @@ enum {
 struct serve {
     struct serve_config config;
     struct place place;
+    struct place_ids ids;
+    bool is_rootless;
+    struct isolation isolation; /* once the spawner is ready */
     const struct clock *clock;
     struct interpreters interpreters;
     struct spawner *spawner;
@@ -157,15 +161,6 @@ static void on_trace_signal(void *arg)
 
 /* --- starting --- */
 
-static void weakness_log(const struct serve *serve)
-{
-    const char *weakness = spawner_weakness(serve->spawner);
-    struct log_text text;
-    if (weakness != NULL)
-        log_warn("app", "isolation is weaker than designed", "why=%s",
-                 log_quote(&text, str_from(weakness)));
-}
-
 static bool is_loopback(const char *host)
 {
     return str_starts(str_from(host), STR("127.")) || strcmp(host, "::1") == 0;
@@ -179,7 +174,7 @@ static void on_listening(void *arg, int rc, const struct err *err)
         stop_begin(serve, 1);
         return;
     }
-    weakness_log(serve);
+    isolation_log(&serve->isolation);
     printf("Ready. %s\n", serve->endpoint);
     (void) fflush(stdout); /* Nobody may be listening; the server serves all the same. */
     if (serve->config.is_dev && !is_loopback(serve->config.host))
@@ -232,19 +227,17 @@ static int spawner_launch(struct serve *serve, struct err *err)
         const struct restorer_file *file = &restorer_files[i];
         spawner_add_runtime_file(file->name, file->bytes, *file->size, file->is_executable);
     }
-    uid_t first_uid;
-    int rc = place_instance_uids(INSTANCES_MAX + TEMPLATES_MAX, &first_uid, err);
-    if (rc < 0)
-        return rc;
     const struct spawner_config config = {
         .state_dir = serve->place.sandbox,
-        .main_uid = PLACE_UID,
-        .uid_base = first_uid,
+        .main_uid = serve->ids.main,
+        .uid_base = serve->ids.instances,
         .slot_count = INSTANCES_MAX + TEMPLATES_MAX,
         .pool_size = serve->config.pool_min,
         .pool_max = serve->config.pool_max,
+        .accepts_reduced = serve->config.accepts_reduced,
+        .has_one_id = serve->ids.is_one,
     };
-    rc = spawner_start(&config, &serve->spawner, err);
+    int rc = spawner_start(&config, &serve->spawner, err);
     return rc < 0 ? err_wrap(err, "start the spawner") : 0;
 }
 
@@ -293,26 +286,29 @@ static int start_privileged(struct serve *serve, struct err *err)
     const char *data = serve->config.data_dir;
     if (data == NULL)
         data = place_default(home); /* before we are root of anything */
-    int rc = geteuid() == 0 ? 0 : userns_enter(err);
+    serve->is_rootless = geteuid() != 0;
+    int rc = serve->is_rootless ? userns_enter(serve->config.accepts_reduced, err) : 0;
+    if (rc >= 0)
+        rc = place_ids_find(INSTANCES_MAX + TEMPLATES_MAX, &serve->ids, err);
     if (rc >= 0)
         rc = files_limit_raise(&files, err);
     if (rc >= 0)
         rc = tls_given(serve, err);
     if (rc >= 0)
-        rc = place_open(data, &serve->place, err);
+        rc = place_open(data, serve->ids.main, &serve->place, err);
     if (rc >= 0)
         rc = place_mount(&serve->place, err);
     interpreters_begin(&serve->interpreters, "");
     if (rc >= 0)
         rc = spawner_launch(serve, err);
     if (rc >= 0 && serve->config.has_egress)
-        rc = egress_start(PLACE_EGRESS_UID, &serve->egress, err);
+        rc = egress_start(serve->ids.egress, &serve->egress, err);
     if (rc >= 0)
         rc = socket_open(serve, err); /* A port below 1024 needs root. */
     interpreters_end(&serve->interpreters);
     if (!has_bootstrap("virga.jar"))
         interpreters_forget(&serve->interpreters, INTERPRETER_JAVA);
-    return rc < 0 ? rc : place_drop(err);
+    return rc < 0 ? rc : place_drop(serve->ids.main, err);
 }
 
 /* The root key may sign from the start; the operator sees it once. */
@@ -360,6 +356,7 @@ static int services_make(struct serve *serve, struct err *err)
         .execs = serve->execs,
         .loop_count = serve->loop_count,
         .spawner = serve->spawner,
+        .isolation = &serve->isolation,
         .egress = serve->egress,
         .account_concurrency = serve->config.concurrency,
         .instances_max = INSTANCES_MAX,
@@ -417,7 +414,10 @@ static int start_rest(struct serve *serve, struct err *err)
     if (rc < 0)
         return rc;
     rc = spawner_ready(serve->spawner, err);
-    return rc < 0 ? err_wrap(err, "start the spawner") : 0;
+    if (rc < 0)
+        return err_wrap(err, "start the spawner");
+    isolation_find(&serve->isolation, serve->spawner, serve->is_rootless, serve->ids.is_one);
+    return 0;
 }
 
 /* --- running --- */
@@ -472,7 +472,8 @@ static int serve(const struct serve_config *config)
     if (rc >= 0)
         rc = run(&serve, &err);
     if (rc < 0) {
-        (void) fprintf(stderr, "virga serve: %s\n", err.text);
+        (void) fprintf(stderr, "virga serve: %s\n%s", err.text,
+                       rc == -EACCES && !config->accepts_reduced ? isolation_advice : "");
         return 1;
     }
     return serve.status;

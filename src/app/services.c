@@ -2,6 +2,8 @@
  * its own, so that a damaged or removed one is that service's matter alone. */
 #include "app/services.h"
 
+#include "app/isolation.h"
+
 #include "base/assert.h"
 #include "base/mem.h"
 #include "bootstraps.h"
@@ -33,6 +35,7 @@ struct loop_log {
 struct services {
     struct registry *registry;
     struct runtime *runtime;
+    const struct isolation *isolation;
     char *snapshots;       /* owned: the directory of their images */
     struct loop_log *logs; /* owned, one per loop */
     size_t loop_count, logs_left;
@@ -137,6 +140,7 @@ int services_open(const struct services_config *config, struct services **out_se
     struct services *services = NEW(struct services);
     services->registry = registry_new();
     services->loop_count = config->loop_count;
+    services->isolation = config->isolation;
     services->logs = NEW_ARRAY(struct loop_log, config->loop_count);
     char *snapshots = mem_new(PATH_MAX); /* the runtime's for its life time */
     services->snapshots = snapshots;
@@ -201,6 +205,7 @@ void services_health(void *arg, struct json_writer *w)
 {
     const struct services *services = arg;
     struct runtime_counts counts = runtime_counts(services->runtime);
+    isolation_put(services->isolation, w);
     json_key(w, STR("instances"));
     json_object_begin(w);
     json_key(w, STR("alive"));

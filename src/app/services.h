@@ -5,6 +5,7 @@
 #include "runtime/runtime.h"
 
 struct loop;
+struct isolation;
 struct services;
 struct spawner;
 struct egress;
@@ -21,6 +22,7 @@ struct services_config {
     struct exec *const *execs; /* of the loops */
     size_t loop_count;
     struct spawner *spawner;
+    const struct isolation *isolation; /* borrowed; filled before the loops run */
     uint64_t memory_max;
     int64_t keep_alive_ms; /* 0: by the functions' patterns */
     struct egress *egress;

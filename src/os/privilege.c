@@ -112,7 +112,7 @@ static int check_powerless(uid_t uid, struct err *err)
     uid_t real, effective, saved;
     if (getresuid(&real, &effective, &saved) < 0)
         return err_set(err, -errno, "read the user ids");
-    if (real != uid || effective != uid || saved != uid || setuid(0) == 0)
+    if (real != uid || effective != uid || saved != uid || (uid != 0 && setuid(0) == 0))
         return err_say(err, -EPERM, "uid %u did not stick", uid);
     return 0;
 }
@@ -132,7 +132,7 @@ int privilege_drop(uid_t uid, gid_t gid, struct err *err)
     int rc = bounding_set_clear(err);
     if (rc < 0)
         return rc;
-    if (setgroups(0, NULL) < 0)
+    if (uid != 0 && setgroups(0, NULL) < 0)
         return err_set(err, -errno, "leave the supplementary groups");
     if (setresgid(gid, gid, gid) < 0)
         return err_set(err, -errno, "become gid %u", gid);

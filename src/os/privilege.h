@@ -14,5 +14,7 @@ CHECK_RESULT int files_limit_raise(unsigned long *out_limit, struct err *err);
 CHECK_RESULT int mount_private(const char *from, const char *to, struct err *err);
 
 /* Becomes uid and gid without supplementary groups, capabilities (bounding set included) or any way
- * to gain them (no_new_privs), and cannot be traced or dumped. Needs root; there is no way back. */
+ * to gain them (no_new_privs), and cannot be traced or dumped. Needs root; there is no way back.
+ * uid 0, in a user namespace that has nobody else: stays it, with the groups it has, and loses the
+ * rest. */
 CHECK_RESULT int privilege_drop(uid_t uid, gid_t gid, struct err *err);

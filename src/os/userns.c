@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,29 +124,79 @@ _Noreturn static void helper_run(int told_fd, pid_t target, uint64_t first_uid, 
     _exit(is_mapped ? 0 : 1);
 }
 
+static int namespace_make(struct err *err)
+{
+    if (unshare(CLONE_NEWUSER) == 0)
+        return 0;
+    int code = -errno;
+    return err_say(err, code,
+                   "user namespaces are refused (%s): see kernel.unprivileged_userns_clone, "
+                   "user.max_user_namespaces, or the container's seccomp profile",
+                   strerror(-code));
+}
+
+static int root_become(struct err *err)
+{
+    if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+        return err_set(err, -errno, "become root of the user namespace");
+    return 0;
+}
+
+static int put(const char *path, const char *text, struct err *err)
+{
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd < 0 || write(fd, text, strlen(text)) < 0 ? err_set(err, -errno, "write %s", path) : 0;
+}
+
+/* The one map that needs nobody's help: oneself. The kernel wants groups forbidden first, with
+ * which a process could lose one that denies it something. */
+static int enter_alone(struct err *err)
+{
+    char uids[32], gids[32];
+    (void) snprintf(uids, sizeof uids, "0 %u 1", (unsigned) geteuid());
+    (void) snprintf(gids, sizeof gids, "0 %u 1", (unsigned) getegid());
+    int rc = namespace_make(err);
+    rc = rc < 0 ? rc : put("/proc/self/setgroups", "deny", err);
+    rc = rc < 0 ? rc : put("/proc/self/uid_map", uids, err);
+    rc = rc < 0 ? rc : put("/proc/self/gid_map", gids, err);
+    return rc < 0 ? rc : root_become(err);
+}
+
+static bool is_program(const char *name)
+{
+    static const char *const dirs[] = {"/usr/bin", "/bin", "/usr/local/bin"};
+    char path[64];
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+        (void) snprintf(path, sizeof path, "%s/%s", dirs[i], name);
+        if (access(path, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int enter(int tell_fd, pid_t helper, struct err *err)
 {
-    int status = 0, rc = 0;
-    if (unshare(CLONE_NEWUSER) < 0)
-        rc = err_set(err, -errno, "make a user namespace");
-    else if (write(tell_fd, "x", 1) != 1)
+    int status = 0, rc = namespace_make(err);
+    if (rc == 0 && write(tell_fd, "x", 1) != 1)
         rc = err_set(err, -errno, "tell the helper");
     (void) close(tell_fd); /* Untold it ends by this. */
     if (waitpid(helper, &status, 0) < 0 && rc == 0)
         rc = err_set(err, -errno, "wait for newuidmap");
     if (rc == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
         rc = err_say(err, -EPERM, "newuidmap or newgidmap failed; %s", advice);
-    if (rc == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
-        rc = err_set(err, -errno, "become root of the user namespace");
-    return rc;
+    return rc < 0 ? rc : root_become(err);
 }
 
-int userns_enter(struct err *err)
+int userns_enter(bool accepts_one, struct err *err)
 {
     uint64_t first_uid = 0, first_gid = 0;
     int rc = range_of("/etc/subuid", &first_uid, err);
     if (rc == 0)
         rc = range_of("/etc/subgid", &first_gid, err);
+    if (rc == 0 && (!is_program("newuidmap") || !is_program("newgidmap")))
+        rc = err_say(err, -EPERM, "newuidmap and newgidmap are not there; %s", advice);
+    if (rc < 0 && accepts_one)
+        return enter_alone(err);
     int pipe_fds[2];
     if (rc == 0 && pipe2(pipe_fds, O_CLOEXEC) < 0)
         rc = err_set(err, -errno, "pipe");

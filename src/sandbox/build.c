@@ -14,9 +14,10 @@
  * should be: all of that is inherited from the spawner. Between clone and exec no heap, no stdio,
  * no lock is used.
  *
- * No user namespace of its own: these namespaces belong to the spawner's, which is the host's or,
- * in rootless mode, the one that the whole server entered at its start (os/userns.h). In either the
- * tenant's uid has no capability and can get none. */
+ * Usually no user namespace of its own: these namespaces belong to the spawner's, which is the
+ * host's or, in rootless mode, the one that the whole server entered at its start (os/userns.h). In
+ * either the tenant's uid has no capability and can get none. Only where that namespace has one id
+ * (bare mode without subordinate ids) a sandbox enters one more at the end, which owns nothing. */
 #include "sandbox/build.h"
 
 #include "base/assert.h"
@@ -97,11 +98,36 @@ static int limits_set(void)
     return as_rc(setrlimit(RLIMIT_NOFILE, &limit));
 }
 
-static int identity_drop(uid_t uid)
+static int file_put(int dir_fd, const char *name, const char *text)
+{
+    AUTO_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
+    return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+/* Where only one user exists, a namespace in which that user has another number: so that it is not
+ * root's, and that its processes are counted for themselves. Its makings are powerless here.
+ * proc_fd: /proc/self of the host's view, where it is writable. */
+static int own_user(const struct build *build, int proc_fd)
+{
+    char map[32];
+    (void) snprintf(map, sizeof map, "%u 0 1", (unsigned) build->uid);
+    /* Dumpable, until exec: else the files below are not the process's own. */
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 || unshare(CLONE_NEWUSER) < 0)
+        return -errno;
+    int rc = file_put(proc_fd, "setgroups", "deny");
+    rc = rc < 0 ? rc : file_put(proc_fd, "gid_map", map);
+    rc = rc < 0 ? rc : file_put(proc_fd, "uid_map", map);
+    for (unsigned cap = 0; rc == 0 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        rc = as_rc(prctl(PR_CAPBSET_DROP, cap, 0, 0, 0));
+    return rc;
+}
+
+/* may_group: groups can be left at all; where there is one id only, they cannot. */
+static int identity_drop(uid_t uid, bool may_group)
 {
     /* The system calls themselves: the library's wrappers talk to threads, and there are none. */
-    if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, uid, uid, uid) < 0 ||
-        syscall(SYS_setresuid, uid, uid, uid) < 0)
+    if ((may_group && syscall(SYS_setgroups, 0, NULL) < 0) ||
+        syscall(SYS_setresgid, uid, uid, uid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0)
         return -errno;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
@@ -142,11 +168,16 @@ _Noreturn static void child_run(const struct build *build)
     must(status_fd, descriptors_place(build), "place descriptors");
     status_fd = 4;
     const char *step = "";
+    int self_fd = -1; /* Closed with the others. */
+    if (build->has_one_id)
+        self_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int rc = root_enter(build->root, &build->dirs, build->tmp, &step);
     must(status_fd, rc, step);
+    if (build->has_one_id)
+        must(status_fd, own_user(build, self_fd), "make a user of its own");
     must(status_fd, as_rc(close_range(BUILD_FD_FIRST, UINT_MAX, 0)), "close descriptors");
     must(status_fd, limits_set(), "set limits");
-    must(status_fd, identity_drop(build->uid), "drop identity");
+    must(status_fd, identity_drop(build->uid, !build->has_one_id), "drop identity");
     must(status_fd, death_follow(status_fd), "follow the spawner");
     must(status_fd, filter_load(build->filter), "load seccomp program");
     static char name[] = ROOT_INIT_NAME;
@@ -161,12 +192,15 @@ int build_start(const struct build *build, pid_t *out_pid, int *out_pidfd, struc
     assert(build->log_fd >= BUILD_FD_FIRST && build->uid != 0);
     int pidfd = -1;
     struct clone_args args = {
-        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
-                 CLONE_INTO_CGROUP,
+        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
         .pidfd = (uint64_t) (uintptr_t) &pidfd,
         .exit_signal = SIGCHLD,
-        .cgroup = (uint64_t) cgroup_unified_fd(build->cgroup),
     };
+    int group = cgroup_unified_fd(build->cgroup);
+    if (group >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t) group;
+    }
     long pid = syscall(SYS_clone3, &args, sizeof args);
     if (pid < 0)
         return err_set(err, -errno, "clone the sandbox");

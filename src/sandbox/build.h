@@ -20,6 +20,7 @@ struct build {
     int log_fd;
     int status_fd;
     uid_t uid;
+    bool has_one_id;   /* nobody else exists here: uid is made up in a user namespace of its own */
     bool sends_mounts; /* its mount namespace comes over the control socket, with one byte */
 };
 

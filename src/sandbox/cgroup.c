@@ -25,6 +25,7 @@
 #include "sandbox/cgroup.h"
 
 #include "base/assert.h"
+#include "sandbox/bare.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -449,6 +450,13 @@ int cgroup_tree_open(struct cgroup_tree *tree, const char *key, struct err *err)
     return rc < 0 ? err_wrap(err, "clean up after an earlier run") : 0;
 }
 
+void cgroup_tree_bare(struct cgroup_tree *out_tree)
+{
+    *out_tree = (struct cgroup_tree){.is_bare = true, .next = 1};
+    for (int i = 0; i < CGROUP_PARTS; i++)
+        out_tree->parts[i].parent_fd = -1;
+}
+
 void cgroup_tree_close(struct cgroup_tree *tree)
 {
     if (tree != NULL && tree->is_favoured) /* Best effort: it harms nobody if it stays. */
@@ -490,6 +498,11 @@ static int oom_watch(int memory_fd, struct err *err)
 int cgroup_make(struct cgroup_tree *tree, struct cgroup *out_group, struct err *err)
 {
     struct cgroup group = {.number = tree->next, .fds = {-1, -1, -1, -1}, .oom_fd = -1};
+    if (tree->is_bare) {
+        group.bare = bare_new();
+        *out_group = group;
+        return 0;
+    }
     char name[24];
     (void) snprintf(name, sizeof name, "s%llu", (unsigned long long) group.number);
     for (int i = 0; i < CGROUP_PARTS; i++) {
@@ -518,6 +531,8 @@ int cgroup_make(struct cgroup_tree *tree, struct cgroup *out_group, struct err *
 int cgroup_limit(const struct cgroup_tree *tree, const struct cgroup *group,
                  const struct cgroup_limits *limits, struct err *err)
 {
+    if (group->bare != NULL)
+        return bare_limit(group->bare, limits, err);
     for (int i = 0; i < CGROUP_UNIFIED; i++) {
         int rc =
             tree->parts[i].driver->limit(part_fd(tree, group, (enum cgroup_part) i), limits, err);
@@ -530,6 +545,8 @@ int cgroup_limit(const struct cgroup_tree *tree, const struct cgroup *group,
 int cgroup_limit_cpu(const struct cgroup_tree *tree, const struct cgroup *group, uint32_t cpu_milli,
                      struct err *err)
 {
+    if (group->bare != NULL)
+        return 0; /* It has no share, see bare.h. */
     const struct cgroup_limits limits = {.cpu_milli = cpu_milli};
     return tree->parts[CGROUP_CPU].driver->limit(part_fd(tree, group, CGROUP_CPU), &limits, err);
 }
@@ -539,8 +556,27 @@ int cgroup_unified_fd(const struct cgroup *group)
     return group->fds[CGROUP_UNIFIED];
 }
 
+void cgroup_adopt(struct cgroup *group, pid_t pid, int pidfd)
+{
+    if (group->bare != NULL)
+        bare_adopt(group->bare, pid, pidfd);
+}
+
+int cgroup_begin(struct cgroup *group, struct err *err)
+{
+    return group->bare == NULL ? 0 : bare_begin(group->bare, err);
+}
+
+void cgroup_ended(struct cgroup *group, const struct rusage *usage)
+{
+    if (group->bare != NULL)
+        bare_ended(group->bare, usage);
+}
+
 int cgroup_join(const struct cgroup_tree *tree, const struct cgroup *group)
 {
+    if (tree->is_bare)
+        return bare_child();
     for (int i = 0; i < CGROUP_UNIFIED; i++) {
         if (tree->parts[i].parent_fd < 0)
             continue;
@@ -556,19 +592,18 @@ int cgroup_join(const struct cgroup_tree *tree, const struct cgroup *group)
     return 0;
 }
 
-static int open_in_unified(const struct cgroup *group, const char *name, struct err *err)
-{
-    int fd = openat(group->fds[CGROUP_UNIFIED], name, O_WRONLY | O_CLOEXEC);
-    return fd < 0 ? err_set(err, -errno, "open %s", name) : fd;
-}
-
 int cgroup_open_freeze(const struct cgroup *group, struct err *err)
 {
-    return open_in_unified(group, "cgroup.freeze", err);
+    if (group->bare != NULL)
+        return bare_open_freeze(group->bare, err);
+    int fd = openat(group->fds[CGROUP_UNIFIED], "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+    return fd < 0 ? err_set(err, -errno, "open cgroup.freeze") : fd;
 }
 
 int cgroup_open_peak(const struct cgroup_tree *tree, const struct cgroup *group, struct err *err)
 {
+    if (group->bare != NULL)
+        return bare_open_peak(group->bare, err);
     const char *name = tree->parts[CGROUP_MEMORY].driver->peak_file;
     int fd = openat(part_fd(tree, group, CGROUP_MEMORY), name, O_RDONLY | O_CLOEXEC);
     return fd < 0 ? err_set(err, -errno, "open %s", name) : fd;
@@ -576,6 +611,8 @@ int cgroup_open_peak(const struct cgroup_tree *tree, const struct cgroup *group,
 
 int cgroup_kill(const struct cgroup *group, struct err *err)
 {
+    if (group->bare != NULL)
+        return bare_kill(group->bare, err);
     return file_write_text(group->fds[CGROUP_UNIFIED], "cgroup.kill", "1", err);
 }
 
@@ -605,6 +642,10 @@ static uint64_t keyed_number(int dir_fd, const char *file, const char *key)
 void cgroup_usage(const struct cgroup_tree *tree, struct cgroup *group,
                   struct cgroup_usage *out_usage)
 {
+    if (group->bare != NULL) {
+        bare_usage(group->bare, out_usage);
+        return;
+    }
     cgroup_oom(group); /* The end of a process may be known before the reason. */
     const struct cgroup_driver *memory = tree->parts[CGROUP_MEMORY].driver;
     int memory_fd = part_fd(tree, group, CGROUP_MEMORY);
@@ -625,6 +666,11 @@ void cgroup_usage(const struct cgroup_tree *tree, struct cgroup *group,
 
 int cgroup_remove(struct cgroup_tree *tree, struct cgroup *group, struct err *err)
 {
+    if (group->bare != NULL) { /* Its pid namespace is empty: nothing holds it. */
+        bare_free(group->bare);
+        group->bare = NULL;
+        return 0;
+    }
     char name[24];
     (void) snprintf(name, sizeof name, "s%llu", (unsigned long long) group->number);
     for (int i = 0; i < CGROUP_PARTS; i++) {

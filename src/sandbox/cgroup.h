@@ -1,5 +1,6 @@
 #pragma once
-/* Control groups: hard limits, the verdict of the kernel about memory, freezing and killing.
+/* Control groups: hard limits, the verdict of the kernel about memory, freezing and killing; and
+ * the same by lesser means where there are none (sandbox/bare.h).
  *
  * memory, cpu and pids are taken from whichever version of cgroups holds them on this host, each
  * on its own; freezing, killing, CPU time and "is anything left" always from version 2, which may
@@ -12,14 +13,18 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/str.h"
 
 enum cgroup_part { CGROUP_MEMORY, CGROUP_CPU, CGROUP_PIDS, CGROUP_UNIFIED, CGROUP_PARTS };
 
+struct bare;
 struct cgroup_driver;
+struct rusage;
 
 struct cgroup_tree {
+    bool is_bare; /* there is none: what is made in it is a struct bare each */
     struct {
         const struct cgroup_driver *driver; /* NULL for CGROUP_UNIFIED */
         char base[512];                     /* the directory this process started in */
@@ -34,6 +39,7 @@ struct cgroup_tree {
 };
 
 struct cgroup {
+    struct bare *bare;     /* owned; not NULL: all of it, the rest is empty */
     uint64_t number;       /* its directory is called "s<number>" */
     int fds[CGROUP_PARTS]; /* directories; -1: shared with another part, or none */
     int oom_fd;            /* version 1: an eventfd that tells when memory ran out; else -1 */
@@ -56,6 +62,8 @@ CHECK_RESULT int cgroup_detect(struct str mounts, struct str own, struct cgroup_
                                struct err *err);
 /* Creates the parents, removes what an earlier run left in them (killing it first). */
 CHECK_RESULT int cgroup_tree_open(struct cgroup_tree *tree, const char *key, struct err *err);
+/* A tree without control groups: nothing on the host, and every group in it is watched instead. */
+void cgroup_tree_bare(struct cgroup_tree *out_tree);
 /* Removes the parents, which must be empty, and closes. NULL and half-open are fine. */
 void cgroup_tree_close(struct cgroup_tree *tree);
 
@@ -64,10 +72,16 @@ CHECK_RESULT int cgroup_limit(const struct cgroup_tree *tree, const struct cgrou
                               const struct cgroup_limits *limits, struct err *err);
 CHECK_RESULT int cgroup_limit_cpu(const struct cgroup_tree *tree, const struct cgroup *group,
                                   uint32_t cpu_milli, struct err *err);
-/* The directory for CLONE_INTO_CGROUP; borrowed. */
+/* The directory for CLONE_INTO_CGROUP; borrowed. -1: the child is not born into a group. */
 int cgroup_unified_fd(const struct cgroup *group);
 /* Puts the calling process into the version 1 parts. Returns -errno; no heap, no err. */
 CHECK_RESULT int cgroup_join(const struct cgroup_tree *tree, const struct cgroup *group);
+/* Process 1 of the sandbox, right after its clone; pidfd: borrowed until cgroup_remove. */
+void cgroup_adopt(struct cgroup *group, pid_t pid, int pidfd);
+/* Before MADE, when virga-init waits: what limits it from outside, if anything does, starts. */
+CHECK_RESULT int cgroup_begin(struct cgroup *group, struct err *err);
+/* Process 1 has been reaped, with what it and its children used. */
+void cgroup_ended(struct cgroup *group, const struct rusage *usage);
 /* Opens cgroup.freeze (write) and the file of the memory peak (read). */
 CHECK_RESULT int cgroup_open_freeze(const struct cgroup *group, struct err *err);
 CHECK_RESULT int cgroup_open_peak(const struct cgroup_tree *tree, const struct cgroup *group,

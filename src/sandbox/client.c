@@ -27,6 +27,7 @@ struct spawner {
     int pidfd;
     pid_t pid;
     char weakness[WIRE_REASON_MAX];
+    bool is_bare;
 };
 
 static_assert((int) SANDBOX_LAYERS_MAX == (int) WIRE_LAYERS_MAX, "one limit of layers");
@@ -107,6 +108,7 @@ int spawner_ready(struct spawner *spawner, struct err *err)
     if (event.kind != WIRE_READY)
         return err_say(err, -EPROTO, "the spawner's first word is %u", event.kind);
     memcpy(spawner->weakness, event.reason, sizeof spawner->weakness);
+    spawner->is_bare = event.is_bare != 0;
     return 0;
 }
 
@@ -174,6 +176,11 @@ void spawner_stop(struct spawner *spawner)
 const char *spawner_weakness(const struct spawner *spawner)
 {
     return spawner->weakness[0] == '\0' ? NULL : spawner->weakness;
+}
+
+bool spawner_is_bare(const struct spawner *spawner)
+{
+    return spawner->is_bare;
 }
 
 pid_t spawner_pid(const struct spawner *spawner)

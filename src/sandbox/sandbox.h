@@ -32,6 +32,8 @@ struct spawner_config {
     unsigned slot_count;   /* greatest number of sandboxes at a time: 1..SPAWNER_SLOTS_MAX */
     unsigned pool_size;    /* finished ones kept in advance, at least */
     unsigned pool_max;     /* and at most, after bursts; below SPAWNER_SLOTS_MAX */
+    bool accepts_reduced;  /* where control groups cannot be had, go on without (sandbox/bare.h) */
+    bool has_one_id;       /* this user namespace has no user but 0 */
 };
 
 /* Forks the spawner; must be called by root, before any thread exists. It makes itself ready beside
@@ -45,6 +47,8 @@ CHECK_RESULT int spawner_ready(struct spawner *spawner, struct err *err);
 /* What is weaker on this host than the design wants, in words for the log; NULL: nothing. Borrowed
  * until spawner_stop. */
 const char *spawner_weakness(const struct spawner *spawner);
+/* There are no control groups, and limits are what sandbox/bare.h says. */
+bool spawner_is_bare(const struct spawner *spawner);
 /* Asks the spawner to end, which kills and removes every sandbox; waits for it, bounded. */
 void spawner_stop(struct spawner *spawner);
 

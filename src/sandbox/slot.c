@@ -10,13 +10,16 @@
 
 #include "base/assert.h"
 #include "base/sm.h"
+#include "sandbox/bare.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { LOG_PIPE_BYTES = 256 * 1024 };
@@ -194,13 +197,29 @@ static bool egress_open(struct spawner_process *sp, struct slot *slot)
     return true;
 }
 
+/* Opens main's way to freeze it, which leads through here where there is no control group. */
+static int watched_begin(struct spawner_process *sp, struct slot *slot, int *out_freeze,
+                         struct err *err)
+{
+    int freeze = cgroup_open_freeze(&slot->cgroup, err);
+    if (freeze < 0)
+        return freeze;
+    *out_freeze = freeze;
+    if (slot->cgroup.bare == NULL)
+        return 0;
+    sp->sample_us = 0;
+    return spawner_watch(sp, bare_asked_fd(slot->cgroup.bare), WATCH_ASKED,
+                         (unsigned) (slot - sp->slots), err);
+}
+
 static void slot_made(struct spawner_process *sp, struct slot *slot)
 {
     if (slot->has_egress && !egress_open(sp, slot))
         return;
     struct err err;
-    int freeze = cgroup_open_freeze(&slot->cgroup, &err);
-    int peak = cgroup_open_peak(&sp->parts.cgroups, &slot->cgroup, &err);
+    int freeze = -1, peak = -1;
+    if (cgroup_begin(&slot->cgroup, &err) == 0 && watched_begin(sp, slot, &freeze, &err) == 0)
+        peak = cgroup_open_peak(&sp->parts.cgroups, &slot->cgroup, &err);
     int fds[WIRE_MADE_FDS] = {slot->control_fd,
                               slot->log_fd,
                               freeze,
@@ -328,8 +347,12 @@ void slot_status_readable(struct spawner_process *sp, struct slot *slot)
 void slot_process_ended(struct spawner_process *sp, struct slot *slot)
 {
     siginfo_t info = {0};
-    if (waitid(P_PIDFD, (id_t) slot->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+    struct rusage usage = {0};
+    /* The call itself: the library's leaves the last argument out. */
+    if (syscall(SYS_waitid, P_PIDFD, slot->pidfd, &info, WEXITED | WNOHANG, &usage) < 0 ||
+        info.si_pid == 0)
         return;
+    cgroup_ended(&slot->cgroup, &usage);
     slot_status_readable(sp, slot); /* What it said before it died. */
     verdict(sp, slot, &info);
     slot_end(sp, slot);
@@ -376,7 +399,7 @@ static int channels_open(struct channels *ch, struct err *err)
     return 0;
 }
 
-static int slot_clone(struct spawner_process *sp, struct slot *slot, const struct kit *kit,
+static int slot_clone(struct spawner_process *sp, struct slot *slot, struct kit *kit,
                       const struct channels *ch, const struct root_dirs *dirs, struct err *err)
 {
     unsigned index = (unsigned) (slot - sp->slots);
@@ -392,11 +415,13 @@ static int slot_clone(struct spawner_process *sp, struct slot *slot, const struc
         .log_fd = ch->log[1],
         .status_fd = ch->status[1],
         .uid = sp->config->uid_base + index,
+        .has_one_id = sp->config->has_one_id,
         .sends_mounts = slot->is_shell,
     };
     int rc = build_start(&build, &slot->pid, &slot->pidfd, err);
     if (rc < 0)
         return rc;
+    cgroup_adopt(&kit->cgroup, slot->pid, slot->pidfd);
     if (spawner_watch(sp, slot->pidfd, WATCH_PROCESS, index, err) < 0 ||
         spawner_watch(sp, ch->status[0], WATCH_STATUS, index, err) < 0 ||
         (kit->cgroup.oom_fd >= 0 &&

@@ -27,6 +27,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "sandbox/bare.h"
 #include "sandbox/spawner_int.h"
 
 #include <errno.h>
@@ -255,6 +256,10 @@ static void dispatch(struct spawner_process *sp, const struct epoll_event *event
         if (is_alive(slot))
             cgroup_oom(&slot->cgroup);
         break;
+    case WATCH_ASKED:
+        if (is_alive(slot))
+            bare_asked(slot->cgroup.bare);
+        break;
     }
 }
 
@@ -269,16 +274,43 @@ static void tell_shells(struct spawner_process *sp)
     outbox_put(&sp->outbox, &event, NULL);
 }
 
+/* Without control groups: looks at the memory of those whose turn it is. */
+static void samples_take(struct spawner_process *sp)
+{
+    int64_t now_us = spawner_now_us();
+    if (!sp->parts.cgroups.is_bare || now_us < sp->sample_us)
+        return;
+    sp->sample_us = INT64_MAX;
+    for (unsigned i = 0; i < sp->slot_total; i++) {
+        if (sp->slots[i].state != SLOT_LIVE)
+            continue;
+        int64_t due_us = bare_sample(sp->slots[i].cgroup.bare, now_us);
+        if (due_us < sp->sample_us)
+            sp->sample_us = due_us;
+    }
+}
+
+/* How long the loop may sleep; -1: until something happens. */
+static int sleep_ms(const struct spawner_process *sp, int idle_ms)
+{
+    int ms = idle_ms;
+    if (sp->ending_count > 0 && (ms < 0 || ms > REMOVE_RETRY_MS))
+        ms = REMOVE_RETRY_MS;
+    if (!sp->parts.cgroups.is_bare || sp->sample_us == INT64_MAX)
+        return ms;
+    int64_t left_us = sp->sample_us - spawner_now_us();
+    int sample_ms = left_us <= 0 ? 0 : (int) (left_us / 1000) + 1;
+    return ms < 0 || ms > sample_ms ? sample_ms : ms;
+}
+
 static void loop(struct spawner_process *sp)
 {
     while (sp->socket_fd >= 0) {
         struct epoll_event events[EVENTS_AT_ONCE];
-        int idle_ms = shells_wait_ms(sp), timeout_ms = idle_ms;
-        if (sp->ending_count > 0 && (idle_ms < 0 || idle_ms > REMOVE_RETRY_MS))
-            timeout_ms = REMOVE_RETRY_MS;
-        int n = epoll_wait(sp->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
+        int n = epoll_wait(sp->epoll_fd, events, EVENTS_AT_ONCE, sleep_ms(sp, shells_wait_ms(sp)));
         for (int i = 0; i < n; i++)
             dispatch(sp, &events[i]);
+        samples_take(sp);
         if (sp->ending_count > 0)
             slots_finish_ending(sp);
         if (n == 0 && shells_wait_ms(sp) == 0)
@@ -309,6 +341,7 @@ static int say_first(struct spawner_process *sp, int code, const char *text)
 {
     struct wire_event event = {
         .magic = WIRE_MAGIC, .kind = code < 0 ? WIRE_FAILED : WIRE_READY, .error = code};
+    event.is_bare = sp->parts.cgroups.is_bare;
     (void) snprintf(event.reason, sizeof event.reason, "%s", text == NULL ? "" : text);
     outbox_put(&sp->outbox, &event, NULL);
     return outbox_flush(&sp->outbox, sp->socket_fd);

@@ -197,22 +197,52 @@ static int cgroups_set(struct spawner_parts *parts, const struct spawner_config 
     if (rc < 0)
         return rc;
     parts->cgroups = tree;
+    if (access(tree.unified_point, F_OK) < 0) /* Named by a mount table that is not ours. */
+        return err_set(err, -errno, "look at '%.100s'", tree.unified_point);
     char key[24];
     (void) snprintf(key, sizeof key, "%016llx", (unsigned long long) state_key(config->state_dir));
     return cgroup_tree_open(&parts->cgroups, key, err);
+}
+
+/* Nobody gave us control groups, or this host has none of those that are needed. Anything else that
+ * goes wrong with them is a fault to report, and not a reason to go without. */
+static bool is_denied(int rc)
+{
+    return rc == -EACCES || rc == -EPERM || rc == -EROFS || rc == -ENOTSUP || rc == -ENOENT;
+}
+
+static int limits_set_up(struct spawner_parts *parts, const struct spawner_config *config,
+                         struct err *err)
+{
+    int rc = cgroups_set(parts, config, err);
+    if (rc >= 0 || !is_denied(rc))
+        return rc;
+    if (!config->accepts_reduced) {
+        struct err why = *err;
+        return err_say(err, -EACCES, "no control groups to limit functions by: %s", why.text);
+    }
+    cgroup_tree_close(&parts->cgroups);
+    cgroup_tree_bare(&parts->cgroups);
+    return 0;
 }
 
 /* Empties the bounding set, forbids new privileges, and keeps what the work needs:
  * SYS_ADMIN mounts, namespaces, setns, SYS_CHROOT into and out of mount namespaces; SETUID, SETGID,
  * SETPCAP the child's identity; NET_ADMIN loopback up, NET_BIND_SERVICE the port for names; KILL
  * its children under other uids; DAC_OVERRIDE main's directories and cgroups; FOWNER, CHOWN the
- * files of tenants in /tmp; SYS_RESOURCE limits. */
-static int keep_capabilities(struct err *err)
+ * files of tenants in /tmp; SYS_RESOURCE limits; without control groups SYS_PTRACE, to read what a
+ * sandbox's memory is; where there is one id SETFCAP, without which the kernel lets nobody map
+ * root's to another. */
+static int keep_capabilities(bool is_bare, bool has_one_id, struct err *err)
 {
-    static const unsigned kept[] = {CAP_SYS_ADMIN,    CAP_SETUID,     CAP_SETGID,
-                                    CAP_SETPCAP,      CAP_NET_ADMIN,  CAP_KILL,
-                                    CAP_DAC_OVERRIDE, CAP_FOWNER,     CAP_CHOWN,
-                                    CAP_SYS_RESOURCE, CAP_SYS_CHROOT, CAP_NET_BIND_SERVICE};
+    const struct {
+        unsigned cap;
+        bool is_kept;
+    } wanted[] = {{CAP_SYS_ADMIN, true},     {CAP_SETUID, true},       {CAP_SETGID, true},
+                  {CAP_SETPCAP, true},       {CAP_NET_ADMIN, true},    {CAP_KILL, true},
+                  {CAP_DAC_OVERRIDE, true},  {CAP_FOWNER, true},       {CAP_CHOWN, true},
+                  {CAP_SYS_RESOURCE, true},  {CAP_SYS_CHROOT, true},   {CAP_NET_BIND_SERVICE, true},
+                  {CAP_SYS_PTRACE, is_bare}, {CAP_SETFCAP, has_one_id}};
     for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
             return err_set(err, -errno, "drop capability %u from the bounding set", cap);
@@ -222,11 +252,11 @@ static int keep_capabilities(struct err *err)
     if (syscall(SYS_capget, &header, data) < 0)
         return err_set(err, -errno, "read capabilities");
     struct __user_cap_data_struct want[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
-        uint32_t bit = UINT32_C(1) << (kept[i] % 32);
-        if ((data[kept[i] / 32].permitted & bit) != 0) {
-            want[kept[i] / 32].permitted |= bit;
-            want[kept[i] / 32].effective |= bit;
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        uint32_t word = wanted[i].cap / 32, bit = UINT32_C(1) << (wanted[i].cap % 32);
+        if (wanted[i].is_kept && (data[word].permitted & bit) != 0) {
+            want[word].permitted |= bit;
+            want[word].effective |= bit;
         }
     }
     if (syscall(SYS_capset, &header, want) < 0)
@@ -250,12 +280,14 @@ int spawner_parts_init(struct spawner_parts *parts, const struct spawner_config 
     if (rc < 0 || (rc = limits_set(config, err)) < 0 || (rc = signals_set(err)) < 0 ||
         (rc = state_check(config->state_dir, err)) < 0 ||
         (rc = lock_take(config->state_dir, &parts->lock_fd, err)) < 0 ||
-        (rc = mounts_set(parts, config, err)) < 0 || (rc = cgroups_set(parts, config, err)) < 0 ||
+        (rc = mounts_set(parts, config, err)) < 0 || (rc = limits_set_up(parts, config, err)) < 0 ||
         (rc = filter_init(&parts->filter, err)) < 0 ||
         (rc = tmp_store_init(&parts->tmp, config->state_dir, config->pool_size, err)) < 0)
         return rc;
     parts->netns_home = netns_home(err);
-    return parts->netns_home < 0 ? parts->netns_home : keep_capabilities(err);
+    return parts->netns_home < 0
+               ? parts->netns_home
+               : keep_capabilities(parts->cgroups.is_bare, config->has_one_id, err);
 }
 
 void spawner_parts_done(struct spawner_parts *parts)

@@ -58,10 +58,12 @@ struct spawner_process {
     unsigned shells_told; /* to main */
     bool is_shell_broken; /* one did not come to life: none are made until main asks again */
     int64_t asked_us;     /* when main last wanted something */
+    int64_t sample_us;    /* without control groups: when somebody's memory is to be looked at */
 };
 
-/* What an epoll event belongs to: the socket, or a slot's pidfd, status pipe or cgroup. */
-enum watch { WATCH_SOCKET, WATCH_PROCESS, WATCH_STATUS, WATCH_MEMORY };
+/* What an epoll event belongs to: the socket, or a slot's pidfd, status pipe, cgroup, or what main
+ * asks of one that has none. */
+enum watch { WATCH_SOCKET, WATCH_PROCESS, WATCH_STATUS, WATCH_MEMORY, WATCH_ASKED };
 
 /* slot.c */
 int64_t spawner_now_us(void);

@@ -331,7 +331,7 @@ static void use_tmpfs(struct tmp_store *store, const char *reason)
 {
     store->is_on_disk = false;
     (void) snprintf(store->weakness, sizeof store->weakness,
-                    "/tmp is kept in memory and counts as the function's: %.100s", reason);
+                    "/tmp is kept in memory, not on disk: %.100s", reason);
 }
 
 int tmp_store_init(struct tmp_store *store, const char *state_dir, unsigned ready_max,

@@ -82,9 +82,11 @@ struct wire_event {
     int32_t error;  /* FAILED, OUTWARD: -Exxx; GONE: why a program could not be executed, or 0 */
     int32_t status; /* GONE, ENDED; so the next two */
     uint32_t signalled;
-    uint32_t companion;           /* 0: the program; else the n-th companion */
-    uint32_t was_shell;           /* MADE */
-    uint32_t shells;              /* SHELLS */
+    uint32_t companion; /* 0: the program; else the n-th companion */
+    uint32_t was_shell; /* MADE */
+    uint32_t shells;    /* SHELLS */
+    uint32_t is_bare;   /* READY: there are no control groups */
+    uint32_t zero;
     char reason[WIRE_REASON_MAX]; /* FAILED; READY: what is weaker than it should be, or "" */
 };
 
@@ -106,7 +108,7 @@ struct wire_status {
 };
 
 _Static_assert(sizeof(struct wire_request) == 56, "no padding in a request");
-_Static_assert(sizeof(struct wire_event) == 72 + WIRE_REASON_MAX, "no padding in an event");
+_Static_assert(sizeof(struct wire_event) == 80 + WIRE_REASON_MAX, "no padding in an event");
 _Static_assert(sizeof(struct wire_status) == 64, "no padding in a status");
 
 /* Limits that both sides know. */

@@ -57,6 +57,41 @@ class Rootless(unittest.TestCase):
             with urllib.request.urlopen(server.endpoint + "/_virga/health") as answer:
                 self.assertEqual(json.load(answer)["snapshots"]["restored"], 1)
 
+    def reduced(self, modes, names, *options, dev=True):
+        """A server for which not everything was delegated: what holds all the same, and what it says."""
+        class ReducedServer(Server):
+            command = [sys.executable, ROOTLESS, *modes, "--copy", VIRGA, VIRGA]
+
+        with ReducedServer(*options, data=f"{self.folder}/data", dev=dev) as server:
+            with urllib.request.urlopen(server.endpoint + "/_virga/health", timeout=30) as answer:
+                isolation = json.load(answer)["isolation"]
+            self.assertEqual(isolation["tier"], "bare")
+            self.assertEqual([weakness["name"] for weakness in isolation["weaknesses"]], names)
+            for weakness in isolation["weaknesses"]:
+                self.assertIn(weakness["why"], server.log_text())
+            if not dev:
+                return
+            python_function(server.client(), "f", FUNCTION, MemorySize=128, Timeout=3)
+            first = self.call(server)
+            self.assertGreaterEqual(first["uid"], 10000)
+            self.assertEqual((int(first["caps"], 16), first["node"]), (0, "ok"))
+            self.assertIn("OutOfMemory", json.dumps(self.call(server, fill=500)))
+            self.assertIn("Timedout", json.dumps(self.call(server, spin=True)))
+            self.assertEqual(self.call(server)["node"], "ok")
+
+    def test_without_a_control_group(self):
+        self.reduced(["--bare"], ["limits", "tmp"])
+
+    def test_without_anything(self):
+        self.reduced(["--bare", "--alone"], ["limits", "users", "tmp"])
+
+    def test_without_users(self):
+        self.reduced(["--alone"], ["users", "tmp"])
+
+    def test_reduced_isolation_is_asked_for(self):
+        self.assertIn("--isolation reduced", self.refused("--bare", "--copy", VIRGA, VIRGA))
+        self.reduced(["--bare"], ["limits", "tmp"], "--isolation", "reduced", dev=False)
+
     def refused(self, *arguments):
         done = subprocess.run([sys.executable, ROOTLESS, *arguments, "serve", "--data", f"{self.folder}/data"],
                               capture_output=True, text=True, timeout=60, check=False)
@@ -64,7 +99,9 @@ class Rootless(unittest.TestCase):
         return done.stderr
 
     def test_what_is_missing_is_named(self):
-        self.assertIn("cgroup", self.refused("--bare", "--copy", VIRGA, VIRGA))
+        text = self.refused("--bare", "--copy", VIRGA, VIRGA)
+        self.assertIn("cgroup", text)
+        self.assertIn("systemd-run --user --scope -p Delegate=yes", text)
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)
             program = shutil.copy(VIRGA, folder)

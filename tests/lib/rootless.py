@@ -4,6 +4,9 @@ the host has of files stays as it is.
     rootless.py COMMAND…            the command enters a user namespace itself (newuidmap)
     rootless.py --inside COMMAND…   in a user namespace already, as its root
     rootless.py --bare COMMAND…     nothing is delegated
+    rootless.py --alone COMMAND…    there are no subordinate ids, so that its only user is itself
+
+The first words may be combined.
 
 Programs that the user could not reach where they are are named by --copy PATH: a copy takes the place
 of each argument that is that path, and of the environment's TENANT."""
@@ -85,25 +88,27 @@ def become_user():
     os.setresuid(UID, UID, UID)
 
 
-def run(mode, groups, command):
+def run(modes, groups, command):
     ready, go = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         for path in groups:
             put(f"{path}/cgroup.procs", "0")
         become_user()
-        if mode == "--inside":
+        if "--inside" in modes:
             must(libc.unshare(CLONE_NEWUSER), "unshare")
         os.write(ready[1], b"x")
         os.read(go[0], 1)
-        if mode == "--inside":
+        if "--inside" in modes:
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
         os.execvp(command[0], command)
     os.read(ready[0], 1)
-    if mode == "--inside":
+    if "--inside" in modes:
+        if "--alone" in modes:
+            put(f"/proc/{child}/setgroups", "deny")
         for name in "uid_map", "gid_map":
-            put(f"/proc/{child}/{name}", f"0 {UID} 1\n1 {FIRST} 2000000\n")
+            put(f"/proc/{child}/{name}", f"0 {UID} 1\n" + ("" if "--alone" in modes else f"1 {FIRST} 2000000\n"))
     for number in signal.SIGTERM, signal.SIGINT:
         signal.signal(number, lambda number, _: os.kill(child, number))
     os.write(go[1], b"x")
@@ -111,7 +116,9 @@ def run(mode, groups, command):
 
 
 def main(arguments):
-    mode = arguments.pop(0) if arguments[0] in ("--inside", "--bare") else ""
+    modes = set()
+    while arguments[0] in ("--inside", "--bare", "--alone"):
+        modes.add(arguments.pop(0))
     scratch = tempfile.mkdtemp(prefix="virga-rootless-")
     os.chmod(scratch, 0o755)
     groups = []
@@ -123,11 +130,11 @@ def main(arguments):
             arguments = [copy if argument == path else argument for argument in arguments[2:]]
             if os.path.abspath(os.environ.get("TENANT", "")) == os.path.abspath(path):
                 os.environ["TENANT"] = copy
-        if mode != "--inside":
+        if not modes & {"--inside", "--alone"}:
             subordinate_ids(scratch)
-        if mode != "--bare":
+        if "--bare" not in modes:
             groups = delegate(f"virga-rootless-{os.getpid()}")
-        return run(mode, groups, arguments)
+        return run(modes, groups, arguments)
     finally:
         remove(groups)
         shutil.rmtree(scratch)

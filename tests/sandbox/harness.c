@@ -45,6 +45,22 @@ void harness_init(struct harness *h)
     assert_true(h->code_fd >= 0);
 }
 
+bool harness_is_bare(void)
+{
+    return getenv("REDUCED") != NULL;
+}
+
+bool harness_has_one_id(void)
+{
+    FILE *map = fopen("/proc/self/uid_map", "re");
+    unsigned inside, outside, count = 0, sum = 0;
+    assert_non_null(map);
+    while (fscanf(map, "%u %u %u", &inside, &outside, &count) == 3)
+        sum += count;
+    fclose(map);
+    return sum == 1;
+}
+
 void harness_spawner(struct harness *h, unsigned slots, unsigned pool)
 {
     struct err err = {0};
@@ -56,9 +72,12 @@ void harness_spawner(struct harness *h, unsigned slots, unsigned pool)
                                     .uid_base = h->uid_base,
                                     .slot_count = slots,
                                     .pool_size = pool,
-                                    .pool_max = pool};
+                                    .pool_max = pool,
+                                    .accepts_reduced = harness_is_bare(),
+                                    .has_one_id = harness_has_one_id()};
     if (spawner_start(&config, &h->spawner, &err) < 0 || spawner_ready(h->spawner, &err) < 0)
         fail_msg("spawner: %s", err.text);
+    assert_int_equal(spawner_is_bare(h->spawner), harness_is_bare());
 }
 
 void harness_done(struct harness *h)

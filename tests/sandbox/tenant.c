@@ -49,6 +49,21 @@ void must_be(const char *what, int is_so)
     }
 }
 
+int is_alone(void)
+{
+    unsigned inside, outside, count = 0, sum = 0;
+    FILE *map = fopen("/proc/self/uid_map", "re");
+    while (map != NULL && fscanf(map, "%u %u %u", &inside, &outside, &count) == 3)
+        sum += count;
+    must_be("a map of users", map != NULL && fclose(map) == 0);
+    return sum == 1;
+}
+
+int not_root_code(void)
+{
+    return is_alone() ? EINVAL : EPERM;
+}
+
 void stay(void)
 {
     puts("ready");
@@ -220,7 +235,8 @@ static void attack_files(char **argv)
                                        "/proc/x",     "/mnt/x"};
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++)
         must_fail(dirs[i], open(dirs[i], O_WRONLY | O_CREAT, 0600), 0);
-    must_fail("chmod /tmp", chmod("/tmp", 0777), EPERM);
+    if (!is_alone())
+        must_fail("chmod /tmp", chmod("/tmp", 0777), EPERM);
     must_fail("chmod /var/task", chmod("/var/task", 0777), EROFS);
     char text[4096];
     int fd = open("/proc/keys", O_RDONLY);
@@ -250,9 +266,9 @@ static void attack_identity(char **argv)
     must_be("no_new_privs", status_number("NoNewPrivs:", 10) == 1);
     must_be("seccomp", status_number("Seccomp:", 10) == 2);
     must_be("no groups", getgroups(0, NULL) == 0);
-    must_fail("setuid 0", setuid(0), EPERM);
-    must_fail("setgid 0", setgid(0), EPERM);
-    must_fail("setresuid", setresuid(0, 0, 0), EPERM);
+    must_fail("setuid 0", setuid(0), not_root_code());
+    must_fail("setgid 0", setgid(0), not_root_code());
+    must_fail("setresuid", setresuid(0, 0, 0), not_root_code());
     must_fail("kill init", kill(1, SIGKILL) == 0 && getppid() != 1 ? 0 : -1, 0);
     must_be("uid is not root's", getuid() != 0 && geteuid() != 0 && getgid() != 0);
     struct rlimit limit;

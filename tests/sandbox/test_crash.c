@@ -142,7 +142,7 @@ static void start_main(pid_t *out_main, int *out_spawner_pidfd)
     *out_spawner_pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
     assert_true(*out_spawner_pidfd >= 0);
     assert_true(tenants_left() >= 3);
-    assert_true(cgroups_left() >= 3);
+    assert_true(harness_is_bare() || cgroups_left() >= 3);
 }
 
 static void killing_main_ends_everything(void **state)
@@ -170,11 +170,17 @@ static void killing_the_spawner_ends_instances_and_the_next_cleans_up(void **sta
     (void) close(spawner);
     assert_int_equal(kill(main_pid, SIGKILL), 0);
     assert_int_equal(waitpid(main_pid, NULL, 0), main_pid);
-    assert_true(cgroups_left() > 0);
+    assert_true(harness_is_bare() || cgroups_left() > 0);
     harness_spawner(&h, 8, 0);
     while (waitpid(-1, NULL, WNOHANG) > 0) /* We adopted them, so their last rest is ours. */
         continue;
     assert_int_equal(cgroups_left(), 0);
+    /* Without control groups the next start has nothing to kill them by, and they die alone. */
+    for (int tries = 0; harness_is_bare() && tries < 500 && tenants_left() > 0; tries++) {
+        (void) poll(NULL, 0, 10);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            continue;
+    }
     assert_int_equal(tenants_left(), 0);
     struct outcome out;
     harness_run(&h, NULL, TENANT("hello"), &out);

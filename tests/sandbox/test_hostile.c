@@ -117,7 +117,8 @@ static void tmp_is_not_limited_by_memory(void **state)
     spec.tmp_bytes = UINT64_C(256) << 20;
     struct outcome out;
     harness_run(&h, &spec, TENANT("fill", "251658240"), &out); /* 240 MB */
-    if (spawner_weakness(h.spawner) != NULL) {                 /* It says that /tmp is in memory. */
+    if (spawner_weakness(h.spawner) != NULL &&
+        !harness_is_bare()) { /* It says that /tmp is in memory. */
         assert_true(out.gone.oom_kills > 0);
         return;
     }
@@ -136,14 +137,15 @@ static void memory_bombs_end_with_the_kernels_verdict(void **state)
 {
     (void) state;
     static const char *const bombs[] = {"memory", "memfd"};
-    for (size_t i = 0; i < ARRAY_LEN(bombs); i++) {
+    /* Without control groups memory that nobody maps is not seen. */
+    for (size_t i = 0; i < ARRAY_LEN(bombs) - harness_is_bare(); i++) {
         struct outcome out;
         harness_run(&h, NULL, TENANT(bombs[i]), &out);
         assert_true(out.gone.is_signalled);
         assert_int_equal(out.gone.status, 9);
         assert_true(out.gone.oom_kills > 0);
         assert_true(out.gone.memory_peak_bytes > UINT64_C(120) << 20);
-        assert_true(out.gone.memory_peak_bytes <= UINT64_C(128) << 20);
+        assert_true(harness_is_bare() || out.gone.memory_peak_bytes <= UINT64_C(128) << 20);
     }
 }
 
@@ -179,6 +181,8 @@ static void spin(bool is_later)
 static void an_endless_loop_keeps_to_its_share(void **state)
 {
     (void) state;
+    if (harness_is_bare()) /* There it has no share, only the lowest claim. */
+        skip();
     spin(false);
     spin(true);
     struct err err;

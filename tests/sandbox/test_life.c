@@ -97,19 +97,36 @@ static void a_broken_start_block_ends_it(void **state)
     }
 }
 
+/* Without control groups the spawner stops it, a moment later. */
+static void frozen_wait(const struct sandbox_event *made)
+{
+    char path[32], line[128] = "";
+    (void) snprintf(path, sizeof path, "/proc/%d/stat", made->pid);
+    for (int tries = 0; spawner_is_bare(h.spawner) && tries < 500; tries++) {
+        AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(read(fd, line, sizeof line - 1) > 0);
+        if (strstr(line, ") T") != NULL)
+            return;
+        (void) poll(NULL, 0, 10);
+    }
+    if (spawner_is_bare(h.spawner))
+        fail_msg("not frozen: %s", line);
+}
+
 static void freezing_stops_and_thawing_goes_on(void **state)
 {
     (void) state;
     struct sandbox_spec spec = harness_spec(&h);
     struct sandbox_event made = harness_spawn(&h, &spec);
     assert_int_equal(write(made.freeze_fd, "1", 1), 1);
+    frozen_wait(&made);
     harness_start(&made, TENANT("hello"));
     struct pollfd silence = {.fd = made.log_fd, .events = POLLIN};
     assert_int_equal(poll(&silence, 1, 50), 0);
     char peak[32] = "";
     assert_true(pread(made.memory_fd, peak, sizeof peak - 1, 0) > 0);
     assert_true(strtoull(peak, NULL, 10) > 0);
-    assert_int_equal(pwrite(made.freeze_fd, "0", 1, 0), 1);
+    assert_int_equal(write(made.freeze_fd, "0", 1), 1);
     struct outcome out;
     harness_finish(&h, &made, &out);
     assert_string_equal(out.log, "hello\n");
@@ -176,10 +193,12 @@ static void wrong_directories_are_refused(void **state)
 
     (void) snprintf(path, sizeof path, "%s/theirs", h.dir);
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_int_equal(chown(path, 12345, 12345), 0);
     AUTO_CLOSE int theirs = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     spec.code_fd = theirs;
-    assert_int_equal(refused(&spec).error, -EPERM);
+    if (!harness_has_one_id()) { /* Else there is nobody whose it could be. */
+        assert_int_equal(chown(path, 12345, 12345), 0);
+        assert_int_equal(refused(&spec).error, -EPERM);
+    }
 
     /* One that was removed, and one whose name now belongs to another directory. */
     assert_int_equal(chown(path, 0, 0), 0);
