@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "cli/options.h"
 #include "data/json.h"
+#include "os/privilege.h"
 #include "os/userns.h"
 #include "sandbox/probe.h"
 
@@ -89,8 +90,10 @@ int doctor_main(int argc, char **argv)
     if (rc != CLI_PARSED)
         return rc;
     struct err err;
-    if (geteuid() != 0 && userns_enter(true, &err) < 0)
+    config.is_rootless = !privilege_is_root();
+    if (config.is_rootless && userns_enter(true, &err) < 0)
         (void) fprintf(stderr, "virga doctor: rootless mode: %s\n", err.text);
+    config.id_count = userns_id_count();
     struct probe probe;
     probe_run(&config, &probe);
     if (common.is_json)

@@ -236,6 +236,7 @@ static int spawner_launch(struct serve *serve, struct err *err)
         .pool_max = serve->config.pool_max,
         .accepts_reduced = serve->config.accepts_reduced,
         .has_one_id = serve->ids.is_one,
+        .is_nested = serve->is_rootless,
     };
     int rc = spawner_start(&config, &serve->spawner, err);
     return rc < 0 ? err_wrap(err, "start the spawner") : 0;
@@ -286,7 +287,7 @@ static int start_privileged(struct serve *serve, struct err *err)
     const char *data = serve->config.data_dir;
     if (data == NULL)
         data = place_default(home); /* before we are root of anything */
-    serve->is_rootless = geteuid() != 0;
+    serve->is_rootless = !privilege_is_root();
     int rc = serve->is_rootless ? userns_enter(serve->config.accepts_reduced, err) : 0;
     if (rc >= 0)
         rc = place_ids_find(INSTANCES_MAX + TEMPLATES_MAX, &serve->ids, err);

@@ -39,6 +39,14 @@ int files_limit_raise(unsigned long *out_limit, struct err *err)
     return 0;
 }
 
+bool privilege_is_root(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {0};
+    return geteuid() == 0 && syscall(SYS_capget, &header, caps) == 0 &&
+           (caps[0].effective & UINT32_C(1) << CAP_SYS_ADMIN) != 0;
+}
+
 /* The directory above path goes to out_parent. */
 static int parent_of(const char *path, char out_parent[PATH_MAX], struct err *err)
 {

@@ -3,10 +3,14 @@
  * up for good. Main thread, before any other thread exists. errors: -errno, err says which step. */
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Raises the soft limit of open files to the hard one; *out_limit is what now holds. */
 CHECK_RESULT int files_limit_raise(unsigned long *out_limit, struct err *err);
+
+/* uid 0 with the right to mount. Root of a container often lacks that. */
+bool privilege_is_root(void);
 
 /* In a mount namespace of this process alone: makes the directory `from` appear at `to` (made when
  * missing), so that it can be reached without search permission on the directories above `from`.

@@ -96,6 +96,12 @@ static int range_of(const char *path, uint64_t *out_first, struct err *err)
                    advice);
 }
 
+static int put(const char *path, const char *text, struct err *err)
+{
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd < 0 || write(fd, text, strlen(text)) < 0 ? err_set(err, -errno, "write %s", path) : 0;
+}
+
 /* In the child: runs one of the two programs. */
 static int map_write(const char *program, pid_t target, unsigned own, uint64_t first)
 {
@@ -115,10 +121,24 @@ static int map_write(const char *program, pid_t target, unsigned own, uint64_t f
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
+/* In the child of a container's root, who may: all ids as they are. */
+static bool maps_copy(pid_t target)
+{
+    char path[40], map[32];
+    (void) snprintf(map, sizeof map, "0 0 %llu", (unsigned long long) userns_id_count());
+    (void) snprintf(path, sizeof path, "/proc/%d/uid_map", target);
+    if (put(path, map, NULL) < 0)
+        return false;
+    (void) snprintf(path, sizeof path, "/proc/%d/gid_map", target);
+    return put(path, map, NULL) == 0;
+}
+
 _Noreturn static void helper_run(int told_fd, pid_t target, uint64_t first_uid, uint64_t first_gid)
 {
     char byte;
     bool is_told = read(told_fd, &byte, 1) == 1;
+    if (is_told && first_uid == 0)
+        _exit(maps_copy(target) ? 0 : 1);
     bool is_mapped = is_told && map_write("newuidmap", target, getuid(), first_uid) == 0 &&
                      map_write("newgidmap", target, getgid(), first_gid) == 0;
     _exit(is_mapped ? 0 : 1);
@@ -140,12 +160,6 @@ static int root_become(struct err *err)
     if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
         return err_set(err, -errno, "become root of the user namespace");
     return 0;
-}
-
-static int put(const char *path, const char *text, struct err *err)
-{
-    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
-    return fd < 0 || write(fd, text, strlen(text)) < 0 ? err_set(err, -errno, "write %s", path) : 0;
 }
 
 /* The one map that needs nobody's help: oneself. The kernel wants groups forbidden first, with
@@ -190,10 +204,11 @@ static int enter(int tell_fd, pid_t helper, struct err *err)
 int userns_enter(bool accepts_one, struct err *err)
 {
     uint64_t first_uid = 0, first_gid = 0;
-    int rc = range_of("/etc/subuid", &first_uid, err);
-    if (rc == 0)
+    bool is_root = geteuid() == 0; /* without the right to mount */
+    int rc = is_root ? 0 : range_of("/etc/subuid", &first_uid, err);
+    if (rc == 0 && !is_root)
         rc = range_of("/etc/subgid", &first_gid, err);
-    if (rc == 0 && (!is_program("newuidmap") || !is_program("newgidmap")))
+    if (rc == 0 && !is_root && (!is_program("newuidmap") || !is_program("newgidmap")))
         rc = err_say(err, -EPERM, "newuidmap and newgidmap are not there; %s", advice);
     if (rc < 0 && accepts_one)
         return enter_alone(err);

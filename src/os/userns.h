@@ -18,9 +18,10 @@
 
 enum { USERNS_IDS = 65536 }; /* that are needed, the user's own among them, as number 0 */
 
-/* For a process that is not root: enters. accepts_one: where the user has no range, a namespace
- * with one id, its own, will do (userns_id_count tells). The error says what the host lacks and how
- * to get it. */
+/* For a process that is not root, or root of a container that may not mount: enters. The latter
+ * takes all the ids there are along, without anybody's help. accepts_one: where the user has no
+ * range, a namespace with one id, its own, will do (userns_id_count tells). The error says what the
+ * host lacks and how to get it. */
 CHECK_RESULT int userns_enter(bool accepts_one, struct err *err);
 
 /* How many ids from 0 on exist here: 4294967295 on a plain host. */

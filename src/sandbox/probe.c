@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/root.h"
 #include "sandbox/spawner_init.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
+enum { IDS_NEEDED = 65536 }; /* or one */
 enum { KERNEL_MAJOR = 5, KERNEL_MINOR = 14, PROC_TEXT_MAX = 4 << 20 };
 static const unsigned long long space_wanted = 2ULL << 30, space_needed = 256ULL << 20;
 
@@ -86,19 +88,53 @@ enum probe_level probe_space_level(unsigned long long free_bytes)
 
 /* ---- the process and the kernel ---- */
 
-static void check_privilege(struct probe *probe)
+static void check_privilege(struct probe *probe, const struct probe_config *config)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
     bool can = syscall(SYS_capget, &header, data) == 0 &&
                (data[0].effective & UINT32_C(1) << CAP_SYS_ADMIN) != 0;
-    const char *advice = geteuid() == 0
-                             ? "this root lacks CAP_SYS_ADMIN, as in an unprivileged container: "
-                               "give the container that capability (docker run --privileged)"
-                             : "run Virga as root, or see what rootless mode needs: "
-                               "docs/rootless.md";
+    const char *advice =
+        geteuid() == 0 ? "this root lacks CAP_SYS_ADMIN, as in an unprivileged container: "
+                         "run it with docker run --privileged, or let it make user namespaces "
+                         "(docs/support.md)"
+                       : "run Virga as root, or see what rootless mode needs: "
+                         "docs/rootless.md";
     add(probe, "privilege", can && geteuid() == 0 ? PROBE_GOOD : PROBE_MISSING, advice,
-        "uid %u, CAP_SYS_ADMIN %s", (unsigned) geteuid(), can ? "yes" : "no");
+        "uid %u, CAP_SYS_ADMIN %s%s", (unsigned) geteuid(), can ? "yes" : "no",
+        can && config->is_rootless ? ", in a user namespace" : "");
+    bool is_one = config->id_count == 1;
+    add(probe, "user ids",
+        config->id_count >= IDS_NEEDED ? PROBE_GOOD
+        : is_one                       ? PROBE_WEAK
+                                       : PROBE_MISSING,
+        "functions, the server and your files have one user; install uidmap and give the user "
+        "65536 "
+        "subordinate ids (docs/rootless.md)",
+        "%llu", config->id_count);
+}
+
+/* For information: what is refused below is then usually the container's doing. */
+static void check_container(struct probe *probe)
+{
+    static const struct {
+        const char *mark, *kind;
+    } marks[] = {{"/.dockerenv", "Docker"},
+                 {"/run/.containerenv", "Podman"},
+                 {"/run/systemd/container", "one of systemd's, or LXC"},
+                 {"/var/run/secrets/kubernetes.io", "Kubernetes"}};
+    const char *kind = "none seen";
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+        if (access(marks[i].mark, F_OK) == 0)
+            kind = marks[i].kind;
+    add(probe, "container", PROBE_GOOD, NULL, "%s", kind);
+}
+
+static void add_call(struct probe *probe, const char *name, bool works)
+{
+    add(probe, name, works ? PROBE_GOOD : PROBE_MISSING,
+        "the kernel is too old (docs/support.md), or a container's seccomp profile forbids it",
+        "%s", works ? "yes" : "refused");
 }
 
 static void check_kernel(struct probe *probe)
@@ -117,10 +153,11 @@ static void check_kernel(struct probe *probe)
     bool has = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
     add(probe, "seccomp", has ? PROBE_GOOD : PROBE_MISSING,
         "use a kernel with CONFIG_SECCOMP_FILTER", "%s", has ? "filters" : "no filters");
-    bool has_clone3 = syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS && errno != EPERM;
-    add(probe, "clone3", has_clone3 ? PROBE_GOOD : PROBE_MISSING,
-        "the kernel is too old, or a container's seccomp profile forbids clone3", "%s",
-        has_clone3 ? "yes" : "refused");
+    add_call(probe, "clone3",
+             syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS && errno != EPERM);
+    AUTO_CLOSE int pidfd = (int) syscall(SYS_pidfd_open, getpid(), 0);
+    add_call(probe, "pidfd", pidfd >= 0);
+    add_call(probe, "close_range", close_range(UINT_MAX, UINT_MAX, 0) == 0);
 }
 
 /* ---- control groups ---- */
@@ -147,8 +184,10 @@ static void check_cgroup_part(struct probe *probe, const struct cgroup_tree *tre
     if (part != CGROUP_UNIFIED && is_v2)
         base = tree->parts[CGROUP_UNIFIED].base;
     bool can = access(base, W_OK) == 0;
-    add(probe, name, can ? PROBE_GOOD : PROBE_MISSING,
-        "this cgroup must be writable: run as root, or as a user below a delegated one "
+    add(probe, name, can ? PROBE_GOOD : PROBE_WEAK,
+        "functions run with reduced isolation only (--dev, or --isolation reduced). For limits "
+        "this "
+        "cgroup must be writable: run as root, or as a user below a delegated one "
         "(systemd-run "
         "--user --scope -p Delegate=yes virga serve); in a container mount cgroups writable "
         "(docker "
@@ -170,7 +209,8 @@ static void check_cgroups(struct probe *probe)
     else
         rc = cgroup_detect(buf_str(&mounts), buf_str(&own), &tree, &err);
     if (rc < 0) {
-        add(probe, "cgroups", PROBE_MISSING,
+        add(probe, "cgroups", PROBE_WEAK,
+            "functions run with reduced isolation only (--dev, or --isolation reduced). For limits "
             "mount cgroup2 at /sys/fs/cgroup (or beside version 1) with the controllers memory, "
             "cpu and pids; some kernels want cgroup_enable=memory on their command line",
             "%s", err.text);
@@ -185,7 +225,7 @@ static void check_cgroups(struct probe *probe)
 /* ---- what a build of a sandbox calls, tried by a child ---- */
 
 struct trial {
-    int namespaces, tree, attributes, overlay, ext4; /* errno; 0: works */
+    int namespaces, tree, attributes, proc, overlay, ext4; /* errno; 0: works */
 };
 
 static int fs_errno(const char *type)
@@ -200,7 +240,7 @@ static void trial_make(struct trial *out)
     if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWPID |
                 CLONE_NEWCGROUP) < 0) {
         out->namespaces = errno; /* And nothing more: mounts of the host are not to be touched. */
-        out->tree = out->attributes = out->overlay = out->ext4 = errno;
+        out->tree = out->attributes = out->proc = out->overlay = out->ext4 = errno;
         return;
     }
     int tree = open_tree(AT_FDCWD, "/usr", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -208,6 +248,7 @@ static void trial_make(struct trial *out)
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID};
     if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
         out->attributes = errno;
+    out->proc = -root_can_proc();
     out->overlay = fs_errno("overlay");
     out->ext4 = fs_errno("ext4");
 }
@@ -243,13 +284,17 @@ static void check_trial(struct probe *probe, int *out_ext4)
     struct trial trial = {0};
     int rc = trial_run(&trial);
     if (rc < 0)
-        trial = (struct trial){-rc, -rc, -rc, -rc, -rc};
+        trial = (struct trial){-rc, -rc, -rc, -rc, -rc, -rc};
     add_trial(probe, "namespaces", trial.namespaces, PROBE_MISSING,
-              "new namespaces are refused: run as root, outside of an unprivileged container");
+              "new namespaces are refused: run as root, outside of an unprivileged container "
+              "(docs/support.md)");
     add_trial(probe, "open_tree", trial.tree, PROBE_MISSING,
               "detached mounts are refused: CAP_SYS_ADMIN and Linux 5.12 are needed");
     add_trial(probe, "mount_setattr", trial.attributes, PROBE_MISSING,
               "mount attributes are refused: CAP_SYS_ADMIN and Linux 5.12 are needed");
+    add_trial(probe, "proc", trial.proc, PROBE_MISSING,
+              "a new /proc is refused: a container masks parts of its own (docker run "
+              "--security-opt systempaths=unconfined)");
     add_trial(probe, "overlayfs", trial.overlay, PROBE_WEAK,
               "functions with layers will not start: load the module overlay");
     *out_ext4 = trial.ext4;
@@ -403,10 +448,28 @@ static void check_interpreter(struct probe *probe, const char *name, const char 
         add(probe, name, PROBE_GOOD, NULL, "%s: %s", program, version);
 }
 
+/* What virga serve would come to, from what was found; see docs/rootless.md. */
+static void check_tier(struct probe *probe, const struct probe_config *config)
+{
+    bool is_reduced = false;
+    for (size_t i = 0; i < probe->count; i++) {
+        struct str name = str_from(probe->items[i].name);
+        is_reduced =
+            is_reduced || (probe->items[i].level != PROBE_GOOD &&
+                           (str_starts(name, STR("cgroup")) || str_eq(name, STR("user ids"))));
+    }
+    const char *tier = probe->level == PROBE_MISSING ? "none"
+                       : is_reduced                  ? "bare (docs/rootless.md)"
+                       : config->is_rootless         ? "rootless"
+                                                     : "root";
+    add(probe, "isolation", PROBE_GOOD, NULL, "%s", tier);
+}
+
 void probe_run(const struct probe_config *config, struct probe *out_probe)
 {
     *out_probe = (struct probe){.count = 0};
-    check_privilege(out_probe);
+    check_privilege(out_probe, config);
+    check_container(out_probe);
     check_kernel(out_probe);
     check_cgroups(out_probe);
     int ext4;
@@ -414,6 +477,7 @@ void probe_run(const struct probe_config *config, struct probe *out_probe)
     check_user_namespaces(out_probe);
     check_tmp(out_probe, ext4);
     check_files(out_probe, config);
+    check_tier(out_probe, config);
     check_space(out_probe, config->data_dir);
     check_snapshots(out_probe, config->data_dir);
     check_interpreter(out_probe, "python", "/usr/bin/python3",

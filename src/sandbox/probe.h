@@ -7,6 +7,7 @@
  * thread: the only one of a short-lived process. */
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum probe_level {
@@ -22,7 +23,7 @@ struct probe_item {
     const char *advice; /* NULL when good */
 };
 
-enum { PROBE_ITEMS_MAX = 32 };
+enum { PROBE_ITEMS_MAX = 40 };
 
 struct probe {
     struct probe_item items[PROBE_ITEMS_MAX];
@@ -34,6 +35,8 @@ struct probe_config {
     const char *data_dir; /* it, or the nearest parent that exists, is looked at */
     unsigned slot_count;  /* sandboxes that must fit at a time */
     unsigned pool_max;
+    bool is_rootless;            /* this process is root of a user namespace of its own */
+    unsigned long long id_count; /* that exist in it */
 };
 
 void probe_run(const struct probe_config *config, struct probe *out_probe);

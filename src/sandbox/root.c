@@ -37,6 +37,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 static struct runtime_file runtime_files[RUNTIME_FILES_MAX];
 static size_t runtime_file_count;
@@ -485,6 +486,35 @@ static int proc_mount(const char *root)
             return -errno;
     }
     return 0;
+}
+
+/* In a pid namespace of its own; the status is an errno. */
+_Noreturn static void proc_try(void)
+{
+    if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0)
+        _exit(errno);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+            _exit(errno);
+        unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+        _exit(mount("proc", "/proc", "proc", flags, NULL) < 0 ? errno : 0);
+    }
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        _exit(errno);
+    _exit(WEXITSTATUS(status));
+}
+
+int root_can_proc(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        proc_try();
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        return -errno;
+    return -WEXITSTATUS(status);
 }
 
 static int root_pivot(const char *path)

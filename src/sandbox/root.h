@@ -52,6 +52,9 @@ struct runtime_file {
     unsigned mode;
 };
 enum { RUNTIME_FILES_MAX = 64 };
+/* Whether a new /proc may be mounted here, tried in a child that ends: 0, or -errno. */
+int root_can_proc(void);
+
 /* -ENOSPC past RUNTIME_FILES_MAX, -EINVAL for a name with a slash. */
 CHECK_RESULT int root_add_runtime_file(const struct runtime_file *file, struct err *err);
 

@@ -33,6 +33,7 @@ struct spawner_config {
     unsigned pool_size;    /* finished ones kept in advance, at least */
     unsigned pool_max;     /* and at most, after bursts; below SPAWNER_SLOTS_MAX */
     bool accepts_reduced;  /* where control groups cannot be had, go on without (sandbox/bare.h) */
+    bool is_nested;        /* in a user namespace that was made for this server */
     bool has_one_id;       /* this user namespace has no user but 0 */
 };
 

@@ -266,6 +266,21 @@ static int keep_capabilities(bool is_bare, bool has_one_id, struct err *err)
     return 0;
 }
 
+/* In a user namespace the kernel mounts a new /proc only where the old one is seen whole: else one
+ * could look behind what a container masks. It would show at the first sandbox; better at the
+ * start. */
+static int proc_check(const struct spawner_config *config, struct err *err)
+{
+    int rc = config->is_nested ? root_can_proc() : 0;
+    if (rc < 0)
+        return err_say(
+            err, rc,
+            "a /proc for sandboxes is refused (%s): this container masks parts of its own "
+            "(docker run --security-opt systempaths=unconfined)",
+            strerror(-rc));
+    return 0;
+}
+
 int spawner_parts_init(struct spawner_parts *parts, const struct spawner_config *config,
                        int *socket_fd, struct err *err)
 {
@@ -280,7 +295,8 @@ int spawner_parts_init(struct spawner_parts *parts, const struct spawner_config 
     if (rc < 0 || (rc = limits_set(config, err)) < 0 || (rc = signals_set(err)) < 0 ||
         (rc = state_check(config->state_dir, err)) < 0 ||
         (rc = lock_take(config->state_dir, &parts->lock_fd, err)) < 0 ||
-        (rc = mounts_set(parts, config, err)) < 0 || (rc = limits_set_up(parts, config, err)) < 0 ||
+        (rc = proc_check(config, err)) < 0 || (rc = mounts_set(parts, config, err)) < 0 ||
+        (rc = limits_set_up(parts, config, err)) < 0 ||
         (rc = filter_init(&parts->filter, err)) < 0 ||
         (rc = tmp_store_init(&parts->tmp, config->state_dir, config->pool_size, err)) < 0)
         return rc;

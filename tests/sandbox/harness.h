@@ -31,8 +31,8 @@ struct outcome {
 void harness_copy(const char *from, const char *to);
 void harness_init(struct harness *h);
 void harness_done(struct harness *h);
-/* With REDUCED in the environment no control group is delegated to us: what then is not contained is
- * skipped by name (docs/rootless.md). */
+/* With REDUCED in the environment no control group is delegated to us: what then is not contained
+ * is skipped by name (docs/rootless.md). */
 bool harness_is_bare(void);
 /* This user namespace has no user but 0. */
 bool harness_has_one_id(void);
