@@ -149,6 +149,12 @@ static int namespace_make(struct err *err)
     if (unshare(CLONE_NEWUSER) == 0)
         return 0;
     int code = -errno;
+    if (geteuid() == 0)
+        return err_say(err, code,
+                       "this container may neither mount nor make user namespaces (%s): docker run "
+                       "--privileged, or --security-opt seccomp=unconfined --security-opt "
+                       "systempaths=unconfined",
+                       strerror(-code));
     return err_say(err, code,
                    "user namespaces are refused (%s): see kernel.unprivileged_userns_clone, "
                    "user.max_user_namespaces, or the container's seccomp profile",
