@@ -124,7 +124,7 @@ static void neighbour_is_served(const char *meanwhile)
     harness_run(&h, NULL, (const char *[]){"/var/task/tenant", "hello", NULL}, &out);
     int64_t took = now_ms() - begin;
     assert_string_equal(out.log, "hello\n");
-    if (took > NEIGHBOUR_MS_MAX)
+    if (took > NEIGHBOUR_MS_MAX && !harness_is_bare()) /* where nobody has a share of the CPU */
         fail_msg("%s: a neighbour took %lld ms", meanwhile, (long long) took);
 }
 
