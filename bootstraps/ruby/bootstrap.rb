@@ -56,10 +56,11 @@ module AwsLambda
         JSON.parse(raw_request.body)
       end
 
-      # The text, or [stream, content type].
+      # The text, or [what it comes from piece by piece, content type].
       def marshall_response(method_response)
         case method_response
         when StringIO, IO then [method_response, 'application/unknown']
+        when Virga::Stream then [method_response, Virga::Stream.type_of(method_response)]
         else method_response.to_json
         end
       end
@@ -77,9 +78,13 @@ module Virga
   RESPONSE = 18
   ERROR = 19
   BOOTED = 20
+  STREAM_HEAD = 21
+  STREAM_CHUNK = 22
+  STREAM_END = 23
   LAST = 24
   HEADER = 'VCCvV' # size, type, flags, zero, seq
   HEADER_SIZE = 12
+  CHUNK_MAX = 64 * 1024
   EXIT_INIT = 252 # AWS's -4
   EXIT_CRITICAL = 255
   TRACE_MAX = 100
@@ -110,6 +115,32 @@ module Virga
 
     def send(type, seq, payload = '')
       @output.write([payload.bytesize, type, 0, 0, seq].pack(HEADER), payload)
+    end
+  end
+
+  # Results that are sent as they come, which AWS's client for Ruby does not do: an Enumerator, an
+  # IO, or what has each as Rack's bodies have it. Collections, all of them Enumerable, are JSON.
+  module Stream
+    class << self
+      def ===(result)
+        case result
+        when Enumerator, IO then true
+        when Enumerable then false
+        else result.respond_to?(:each)
+        end
+      end
+
+      def type_of(result)
+        result.respond_to?(:content_type) ? result.content_type.to_s : 'application/octet-stream'
+      end
+
+      def each_piece(result)
+        return result.each { |piece| yield piece.is_a?(String) ? piece : piece.to_json } unless result.is_a?(IO)
+
+        loop { yield result.readpartial(CHUNK_MAX) }
+      rescue EOFError
+        raise unless result.is_a?(IO)
+      end
     end
   end
 
@@ -285,12 +316,19 @@ class LambdaHandler
 
   # The text of the result, or [stream, content type]. Conversion can be a part of user code.
   def call(event, context)
-    result = if @class_name
-               Kernel.const_get(@class_name).send(@method_name, event: event, context: context)
-             else
-               __send__(@method_name, event: event, context: context)
-             end
-    AwsLambda::Marshaller.marshall_response(result)
+    LambdaHandler.guarded do
+      result = if @class_name
+                 Kernel.const_get(@class_name).send(@method_name, event: event, context: context)
+               else
+                 __send__(@method_name, event: event, context: context)
+               end
+      AwsLambda::Marshaller.marshall_response(result)
+    end
+  end
+
+  # Runs user code; its exceptions become those that the caller is told.
+  def self.guarded
+    yield
   rescue NameError => e # NoMethodError is one
     raise Virga::Fault.new(e, 'Function', is_last: true)
   rescue StandardError => e
@@ -358,7 +396,9 @@ module Virga
     def serve(handler, seq, invoke)
       $_global_aws_request_id = invoke.request_id
       ENV['_X_AMZN_TRACE_ID'] = invoke.trace_id.empty? ? nil : invoke.trace_id
-      @channel.send(RESPONSE, seq, answer_of(handler, invoke))
+      answer, type = answer_of(handler, invoke)
+      stream(seq, answer, type) if type
+      @channel.send(RESPONSE, seq, type ? '' : answer)
     rescue Fault => e
       Virga.log_fault(e.last? ? 'Critical exception from handler' : 'Error raised from handler method', e)
       @channel.send(LAST, seq) if e.last?
@@ -366,11 +406,34 @@ module Virga
       exit(EXIT_CRITICAL) if e.last?
     end
 
+    # The head goes with the first piece: what fails before it is an error like any other.
+    def stream(seq, result, type)
+      is_begun = false
+      LambdaHandler.guarded do
+        Stream.each_piece(result) do |piece|
+          next if piece.empty?
+
+          @channel.send(STREAM_HEAD, seq, type) unless is_begun
+          is_begun = true
+          send_piece(seq, piece.b)
+        end
+      end
+      @channel.send(STREAM_HEAD, seq, type) unless is_begun
+      @channel.send(STREAM_END, seq)
+    end
+
+    def send_piece(seq, bytes)
+      0.step(bytes.bytesize - 1, CHUNK_MAX) { |at| @channel.send(STREAM_CHUNK, seq, bytes.byteslice(at, CHUNK_MAX)) }
+    end
+
+    # The text and nothing, or what it comes from and its type.
     def answer_of(handler, invoke)
       event = AwsLambda::Marshaller.marshall_request(invoke)
       context = LambdaContext.new(invoke)
       answer, type = handler.call(event, context)
-      type == 'application/unknown' ? answer.read.to_s : answer.to_s
+      return [answer.read.to_s, nil] if type == 'application/unknown' && !answer.is_a?(IO)
+
+      type && Stream === answer ? [answer, type] : [answer.to_s, nil]
     rescue Fault
       raise
     rescue StandardError => e # a context or an event that is no JSON, a stream that cannot be read

@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import signal
+import subprocess
+import tempfile
 import unittest
 
 from server import BUILD, ROLE, Server, ServerTest, python_function, wait_until, zip_of
@@ -98,6 +100,76 @@ def step():
         write(b"two")
         end()
 '''
+# What a handler in Ruby answers piece by piece: an Enumerator, or a body as Rack's are.
+RUBY = """
+class Body
+  def initialize(event) = @event = event
+  def content_type = 'text/plain'
+  def each
+    raise ArgumentError, 'before' if @event == 'before'
+    yield 'part'
+    yield ''
+    sleep 60 if @event == 'wait'
+    raise ArgumentError, 'middle' if @event == 'middle'
+    exit! 3 if @event == 'exit'
+    @event == 'name' ? nowhere : yield(' two')
+  end
+end
+def body(event:, context:) = Body.new(event)
+def many(event:, context:) = Enumerator.new { |y| event.times { y << 'x' * 100_000 }; y << { last: true } }
+def pipe(event:, context:) = IO.popen(['echo', event])
+def list(event:, context:) = [1, { a: 2 }]
+"""
+JAVA = r"""
+package streaming;
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.RequestStreamHandler;
+import java.io.*;
+public class App implements RequestStreamHandler {
+    public void handleRequest(InputStream in, OutputStream out, Context context) throws IOException {
+        answer(new String(in.readAllBytes(), "UTF-8").replace("\"", ""), out);
+    }
+    public void method(InputStream in, OutputStream out) throws IOException {
+        handleRequest(in, out, null);
+    }
+    static OutputStream last;
+    private static void answer(String event, OutputStream out) throws IOException {
+        if (event.equals("empty")) return;
+        if (event.equals("late")) {
+            try {
+                last.write(new byte[1]);
+            } catch (IOException refused) {
+                out.write(refused.getMessage().getBytes());
+            }
+            return;
+        }
+        last = out;
+        if (event.equals("before")) throw new IllegalStateException("before");
+        for (byte one : "pa".getBytes()) out.write(one);
+        out.write("xrtx".getBytes(), 1, 2);
+        if (event.equals("wait")) pause();
+        if (event.equals("middle")) throw new IllegalStateException("middle");
+        if (event.equals("exit")) Runtime.getRuntime().halt(3);
+        if (event.equals("big")) out.write(new byte[300000]);
+        if (event.equals("flushed")) {
+            out.write('!');
+            out.flush();
+            pause();
+        }
+        try (Writer writer = new OutputStreamWriter(out)) {
+            writer.write(" two");
+        }
+        if (event.equals("after")) throw new IllegalStateException("after");
+    }
+    private static void pause() {
+        try {
+            Thread.sleep(60000);
+        } catch (InterruptedException e) {
+            throw new RuntimeException(e);
+        }
+    }
+}
+"""
 TAIL = [("X-Amz-Log-Type", "Tail")]
 
 
@@ -119,6 +191,25 @@ class Streaming(ServerTest):
             FunctionName=name, Runtime="provided.al2023", Role=ROLE, Handler="h",
             Code={"ZipFile": zip_of({"bootstrap": head + step + "while True:" + loop})},
             **{"MemorySize": 1024, "Timeout": 20, **options})
+        return name
+
+    def ruby(self, handler):
+        name = f"{self.id().rsplit('.', 1)[1]}-{handler}"[:64]
+        self.client.create_function(FunctionName=name, Runtime="ruby3.2", Role=ROLE, Handler=f"app.{handler}",
+                                    MemorySize=1024, Timeout=20, Code={"ZipFile": zip_of({"app.rb": RUBY})})
+        return name
+
+    def java(self, handler):
+        name = self.id().rsplit(".", 1)[1] + ("-method" if "::" in handler else "-class")
+        with tempfile.TemporaryDirectory() as out:
+            with open(f"{out}/App.java", "w", encoding="ascii") as file:
+                file.write(JAVA)
+            subprocess.run(["javac", "-cp", os.path.join(BUILD, "bootstraps", "virga.jar"), "--release", "11",
+                            "-d", out, f"{out}/App.java"], check=True)
+            with open(f"{out}/streaming/App.class", "rb") as file:
+                code = zip_of({"streaming/App.class": file.read()})
+        self.client.create_function(FunctionName=name, Runtime="java17", Role=ROLE, Handler=handler,
+                                    MemorySize=1024, Timeout=20, Code={"ZipFile": code})
         return name
 
     def events(self, name, event=None, **options):
@@ -151,9 +242,9 @@ class Streaming(ServerTest):
 
     def test_the_first_byte_does_not_wait(self):
         """The function waits for a minute behind its first word: who waited with it would fail."""
-        for name in (self.node("steps"), self.custom()):
+        for name in (self.node("steps"), self.custom(), self.ruby("body"), self.java("streaming.App")):
             answer = self.events(name, "wait")
-            self.assertIn(next(iter(answer))[1], (b"begun", b"one "))
+            self.assertIn(next(iter(answer))[1], (b"begun", b"one ", b"part", b"pa"))
             answer.close()
             self.client.delete_function(FunctionName=name)
 
@@ -175,6 +266,44 @@ def handler(event, context):
         body, code, details = self.error("one-piece", 6300000)
         self.assertEqual((body, code), (b"", "Unhandled"))
         self.assertEqual(json.loads(details)["errorType"], "Function.ResponseSizeTooLarge")
+
+    def whole(self, name, event):
+        """The same function's answer for who wants it in one piece."""
+        return self.client.invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read()
+
+    def test_ruby(self):
+        name = self.ruby("body")
+        for _ in range(2):
+            answer = self.events(name, "go")
+            self.assertEqual(answer.header("Content-Type"), "text/plain")
+            self.assertEqual(answer.all(), (b"part two", {}))
+        self.assertEqual(self.whole(name, "go"), b"part two")
+        answer = self.events(self.ruby("many"), 5)
+        self.assertEqual(answer.header("Content-Type"), "application/octet-stream")
+        self.assertEqual(answer.all(), (b"x" * 500000 + b'{"last":true}', {}))
+        self.assertEqual(self.events(self.ruby("pipe"), "text").all(), (b"text\n", {}))
+        answer = self.events(self.ruby("list"))
+        self.assertEqual(answer.header("Content-Type"), "application/json")
+        self.assertEqual(answer.all(), (b'[1,{"a":2}]', {}))
+
+    def test_java(self):
+        for handler in ("streaming.App", "streaming.App::method"):
+            name = self.java(handler)
+            answer = self.events(name, "go")
+            self.assertEqual(answer.header("Content-Type"), "application/octet-stream")
+            self.assertEqual(answer.all(), (b"part two", {}))
+            self.assertEqual(self.events(name, "late").all(), (b"Stream closed", {}))
+            self.assertEqual(self.events(name, "empty").all(), (b"", {}))
+            self.assertEqual(self.events(name, "big").all(), (b"part" + bytes(300000) + b" two", {}))
+            self.assertEqual(self.whole(name, "go"), b"part two")
+            answer = self.events(name, "flushed")
+            got = b""
+            for _, piece in answer:  # in pieces as they came together on the way
+                got += piece
+                if len(got) >= len(b"part!"):
+                    break
+            self.assertEqual(got, b"part!")
+            answer.close()
 
     def test_custom_runtime(self):
         name = self.custom()
@@ -211,6 +340,23 @@ def handler(event, context):
         for event in ("cut", "exit"):
             self.assertEqual(self.error(name, event)[:2], (b"one ", "Runtime.TruncatedResponse"))
         self.assertEqual(self.events(name, "go").all(), (b"one two", {}))
+
+    def test_ruby_and_java_fail(self):
+        for name, kind in ((self.ruby("body"), "Function<ArgumentError>"),
+                           (self.java("streaming.App"), "java.lang.IllegalStateException")):
+            for event, body, code in (("before", b"", "Unhandled"), ("middle", b"part", kind),
+                                      ("exit", b"part", "Runtime.TruncatedResponse"), ("middle", b"part", kind)):
+                got, found, details = self.error(name, event)
+                self.assertEqual((got, found), (body, code), details)
+                if event != "exit":
+                    error = json.loads(details)
+                    self.assertEqual((error["errorType"], error["errorMessage"]), (kind, event))
+            error = json.loads(self.whole(name, "middle"))  # nothing of what came before it
+            self.assertEqual((error["errorType"], error["errorMessage"]), (kind, "middle"))
+        body, code, details = self.error(name, "after")  # of Java: the answer was whole
+        self.assertEqual((body, json.loads(details)["errorMessage"]), (b"part two", "after"), code)
+        body, code, _ = self.error("test_ruby_and_java_fail-body", "name")  # ends the process, as in one piece
+        self.assertEqual((body, code), (b"part", "Function<NameError>"))
 
     def test_timeout_in_the_middle(self):
         for name, event in ((self.node("steps", Timeout=1), 0), (self.custom(Timeout=1), "wait")):

@@ -16,14 +16,22 @@ final class Channel {
     static final int RESPONSE = 18;
     static final int ERROR = 19;
     static final int BOOTED = 20;
+    static final int STREAM_HEAD = 21;
+    static final int STREAM_CHUNK = 22;
+    static final int STREAM_END = 23;
     static final int LAST = 24;
+    static final int CHUNK_MAX = 64 * 1024;
 
     private static final int HEADER_SIZE = 12;
 
     /** A payload with room for its header before it, so that one write sends both. */
     static final class Answer extends ByteArrayOutputStream {
         Answer() {
-            super(1024);
+            this(1024);
+        }
+
+        Answer(int size) {
+            super(HEADER_SIZE + size);
             reset();
         }
 
@@ -111,7 +119,13 @@ final class Channel {
         out.write(bytes, 0, answer.total());
     }
 
+    synchronized void send(int type, int seq, byte[] bytes, int from, int count) throws IOException {
+        Answer frame = new Answer(count);
+        frame.write(bytes, from, count);
+        send(type, seq, frame);
+    }
+
     void send(int type, int seq) throws IOException {
-        send(type, seq, new Answer());
+        send(type, seq, new Answer(0));
     }
 }

@@ -132,6 +132,11 @@ final class Loader {
             public void handle(Invocation invocation, OutputStream answer) throws Throwable {
                 handler.handleRequest(input(invocation), answer, invocation);
             }
+
+            @Override
+            public boolean isStreaming() {
+                return true;
+            }
         };
     }
 
@@ -243,6 +248,11 @@ final class Loader {
                 if (isWriting) return;
                 if (isReading || isVoid) answer.write(NULL);
                 else serializer.write(result, method.getGenericReturnType(), answer);
+            }
+
+            @Override
+            public boolean isStreaming() {
+                return isWriting;
             }
         };
     }

@@ -2,6 +2,7 @@ package virga;
 
 import com.amazonaws.services.lambda.runtime.LambdaRuntimeInternal;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.lang.reflect.Method;
 
 /**
@@ -58,10 +59,14 @@ public final class Main {
     private void serve(Handler handler) throws IOException {
         Channel.Answer answer = new Channel.Answer();
         while (channel.receive() && channel.type == Channel.INVOKE) {
-            Fault fault = call(handler, channel.payload, answer);
+            Stream stream = handler.isStreaming() ? new Stream(channel, channel.seq) : null;
+            answer.reset();
+            Fault fault = call(handler, channel.payload, stream == null ? answer : stream);
             if (fault != null) log.fault(fault);
             Log.flush();
             Thread.interrupted(); /* user code may have left the flag */
+            if (stream != null && fault == null) stream.close();
+            else if (stream != null) stream.stop();
             if (fault == null) channel.send(Channel.RESPONSE, channel.seq, answer);
             else fail(fault);
             if (answer.size() > 1 << 20) answer = new Channel.Answer();
@@ -75,8 +80,7 @@ public final class Main {
     }
 
     /** null: the answer is there. */
-    private Fault call(Handler handler, byte[] payload, Channel.Answer answer) {
-        answer.reset();
+    private Fault call(Handler handler, byte[] payload, OutputStream answer) {
         try {
             Invocation invocation = new Invocation(payload, log);
             log.begin(invocation.getAwsRequestId());
