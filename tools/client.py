@@ -85,12 +85,25 @@ class Server:
         headers = headers or {}
         if self.keys:
             headers = {**headers, **self.signed(method, path, body)}
-        self.connection.request(method, path, body, headers)
-        response = self.connection.getresponse()
+        response = self.exchange(method, path, body, headers)
         answer = response.read()
         if response.status >= 300 or (response.getheader("X-Amz-Function-Error") and not fails):
             sys.exit(f"{method} {path} answered {response.status}: {answer.decode()}")
         return response.headers, answer
+
+    def exchange(self, *request):
+        """The answer's head. A connection that lay idle for minutes the server has closed, which shows
+        when it is used again, before the server has seen the request: then by another one."""
+        is_kept = self.connection.sock is not None
+        try:
+            self.connection.request(*request)
+            return self.connection.getresponse()
+        except ConnectionError:
+            if not is_kept:
+                raise
+            self.connection.close()
+            self.connection.request(*request)
+            return self.connection.getresponse()
 
     def instances(self):
         """How many there are now."""
