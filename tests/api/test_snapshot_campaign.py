@@ -1,110 +1,45 @@
-"""Many copies of snapshots under load: every reply is checked, nothing drawn is drawn twice, and what
-is forbidden in an instance from scratch is forbidden in a copy.
-
-VIRGA_RESTORES: how many copies the campaign makes at least (default 100). The long form:
-    VIRGA_RESTORES=10000 VIRGA_BUILD=build tests/lib/run.py tests/api test_snapshot_campaign
+"""Many copies of snapshots under load, as tests/lib/campaign.py has it (its long form too); what is forbidden in
+an instance from scratch is forbidden in a copy, and what cannot be copied says so.
 """
-import contextlib
 import glob
 import os
 import shutil
 import signal
-import subprocess
-import tempfile
-import threading
 import unittest
 
 import server
-from snapshots import SnapshotTest
+from campaign import Campaign, Image
+from snapshots import bundle
 
-RESTORES = int(os.environ.get("VIRGA_RESTORES", "100"))
-AT_ONCE = 12
-
-# What a function does after its restore, whatever its init was: the same for all images.
-EXERCISE = """
-import gc, json, os, random, secrets, signal, socket, ssl, subprocess, tempfile, threading, time, uuid
-
-def tls():
-    # A client's handshake, against a server of its own in memory.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain("/var/task/cert.pem", "/var/task/key.pem")
-    client_context = ssl.create_default_context(cafile="/var/task/cert.pem")
-    a, b, c, d = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO()
-    there = context.wrap_bio(a, b, server_side=True)
-    here = client_context.wrap_bio(c, d, server_hostname="virga.test")
-    done = set()
-    hello = None
-    while len(done) < 2:
-        for side in (here, there):
-            try:
-                side.do_handshake()
-                done.add(side)
-            except ssl.SSLWantReadError:
-                pass
-            data = d.read()
-            hello = hello or data
-            a.write(data)
-            c.write(b.read())
-    here.write(b"hello")
-    a.write(d.read())
-    assert there.read() == b"hello"
-    return hello[11:43].hex()  # the client's random; its key share is drawn beside it
-
-def timer():
-    fired = []
-    signal.signal(signal.SIGALRM, lambda *_: fired.append(1))
-    signal.setitimer(signal.ITIMER_REAL, 0.01)
-    while not fired:
-        time.sleep(0.002)
-    begin = time.monotonic()
-    time.sleep(0.01)
-    assert 0.009 < time.monotonic() - begin < 5
-
-def exercise(event):
-    if event.get("end"):
-        os._exit(0)
-    held = [bytearray(1 << 16) for _ in range(200)]  # the heap grows, by brk and by maps
-    small = {i: str(i) for i in range(50000)}
-    assert sum(len(part) for part in held) == 200 << 16 and small[49999] == "49999"
-    gc.collect()
-    timer()
-    assert socket.getaddrinfo("localhost", 80)[0][4][0] in ("127.0.0.1", "::1")
-    with tempfile.NamedTemporaryFile("w+") as file:
-        file.write("text")
-        file.seek(0)
-        assert file.read() == "text"
-    assert subprocess.run(["/bin/echo", "child"], capture_output=True).stdout == b"child\\n"
-    results = []
-    thread = threading.Thread(target=lambda: results.append(sum(range(1000))))
-    thread.start()
-    thread.join()
-    assert results == [499500]
-    assert json.loads(json.dumps({"a": [1.5, None]})) == {"a": [1.5, None]}
-    drawn = [uuid.uuid4().hex, str(uuid.uuid1()), secrets.token_hex(8), ssl.RAND_bytes(8).hex(),
-             random.randbytes(8).hex(), os.urandom(8).hex(), tempfile.mktemp(), tls()]
-    time.sleep(event.get("sleep", 0))
-    return drawn
-"""
-
-# name: (init, expression that the handler adds to its reply, what it must be)
+BUNDLE, BUNDLE_SUM = bundle(800_000)
 IMAGES = {
-    "plain": ("table = {i: i * i for i in range(1000)}", "sum(table.values())", 332833500),
-    "boto3": ("import boto3\ns3 = boto3.client('s3', region_name='eu-west-1')",
-              "s3.generate_presigned_url('get_object', Params={'Bucket': 'b', 'Key': 'k'})"
-              ".startswith('https://')", True),
-    "numpy": ("import numpy\nmatrix = numpy.arange(10000.0).reshape(100, 100)",
-              "[float(matrix.sum()), float((matrix @ numpy.eye(100) - matrix).sum())]",
-              [49995000.0, 0.0]),
-    "libraries": ("import asyncio, ctypes, decimal, hashlib, re, sqlite3, zlib\n"
-                  "words = re.compile(r'[a-z]+')\n"
-                  "base = sqlite3.connect(':memory:')\nbase.execute('create table t (n int)')",
-                  "[base.execute('select count(*) from t').fetchone()[0], len(words.findall('a b c')),"
-                  " asyncio.run(asyncio.sleep(0, 7)), str(decimal.Decimal(1) / 8),"
-                  " hashlib.sha256(b'x').hexdigest()[:8], zlib.crc32(b'x')]",
-                  [0, 3, 7, "0.125", "2d711642", 2363233923]),
+    "plain": Image("python3.12", "table = {i: i * i for i in range(1000)}", "sum(table.values())", 332833500),
+    "boto3": Image("python3.12", "import boto3\ns3 = boto3.client('s3', region_name='eu-west-1')",
+                   "s3.generate_presigned_url('get_object', Params={'Bucket': 'b', 'Key': 'k'})"
+                   ".startswith('https://')", True),
+    "numpy": Image("python3.12", "import numpy\nmatrix = numpy.arange(10000.0).reshape(100, 100)",
+                   "[float(matrix.sum()), float((matrix @ numpy.eye(100) - matrix).sum())]",
+                   [49995000.0, 0.0]),
+    "libraries": Image("python3.12",
+                       "import asyncio, ctypes, decimal, hashlib, re, sqlite3, zlib\n"
+                       "words = re.compile(r'[a-z]+')\n"
+                       "base = sqlite3.connect(':memory:')\nbase.execute('create table t (n int)')",
+                       "[base.execute('select count(*) from t').fetchone()[0], len(words.findall('a b c')),"
+                       " asyncio.run(asyncio.sleep(0, 7)), str(decimal.Decimal(1) / 8),"
+                       " hashlib.sha256(b'x').hexdigest()[:8], zlib.crc32(b'x')]",
+                       [0, 3, 7, "0.125", "2d711642", 2363233923]),
+    "node": Image("nodejs20.x", "const table = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [i, i * i]));",
+                  "Object.values(table).reduce((sum, n) => sum + n)", 332833500),
+    "bundle": Image("nodejs20.x", BUNDLE, "all.reduce((sum, m) => sum + m.value, 0)", BUNDLE_SUM),
 }
-# numpy's library starts a pool of threads where there are several CPUs, which cannot be copied.
-ENVIRONMENT = {"Variables": {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}}
+# What cannot be copied: (runtime, init, the reason).
+INELIGIBLE = {
+    "threads": ("python3.12", "import threading\n"
+                "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+                "def handler(event, context): return 7\n", "more than one thread"),
+    "workers": ("nodejs20.x", "new (require('worker_threads').Worker)('setInterval(() => {}, 1e6)', "
+                "{ eval: true }).unref();\nexports.handler = async () => 7;\n", "a worker thread runs"),
+}
 
 HOSTILE = """
 import os, subprocess
@@ -131,66 +66,32 @@ ATTACKS = """mounts namespaces kernel keyrings bpf userfaultfd io_uring perf new
     identity_calls""".split()
 
 
-def certificate():
-    """(certificate, key) for virga.test."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-             "-keyout", f"{folder}/key", "-out", f"{folder}/cert", "-days", "2", "-subj",
-             "/CN=virga.test", "-addext", "subjectAltName=DNS:virga.test"],
-            check=True, capture_output=True)
-        return [open(f"{folder}/{name}", encoding="ascii").read() for name in ("cert", "key")]
-
-
-class CampaignTest(SnapshotTest):
-    def make(self, name, files, **options):
+class CampaignTest(Campaign):
+    def create(self, name, files, **options):
+        options = {"Runtime": "python3.12", **options}
         self.client.create_function(
-            FunctionName=name, Runtime="python3.12", Role=server.ROLE, Handler="f.handler",
+            FunctionName=name, Role=server.ROLE, Handler="f.handler",
             Code={"ZipFile": server.zip_of(files, ("tenant",))}, MemorySize=256, Timeout=60, **options)
 
-    def end_all(self, name):
-        """Ends the idle instances of a function, so that the next calls start cold."""
-        def run():
-            with contextlib.closing(self.server.client()) as client:
-                client.invoke(FunctionName=name, Payload='{"end": true}')
-
-        threads = [threading.Thread(target=run) for _ in range(AT_ONCE)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
     def test_every_copy_works_and_draws_its_own(self):
-        cert, key = certificate()
-        failed_before = self.counts()["failed"]  # of the other tests: the upgrade fails one
-        for name, (init, reply, _) in IMAGES.items():
-            source = f"{init}\n{EXERCISE}\ndef handler(event, context):\n" \
-                     f"    return [exercise(event), {reply}]\n"
-            self.make(name, {"f.py": source, "cert.pem": cert, "key.pem": key},
-                      Environment=ENVIRONMENT)
-            payload, error, _ = self.call(name)
-            self.assertIsNone(error, payload)
-        for name in IMAGES:
-            self.wait_for_snapshot(name)
-        drawn, restored = [], {name: 0 for name in IMAGES}
-        while sum(restored.values()) < RESTORES:
-            for name, (_, _, expected) in IMAGES.items():
-                self.end_all(name)
-                for payload, error, tail in self.burst(name, AT_ONCE, {"sleep": 0.3}):
-                    self.assertIsNone(error, f"{name}: {payload} {tail}")
-                    self.assertEqual(payload[1], expected, name)
-                    drawn += payload[0]
-                    restored[name] += "Restore Duration" in tail
-        self.assertEqual(len(set(drawn)), len(drawn), "two copies drew the same")
-        self.assertEqual(self.counts()["failed"], failed_before, self.server.log_text())
-        self.assertTrue(all(restored.values()), restored)
-        print(f"\n{sum(restored.values())} restores, {len(drawn)} values drawn: {restored}")
+        self.campaign(IMAGES)
+
+    def test_what_cannot_be_copied_says_why_and_starts_from_scratch(self):
+        for name, (runtime, source, reason) in INELIGIBLE.items():
+            with self.subTest(name):
+                self.create(name, {"f.py" if runtime.startswith("python") else "f.js": source}, Runtime=runtime)
+                self.assertEqual(self.call(name)[0], 7)
+                self.assertIn(reason, self.wait_for_refusal(name))
+                self.assertRegex(self.virga("describe", name), rf"snapshot +refused: .*{reason}")
+                for payload, error, tail in self.burst(name, 6, {}):
+                    self.assertEqual((payload, error), (7, None))
+                    self.assertNotIn("Restore Duration", tail)
 
     def test_an_upgrade_of_a_mapped_file_costs_the_image_alone(self):
         library = f"/usr/local/lib/virga-test-{os.getpid()}.so"
         self.addCleanup(os.remove, library)
         shutil.copy(glob.glob("/lib/*/libz.so.1")[0], library)
-        self.make("upgraded", {"f.py": f"""
+        self.create("upgraded", {"f.py": f"""
 import ctypes, time
 library = ctypes.CDLL({library!r})
 def handler(event, context):
@@ -214,8 +115,8 @@ def handler(event, context):
         with open(os.path.join(server.BUILD, "tests/sandbox/sandbox_tenant"), "rb") as file:
             tenant = file.read()
         files = {"f.py": "import time\n" + HOSTILE, "tenant": tenant}
-        self.make("held", files)
-        self.make("held-off", files, Environment={"Variables": {"VIRGA_SNAPSHOT": "off"}})
+        self.create("held", files)
+        self.create("held-off", files, Environment={"Variables": {"VIRGA_SNAPSHOT": "off"}})
         event = {"attacks": ATTACKS}
         self.call("held", {"attacks": []})
         self.wait_for_snapshot("held")

@@ -165,11 +165,6 @@ def handler(event, context): time.sleep(0.2); return 5
             FunctionName="changes", ZipFile=server.zip_of({"f.py": source.format(2)}))
         self.assertEqual({payload for payload, _, _ in self.burst("changes", 4, {})}, {2})
 
-    def virga(self, *arguments):
-        return subprocess.run(
-            [server.VIRGA, *arguments, "--endpoint", self.server.endpoint], check=True, text=True,
-            capture_output=True, env={**os.environ, **server.CLIENT_ENVIRONMENT}).stdout
-
     def test_the_owner_is_told(self):
         self.create("told", "def handler(event, context): return 1\n")
         self.create("untold", "import uuid\nown = uuid.uuid4()\ndef handler(event, context): return 1\n")

@@ -4,7 +4,7 @@ import subprocess
 import unittest
 
 import server
-from snapshots import SnapshotTest
+from snapshots import SnapshotTest, bundle
 
 USUAL = """
 const crypto = require('crypto');
@@ -77,21 +77,6 @@ exports.handler = async () => {
   return failed;
 };
 """
-
-def bundle(size):
-    """A module as bundlers write them: many functions, most of which run once at load."""
-    parts, total = [], 0
-    for number in range(10000):
-        part = (f"const m{number} = (() => {{ const table = {{ name: 'module {number}', list: [{number}, 1, 2] }};\n"
-                f"  function first(a, b) {{ if (a > b) return a - b; return table.list.map((x) => x * a + b); }}\n"
-                f"  class Thing {{ constructor(x) {{ this.x = x; }} get twice() {{ return this.x * 2; }} }}\n"
-                f"  return {{ first, Thing, value: new Thing({number}).twice + table.list[0] }}; }})();\n")
-        parts.append(part)
-        total += len(part)
-        if total >= size:
-            break
-    names = ", ".join(f"m{number}" for number in range(len(parts)))
-    return "".join(parts) + f"const all = [{names}];\n", sum(3 * number for number in range(len(parts)))
 
 
 class NodeSnapshotTest(SnapshotTest):

@@ -1,10 +1,27 @@
 """What the tests of functions with snapshots share: a server that takes them, calls, and waits."""
 import base64
-import contextlib
 import json
+import os
+import subprocess
 import threading
 
 import server
+
+
+def bundle(size):
+    """A module as bundlers write them: many functions, most of which run once at load."""
+    parts, total = [], 0
+    for number in range(10000):
+        part = (f"const m{number} = (() => {{ const table = {{ name: 'module {number}', list: [{number}, 1, 2] }};\n"
+                f"  function first(a, b) {{ if (a > b) return a - b; return table.list.map((x) => x * a + b); }}\n"
+                f"  class Thing {{ constructor(x) {{ this.x = x; }} get twice() {{ return this.x * 2; }} }}\n"
+                f"  return {{ first, Thing, value: new Thing({number}).twice + table.list[0] }}; }})();\n")
+        parts.append(part)
+        total += len(part)
+        if total >= size:
+            break
+    names = ", ".join(f"m{number}" for number in range(len(parts)))
+    return "".join(parts) + f"const all = [{names}];\n", sum(3 * number for number in range(len(parts)))
 
 
 class SnapshotTest(server.ServerTest):
@@ -24,8 +41,7 @@ class SnapshotTest(server.ServerTest):
 
         def run():
             try:
-                with contextlib.closing(self.server.client()) as client:
-                    answers.append(self.call(name, event, client))
+                answers.append(self.call(name, event))
             except Exception as error:
                 failures.append(error)
 
@@ -36,6 +52,11 @@ class SnapshotTest(server.ServerTest):
             thread.join()
         self.assertEqual(failures, [])
         return answers
+
+    def virga(self, *arguments):
+        return subprocess.run(
+            [server.VIRGA, *arguments, "--endpoint", self.server.endpoint], check=True, text=True,
+            capture_output=True, env={**os.environ, **server.CLIENT_ENVIRONMENT}).stdout
 
     def wait_for_snapshot(self, name):
         server.wait_until(lambda: f'msg="snapshot taken" fn={name} ' in self.server.log_text(),
