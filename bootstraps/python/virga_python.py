@@ -22,6 +22,8 @@ _DEADLINE = Struct("<q")
 _LENGTH = Struct("<H")
 _INVOKE, _SHUTDOWN, _RESTORE = 2, 3, 4
 _READY, _INIT_ERROR, _RESPONSE, _ERROR, _BOOTED, _SNAPSHOT = 16, 17, 18, 19, 20, 25
+_STREAM_HEAD, _STREAM_CHUNK, _STREAM_END = 21, 22, 23
+_CHUNK_MAX = 64 * 1024  # FRAME_CHUNK_MAX
 _FD_IMAGE = 5
 
 # Beyond 128 kB malloc maps and unmaps memory on every call, which costs more than the call.
@@ -594,13 +596,57 @@ def _parse_event(event):
         raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
 
 
-def _encode_result(result):
+def _marshal_error(why):
+    return Fault("Runtime.MarshalError", f"Unable to marshal response: {why}")
+
+
+def _answer(channel, seq, result):
+    """The payload of the RESPONSE. What JSON cannot say and is an iterator (a generator, a file) has
+    been sent as a stream then; asking here costs the other answers nothing."""
     if isinstance(result, bytes):
         return result
     try:
         return _dumps(result).encode("utf-8")
     except Exception as error:
-        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+        if not hasattr(type(result), "__next__"):
+            raise _marshal_error(error) from None
+    _stream(channel, seq, result)
+    return b""
+
+
+def _bytes_of(item):
+    """An item of a stream as it is sent."""
+    try:
+        return item.encode("utf-8") if isinstance(item, str) else memoryview(item).tobytes()
+    except UnicodeEncodeError as error:
+        raise _marshal_error(error) from None
+    except TypeError:
+        kind = type(item).__name__
+        raise _marshal_error(f"an item of a stream is str or bytes, not {kind}") from None
+
+
+def _stream(channel, seq, result):
+    """Sends what an iterator gives as it gives it. The head goes with the first bytes: what is raised
+    before them is an error like any other."""
+    content_type = getattr(result, "content_type", None) or "application/octet-stream"
+    content_type = str(content_type).encode("utf-8")
+    read = getattr(result, "read1", None)  # A binary file's lines may be long, or none.
+    is_begun = False
+    try:
+        for item in result if read is None else iter(lambda: read(_CHUNK_MAX), b""):
+            piece = _bytes_of(item)
+            if piece and not is_begun:
+                is_begun = True
+                channel.send(_STREAM_HEAD, seq, content_type)
+            for at in range(0, len(piece), _CHUNK_MAX):
+                channel.send(_STREAM_CHUNK, seq, piece[at : at + _CHUNK_MAX])
+    finally:
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+    if not is_begun:
+        channel.send(_STREAM_HEAD, seq, content_type)
+    channel.send(_STREAM_END, seq)
 
 
 def _set_trace_id(trace_id):
@@ -610,7 +656,7 @@ def _set_trace_id(trace_id):
         del os.environ["_X_AMZN_TRACE_ID"]
 
 
-def _invoke(handler, payload):
+def _invoke(channel, seq, handler, payload):
     """Runs one invocation: (frame type, payload of the answer)."""
     global _request_id
     deadline_ms, texts, event = _split_invoke(payload)
@@ -618,7 +664,7 @@ def _invoke(handler, payload):
     _set_trace_id(trace_id)
     try:
         context = LambdaContext(_request_id, deadline_ms, arn, client_context, cognito_identity)
-        return _RESPONSE, _encode_result(handler(_parse_event(event), context))
+        return _RESPONSE, _answer(channel, seq, handler(_parse_event(event), context))
     except Exception as error:
         fault = _error_of(error, _request_id)
     _log_error(fault)
@@ -714,6 +760,6 @@ def main(fd):
             return
         if kind != _INVOKE:
             return
-        kind, answer = _invoke(handler, payload)
+        kind, answer = _invoke(channel, seq, handler, payload)
         _flush()
         channel.send(kind, seq, answer)

@@ -50,6 +50,33 @@ exports.plain = async (event) => event;
 exports.empty = awslambda.streamifyResponse(async (event, stream) => stream.end());
 """
 
+# Generators, and what has more to say of itself: Virga's own, no managed Python of AWS streams.
+PYTHON = """
+import json, os, time
+def handler(event, context):
+    if event == "before": raise ValueError("before")
+    if event == "plain": return {"a": 1}
+    return Page() if "rawPath" in str(event) else words(event, context)
+def words(event, context):
+    if event == "first": raise ValueError("first")
+    yield "one "
+    if event == "wait": time.sleep(60)
+    if event == "middle": raise ValueError("middle")
+    if event == "item": yield 3
+    if event == "exit": os._exit(3)
+    if isinstance(event, int):
+        for _ in range(event // 65536): yield bytes(65536)
+    print("all given")
+    yield context.aws_request_id.encode()
+class Page:
+    content_type = "application/vnd.awslambda.http-integration-response"
+    def __init__(self):
+        head = {"statusCode": 201, "headers": {"X-Mine": "m", "Content-Type": "text/x-mine"}, "cookies": ["a=b"]}
+        self.pieces = iter((json.dumps(head), bytes(8), "<p>", "</p>"))
+    def __iter__(self): return self
+    def __next__(self): return next(self.pieces)
+"""
+
 # A Runtime API client that streams; `step` is run for each invocation.
 CLIENT = '''#!/usr/bin/python3
 import base64, http.client, json, os, socket, time
@@ -240,6 +267,48 @@ class Streaming(ServerTest):
             self.assertEqual(complete, {})
         self.assertEqual(self.events(self.node("empty")).all(), (b"", {}))
 
+    def python(self, **options):
+        name = self.id().rsplit(".", 1)[1]
+        python_function(self.client, name, PYTHON, **{"MemorySize": 512, "Timeout": 20, **options})
+        return name
+
+    def test_python(self):
+        name = self.python()
+        for _ in range(2):
+            answer = self.events(name, "go", headers=TAIL)
+            self.assertEqual(answer.header("Content-Type"), "application/octet-stream")
+            body, complete = answer.all()
+            self.assertEqual(body.decode(), "one " + answer.header("x-amzn-RequestId"))
+            self.assertIn("all given", base64.b64decode(complete.pop("LogResult")).decode())
+            self.assertEqual(complete, {})
+        answer = self.client.invoke(FunctionName=name, Payload=b'"go"')
+        self.assertEqual(answer["Payload"].read().decode(), "one " + answer["ResponseMetadata"]["RequestId"])
+        answer = self.events(name, "plain")
+        self.assertEqual(answer.header("Content-Type"), "application/json")
+        self.assertEqual(answer.all(), (b'{"a": 1}', {}))
+
+    def test_python_comes_in_pieces(self):
+        """The function waits for a minute behind its first word."""
+        name = self.python()
+        answer = self.events(name, "wait")
+        self.assertEqual(next(iter(answer))[1], b"one ")
+        answer.close()
+        *chunks, last = self.events(name, 1 << 20)
+        self.assertGreater(len(chunks), 1)
+        self.assertEqual(last, ("InvokeComplete", b"{}"))
+        self.assertEqual(sum(len(piece) for _, piece in chunks), 4 + (1 << 20) + 36)
+
+    def test_python_behind_a_url(self):
+        name = self.python()
+        with Answer(self.server.port, "POST", f"/2021-10-31/functions/{name}/url",
+                    b'{"InvokeMode": "RESPONSE_STREAM", "AuthType": "NONE"}') as made:
+            host = json.loads(made.read())["FunctionUrl"][len("http://"):-1]
+        with Answer(self.server.port, "GET", "/", host=host) as page:
+            self.assertEqual(page.status, 201)
+            found = [page.header(name) for name in ("X-Mine", "Content-Type", "Set-Cookie")]
+            self.assertEqual(found, ["m", "text/x-mine", "a=b"])
+            self.assertEqual(page.read(), b"<p></p>")
+
     def test_the_first_byte_does_not_wait(self):
         """The function waits for a minute behind its first word: who waited with it would fail."""
         for name in (self.node("steps"), self.custom(), self.ruby("body"), self.java("streaming.App")):
@@ -318,6 +387,22 @@ def handler(event, context):
                          b"one two")
 
     # --- failures ---
+
+    def test_python_fails(self):
+        name = self.python(Timeout=2)
+        for event, body, code, kind in (
+                ("before", b"", "Unhandled", "ValueError"), ("first", b"", "Unhandled", "ValueError"),
+                ("middle", b"one ", "ValueError", "ValueError"),
+                ("item", b"one ", "Runtime.MarshalError", "Runtime.MarshalError")):
+            got, found, details = self.error(name, event)
+            self.assertEqual((got, found), (body, code), details)
+            self.assertEqual(json.loads(details)["errorType"], kind)
+            answer = self.client.invoke(FunctionName=name, Payload=json.dumps(event))
+            self.assertEqual(answer["FunctionError"], "Unhandled")
+            self.assertEqual(json.loads(answer["Payload"].read())["errorType"], kind)
+        self.assertEqual(self.error(name, "exit")[:2], (b"one ", "Runtime.TruncatedResponse"))
+        self.assertEqual(self.error(name, "wait")[:2], (b"one ", "Sandbox.Timedout"))
+        self.assertTrue(self.events(name, "go").all()[0].startswith(b"one "))
 
     def test_node_fails(self):
         name = self.node("fails")

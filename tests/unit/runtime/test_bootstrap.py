@@ -14,6 +14,7 @@ import unittest
 BOOTSTRAP_DIR = os.path.abspath(sys.argv.pop(1))
 HEADER = struct.Struct("<IBBHI")
 INVOKE, SHUTDOWN, READY, INIT_ERROR, RESPONSE, ERROR, BOOTED = 2, 3, 16, 17, 18, 19, 20
+STREAM_HEAD, STREAM_CHUNK, STREAM_END = 21, 22, 23
 
 
 class Runtime:
@@ -100,6 +101,16 @@ class Runtime:
         kind, payload = self.invoke(*args, **kwargs)
         assert kind == ERROR, payload
         return json.loads(payload)
+
+    def frames(self, *args, **kwargs):
+        """All frames that answer a call."""
+        self.send_invoke(*args, **kwargs)
+        found = []
+        while not found or found[-1][0] not in (RESPONSE, ERROR):
+            kind, seq, payload = self.frame()
+            assert seq == self.seq
+            found.append((kind, payload))
+        return found
 
     def end(self):
         """Closes the socket; returns (exit code, everything printed)."""
@@ -289,6 +300,7 @@ class Errors(unittest.TestCase):
         code = """
 def handler(event, context):
     if event == 'gen': return (x for x in [1])
+    if event == 'within': return [x for x in 'a'], (x for x in 'a')
     if event == 'set': return {'a': {1}}
     if event == 'cycle':
         a = []; a.append(a); return a
@@ -296,7 +308,8 @@ def handler(event, context):
     return 'fine'
 """
         runtime = Runtime(code, env={"AWS_EXECUTION_ENV": "AWS_Lambda_python3.12"}).ready()
-        for event, message in (("gen", "Object of type generator is not JSON serializable"),
+        for event, message in (("gen", "an item of a stream is str or bytes, not int"),
+                               ("within", "Object of type generator is not JSON serializable"),
                                ("set", "Object of type set is not JSON serializable"),
                                ("cycle", "Circular reference detected"), ("surrogate", "'utf-8'")):
             error = runtime.error(event)
@@ -364,6 +377,85 @@ def handler(event, context):
         with self.assertRaises(EOFError):
             runtime.frame()
         self.assertEqual(runtime.end()[0], 3)
+
+
+STREAMS = """
+import array, io, json
+ended = []
+def words(event):
+    try:
+        if event == 'before': raise KeyError('before')
+        yield ''
+        if event == 'none': return
+        yield 'w\u00f6rd'
+        if event == 'middle': raise KeyError('middle')
+        if event == 'item': yield {'a': 1}
+        if event == 'surrogate': yield chr(0xd800)
+        yield bytearray(b'raw')
+        yield memoryview(b'a-b-c')[::2]
+        yield array.array('H', [1])
+    finally:
+        ended.append(event)
+class Body:
+    content_type = 'text/x-mine'
+    def __init__(self, event): self.left = event
+    def __iter__(self): return self
+    def __next__(self):
+        if not self.left: raise StopIteration
+        self.left -= 1
+        return 'x' * 70000
+    def close(self): ended.append('body')
+class Lines(list):
+    def __next__(self): raise StopIteration
+def handler(event, context):
+    if event == 'ended': return ended
+    if event == 'list': return Lines([1])
+    if event == 'file': return io.BytesIO(bytes(range(256)) * 300)
+    if event == 'lines': return io.StringIO('one\\ntwo\\n')
+    if event == 'map': return map(json.dumps, [1, {'a': 2}])
+    return Body(event) if isinstance(event, int) else words(event)
+"""
+
+
+class Streams(unittest.TestCase):
+    HEAD, END = (STREAM_HEAD, b"application/octet-stream"), [(STREAM_END, b""), (RESPONSE, b"")]
+
+    def setUp(self):
+        self.runtime = Runtime(STREAMS).ready()
+        self.addCleanup(lambda: self.assertEqual(self.runtime.end()[0], 0))
+
+    def check(self, event, *pieces, head=HEAD):
+        chunks = [(STREAM_CHUNK, piece) for piece in pieces]
+        self.assertEqual(self.runtime.frames(event), [head, *chunks, *self.END])
+
+    def test_generator(self):
+        self.check("all", "w\u00f6rd".encode(), b"raw", b"abc", b"\1\0")
+        self.check("none")
+        self.assertEqual(self.runtime.result("ended"), ["all", "none"])
+
+    def test_other_iterators(self):
+        self.check("map", b"1", b'{"a": 2}')
+        self.check("lines", b"one\n", b"two\n")
+        data = bytes(range(256)) * 300
+        self.check("file", data[:65536], data[65536:])
+        self.check(2, *[b"x" * 65536, b"x" * 4464] * 2, head=(STREAM_HEAD, b"text/x-mine"))
+        self.assertEqual(self.runtime.result("ended"), ["body"])
+        self.assertEqual(self.runtime.result("list"), [1])
+
+    def test_errors(self):
+        begun = [self.HEAD, (STREAM_CHUNK, "w\u00f6rd".encode())]
+        for event, before, kind, message in (
+                ("before", [], "KeyError", "'before'"), ("middle", begun, "KeyError", "'middle'"),
+                ("item", begun, "Runtime.MarshalError", "is str or bytes, not dict"),
+                ("surrogate", begun, "Runtime.MarshalError", "surrogates not allowed")):
+            *frames, (last, payload) = self.runtime.frames(event)
+            self.assertEqual((frames, last), (before, ERROR))
+            error = json.loads(payload)
+            self.assertEqual((error["errorType"], error["requestId"]), (kind, "req-1"))
+            self.assertIn(message, error["errorMessage"])
+            if kind == "KeyError":
+                self.assertRegex(error["stackTrace"][0], r'^  File ".*app.py", line \d+, in words\n')
+        self.assertEqual(self.runtime.result("ended"), ["before", "middle", "item", "surrogate"])
 
 
 class Output(unittest.TestCase):
