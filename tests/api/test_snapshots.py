@@ -10,6 +10,7 @@ import botocore.exceptions
 
 import server
 from snapshots import SnapshotTest
+from streams import Events
 
 USUAL = """
 import json, os, random, secrets, ssl, time, uuid
@@ -215,6 +216,22 @@ def handler(event, context):
         self.assertEqual(len({own for own, _, _ in answers}), 1)  # the owner's business, as on AWS
         self.assertEqual(len({drawn for _, _, drawn in answers}), len(answers))
         self.assertIn("Init Duration", self.call("snapstart")[2])  # $LATEST is no published version
+
+    def test_a_copy_streams(self):
+        self.create("streams", """
+import os
+def handler(event, context):
+    yield os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
+    yield b" " + bytes(event["size"])
+    if event["size"] == 1: raise KeyError("middle")
+""", SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        self.client.get_waiter("published_version_active").wait(
+            FunctionName="streams", Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        with Events(self.server.port, "streams:1", {"size": 200000}) as answer:
+            self.assertEqual(answer.all(), (b"snap-start " + bytes(200000), {}))
+        with Events(self.server.port, "streams:1", {"size": 1}) as answer:
+            body, complete = answer.all()
+        self.assertEqual((body, complete["ErrorCode"]), (b"snap-start \0", "KeyError"))
 
     def refused_call(self, name, **options):
         """The error of an Invoke."""
