@@ -120,6 +120,12 @@ LOGGING = {
 }
 
 # Says a word, works on for 20 ms, and sends as many bytes as it is asked for.
+PYTHON_STREAM = """import time
+def handler(event, context):
+    yield "."
+    time.sleep(0.02)
+    yield "."
+"""
 STREAM = """exports.handler = awslambda.streamifyResponse(async (size, stream) => {
   stream.write('.');
   await new Promise((ok) => setTimeout(ok, 20));
@@ -216,15 +222,15 @@ class Bench:
                      f"{logging / plain:.2f} x without", "")
             server.delete(name + "-logging")
 
-    def stream(self, server):
+    def first_byte(self, server, language, source):
         """The first byte of a streamed answer against a whole one, both as one client of some lines of
-        Python sees them; and how fast a long one comes."""
+        Python sees them; leaves the function "stream" behind, returns its path."""
         path = "/2021-11-15/functions/stream/response-streaming-invocations"
-        server.create("stream", STREAM, **RUNTIMES["Node"]["options"])
+        server.create("stream", source, **RUNTIMES[language]["options"])
         first, whole = [], []
         for _ in range(10 * self.repeats):
             begin = time.perf_counter()
-            server.invoke("Node", 1)
+            server.invoke(language, 1)
             whole.append((time.perf_counter() - begin) * 1e6)
             begin = time.perf_counter()
             server.connection.request("POST", path, "0")
@@ -232,9 +238,16 @@ class Bench:
             response.read(1)
             first.append((time.perf_counter() - begin) * 1e6)
             response.read()
-        self.row("", "streamed answer of Node: first byte, p50 / p99",
+        self.row("", f"streamed answer of {language}: first byte, p50 / p99",
                  f"{percentile(first, .5):.0f} / {percentile(first, .99):.0f} us",
                  f"{percentile(first, .5) / percentile(whole, .5):.1f} x a whole answer", "")
+        return path
+
+    def stream(self, server):
+        """When a streamed answer begins, and how fast a long one comes."""
+        self.first_byte(server, "Python", PYTHON_STREAM)
+        server.delete("stream")
+        path = self.first_byte(server, "Node", STREAM)
         begin = time.perf_counter()
         server.request("POST", path, str(STREAM_BYTES))
         seconds = time.perf_counter() - begin
