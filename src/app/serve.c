@@ -49,7 +49,10 @@
 enum {
     DRAIN_MS = 10 * 1000,          /* for requests under way, calls of functions included */
     INSTANCES_DRAIN_MS = 2 * 1000, /* for calls whose clients are gone by then */
-    CONNS_MAX = 4096,
+    CONNS_MAX = 4096,              /* of a loop, where there are descriptors enough */
+    INSTANCE_FILES = 9,            /* of main for each instance, at most (src/runtime/README.md) */
+    OTHER_FILES = 1024,            /* stores, uploads, what else is open for a moment */
+    LOOP_FILES = 512,              /* telemetry to extensions */
     IN_FLIGHT_MAX = 2048,
     FLUSH_ROUNDS = 2,
     THREADS_MAX = 16, /* of actors, and of workers */
@@ -70,6 +73,7 @@ struct serve {
     struct exec **execs; /* of the loops */
     pthread_t *threads;  /* of loops 1 and up */
     size_t loop_count;
+    unsigned long files; /* main may have open */
     struct pool *actors, *workers;
     struct services *services;
     struct directory *keys; /* NULL in development mode */
@@ -282,7 +286,6 @@ static bool has_bootstrap(const char *name)
 /* What needs root, the host's or that of a user namespace of our own, or a single thread. */
 static int start_privileged(struct serve *serve, struct err *err)
 {
-    unsigned long files;
     char home[PATH_MAX];
     const char *data = serve->config.data_dir;
     if (data == NULL)
@@ -292,7 +295,7 @@ static int start_privileged(struct serve *serve, struct err *err)
     if (rc >= 0)
         rc = place_ids_find(INSTANCES_MAX + TEMPLATES_MAX, &serve->ids, err);
     if (rc >= 0)
-        rc = files_limit_raise(&files, err);
+        rc = files_limit_raise(&serve->files, err);
     if (rc >= 0)
         rc = tls_given(serve, err);
     if (rc >= 0)
@@ -373,6 +376,16 @@ static int services_make(struct serve *serve, struct err *err)
     return services_open(&config, &serve->services, err);
 }
 
+/* Of each loop: what instances need is never taken by clients, or no sandbox could be handed over.
+ */
+static size_t conns_max(const struct serve *serve)
+{
+    unsigned long own = (INSTANCES_MAX + TEMPLATES_MAX) * INSTANCE_FILES + OTHER_FILES +
+                        serve->loop_count * LOOP_FILES;
+    unsigned long share = serve->files > own ? (serve->files - own) / serve->loop_count : 1;
+    return share < CONNS_MAX ? share : CONNS_MAX;
+}
+
 static int gateway_make(struct serve *serve, struct err *err)
 {
     const struct serve_config *options = &serve->config;
@@ -391,7 +404,7 @@ static int gateway_make(struct serve *serve, struct err *err)
                       .extra_host_count = options->allow_host_count,
                       .extra_origins = options->allow_origins,
                       .extra_origin_count = options->allow_origin_count},
-        .conns_max = CONNS_MAX,
+        .conns_max = conns_max(serve),
         .in_flight_max = IN_FLIGHT_MAX,
         .health = services_health,
         .health_arg = serve->services,

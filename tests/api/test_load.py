@@ -1,7 +1,10 @@
 """Many calls and many functions: no error, flat memory, nothing left behind."""
+import contextlib
 import json
 import os
 import re
+import resource
+import socket
 import subprocess
 import unittest
 
@@ -35,6 +38,11 @@ def mounts(pid):
 
 def files(folder):
     return sum(len(names) for _, _, names in os.walk(folder))
+
+
+class FewFiles(Server):
+    """As many descriptors as the instances need, and some more."""
+    command = ["prlimit", "--nofile=19000:19000", *Server.command]
 
 
 class LoadTest(unittest.TestCase):
@@ -89,6 +97,23 @@ class LoadTest(unittest.TestCase):
                 self.assertLessEqual(after[name], value + 4, f"{name}: {before} -> {after}")
             groups = cgroups_of(children_of(server.pid))
         self.assertEqual(cgroups_left(groups), [])
+
+    def test_clients_leave_descriptors_for_instances(self):
+        """However many connect, each loop refuses what would take the descriptors of instances."""
+        server = FewFiles("--loops", "4")
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        python_function(server.client(), "echo", ECHO)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+        port = int(server.endpoint.rsplit(":", 1)[1])
+        with contextlib.ExitStack() as stack, contextlib.closing(server.client()) as client:
+            client.list_functions()  # its connection is kept
+            for _ in range(7500):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            wait_until(lambda: descriptors(server.pid) < 7000, "refusals", 20)
+            self.assertEqual(client.invoke(FunctionName="echo", Payload=b"1")["Payload"].read(), b"1")
 
     def settle(self, client, counts):
         """Instances of deleted functions go in the background: waits until no count changes."""
