@@ -229,8 +229,9 @@ int lambda_run_GetLayerVersionByArn(struct op *op, const void *in_any, void *out
     struct layer_name name;
     struct layer_row row = {0};
     int rc = name_parse(op, in->Arn, "GetLayerVersion", &name);
-    if (rc == 0)
-        rc = find_version(op, &name, &row);
+    if (rc < 0)
+        return rc;
+    rc = find_version(op, &name, &row);
     return rc < 0 ? rc : show(op, &row, out);
 }
 
