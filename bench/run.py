@@ -11,6 +11,7 @@ the interpreter.
 import argparse
 import contextlib
 import glob
+import http.client
 import json
 import os
 import platform
@@ -19,12 +20,19 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
 import client  # noqa: E402  (tools/client.py: a Lambda client of a few lines)
 
+SPIN_PYTHON = """import time
+def handler(event, context):
+    end = time.monotonic() + event
+    while time.monotonic() < end:
+        pass
+"""
 SLOW_PYTHON = "import time\ndef handler(event, context):\n    time.sleep(0.1)\n    return event\n"
 
 C_ECHO = """#include <virga_lambda.h>
@@ -138,6 +146,14 @@ STREAM = """exports.handler = awslambda.streamifyResponse(async (size, stream) =
 STREAM_BYTES = 64 << 20
 
 
+def call(server, name, event):
+    """On a connection of its own, for a thread."""
+    with contextlib.closing(http.client.HTTPConnection(server.endpoint.removeprefix("http://"))) as own:
+        own.request("POST", f"{client.API}/{name}/invocations", json.dumps(event))
+        if own.getresponse().status != 200:
+            sys.exit(f"bench: a call of {name} failed")
+
+
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
@@ -148,6 +164,7 @@ class Bench:
         self.length = ["-n", "200"] if is_brief else ["-d", "3"]
         self.repeats = 3 if is_brief else 30
         self.idle = 20 if is_brief else 1000
+        self.neighbours, self.noise_seconds = (8, 10) if is_brief else (200, 60)
         self.rows = []
 
     def row(self, goal, what, figure, ratio, wanted):
@@ -277,8 +294,9 @@ class Bench:
             wanted = "<= 5 us" if name in ("invoke", "presigned URL") else ""
             self.row("", f"signature: {name}", f"{int(figure) / 1000:.1f} us", "", wanted)
 
-    def cold(self, server, name, runtime):
-        """First calls of functions that never ran: each repetition is a function of its own."""
+    def first_starts(self, server, name, runtime):
+        """First calls of functions that never ran: each repetition is a function of its own. Their
+        times and those of their inits, in ms."""
         times, inits = [], []
         for number in range(self.repeats):
             fresh = f"{name}-cold-{number}"
@@ -288,6 +306,10 @@ class Bench:
             times.append((time.perf_counter() - begin) * 1000)
             inits.append(float(re.search(r"Init Duration: ([\d.]+)", report).group(1)))
             server.delete(fresh)
+        return times, inits
+
+    def cold(self, server, name, runtime):
+        times, inits = self.first_starts(server, name, runtime)
         p50 = percentile(times, .5)
         self.row("P5", f"first cold start ever, {name}, p50 / p99",
                  f"{p50:.1f} / {percentile(times, .99):.1f} ms",
@@ -361,6 +383,44 @@ class Bench:
         self.row("P6", f"{BURST} simultaneous calls of 100 ms, from zero: the last",
                  f"{percentile(times, .5):.0f} ms", "", "<= 400 ms")
 
+    def thawed(self, server):
+        """A call whose instance was frozen against one that follows another at once."""
+        at_once, rested = [], []
+        for _ in range(10 * self.repeats):
+            time.sleep(0.02)  # an instance is frozen after 5 ms
+            for times in rested, at_once:
+                begin = time.perf_counter()
+                server.invoke("Python", 1)
+                times.append((time.perf_counter() - begin) * 1e6)
+        self.row("", "warm Python after 20 ms of rest, p50 / p99",
+                 f"{percentile(rested, .5):.0f} / {percentile(rested, .99):.0f} us",
+                 f"{percentile(rested, .5) / percentile(at_once, .5):.1f} x at once", "")
+
+    def noisy(self, server):
+        """Neighbours that never rest, of 128 MB each: 7 % of a CPU. What others get beside them."""
+        server.create("noise", SPIN_PYTHON, MemorySize=128, Timeout=300)
+        begin = time.perf_counter()
+        neighbours = [threading.Thread(target=call, args=(server, "noise", self.noise_seconds))
+                      for _ in range(self.neighbours)]
+        before = server.instances()
+        for thread in neighbours:
+            thread.start()
+        while server.instances() < before + self.neighbours:
+            time.sleep(0.05)
+        one = self.load(1, f"{server.endpoint}{client.API}/Python/invocations", "-b", "1")
+        self.row("", f"warm Python beside {self.neighbours} noisy neighbours, p50 / p99",
+                 f"{one['p50_us']:.0f} / {one['p99_us']:.0f} us",
+                 f"{one['p50_us'] / self.echo_one['p50_us']:.1f} x echo", "")
+        times, _ = self.first_starts(server, "beside", RUNTIMES["Python"])
+        self.row("", "first cold start ever, Python, beside them, p50 / p99",
+                 f"{percentile(times, .5):.1f} / {percentile(times, .99):.1f} ms",
+                 f"{percentile(times, .5) / self.plain_ms['Python']:.2f} x plain", "")
+        if time.perf_counter() - begin > self.noise_seconds:
+            sys.exit("bench: the neighbours ended too early")
+        for thread in neighbours:
+            thread.join()
+        server.delete("noise")
+
     def footprint(self):
         times = []
         for _ in range(self.repeats):
@@ -416,6 +476,8 @@ def main():
         bench.burst(server)
         bench.logged(server)
         bench.stream(server)
+        bench.thawed(server)
+        bench.noisy(server)
     with client.Server(options.build, options=["--snapshots", "on"]) as server:
         for name, function in INITIALISED.items():
             bench.snapshot(server, name, function)
