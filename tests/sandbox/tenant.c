@@ -61,7 +61,10 @@ int is_alone(void)
 
 int not_root_code(void)
 {
-    return is_alone() ? EINVAL : EPERM;
+    int of_the_call = errno; /* Arguments are evaluated in any order. */
+    int code = is_alone() ? EINVAL : EPERM;
+    errno = of_the_call;
+    return code;
 }
 
 void stay(void)

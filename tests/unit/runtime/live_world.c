@@ -329,7 +329,10 @@ void kill_instances(void)
     char *at = line;
     for (long pid; (pid = strtol(at, &at, 10)) > 0;) {
         struct pollfd ended = {.fd = (int) syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-        assert_true(ended.fd >= 0);
+        if (ended.fd < 0) { /* A helper of the spawner that has ended by itself. */
+            assert_int_equal(errno, ESRCH);
+            continue;
+        }
         assert_int_equal(kill((pid_t) pid, SIGKILL), 0);
         assert_int_equal(poll(&ended, 1, 10000), 1);
         assert_int_equal(close(ended.fd), 0);
