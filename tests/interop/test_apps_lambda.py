@@ -78,9 +78,8 @@ class PowertoolsTest(AppTest):
         self.deploy_airline("airline", TracingConfig={"Mode": "Active"})
         failed = []
         self.twice("airline", lambda: failed.append(self.check("airline")), why="crypto.randomBytes")  # the tracer's ids
-        logs = self.server.client("logs")
-        events = logs.filter_log_events(logGroupName="/aws/lambda/airline", filterPattern='{ $.level = "ERROR" }')["events"]
-        self.assertEqual([json.loads(event["message"])["function_request_id"] for event in events], failed)
+        lines = self.logged("airline", '{ $.level = "ERROR" }', len(failed))
+        self.assertEqual([json.loads(line)["function_request_id"] for line in lines], failed)
 
     def test_snapstart(self):
         self.deploy_airline("snapped", SnapStart={"ApplyOn": "PublishedVersions"})
@@ -170,8 +169,7 @@ class BoltTest(AppTest):
         self.deploy("bolt", package(["bolt.js"], ["@slack/bolt"]), "bolt.handler", "BUFFERED",
                     Environment={"Variables": {"SLACK_SIGNING_SECRET": SECRET}})
         self.twice("bolt", self.check)
-        logs = self.server.client("logs").filter_log_events(logGroupName="/aws/lambda/bolt", filterPattern='"mentioned by U2"')
-        self.assertEqual(len(logs["events"]), 2)
+        self.logged("bolt", '"mentioned by U2"', 2)
 
 
 if __name__ == "__main__":

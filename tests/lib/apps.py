@@ -109,6 +109,17 @@ class AppTest(SnapshotTest):
             status = json.load(answer)
         return next(entry for entry in status["functions"] if entry["name"] == name)
 
+    def logged(self, name, pattern, count):
+        """The messages of the function's log that match, once there are `count`: logs follow the answer."""
+        found, logs = [], self.server.client("logs")
+
+        def look():
+            found[:] = logs.filter_log_events(
+                logGroupName=f"/aws/lambda/{name}", filterPattern=pattern)["events"]
+            return len(found) >= count
+        server.wait_until(look, f"{count} lines with {pattern}")
+        return [event["message"] for event in found]
+
     def twice(self, name, check, why=None):
         """check() by an instance from scratch, then by one that is restored from a snapshot; by a second one
         from scratch where the log says that there is none, with `why` as the reason."""
