@@ -143,7 +143,10 @@ void sched_slot_ready(struct sched *sched, struct slot *slot)
                                  : queue_take(sched, slot->function);
     bool is_old = slot->spec->revision != slot->function->spec->revision;
     if (inv != NULL && (!is_old || inv->spec->revision == slot->spec->revision)) {
+        bool was_starting = slot->state == SLOT_INITIALISING;
         slot_send(sched, slot, inv);
+        if (was_starting)
+            starts_balance(sched);
         return;
     }
     if (inv != NULL)
@@ -306,7 +309,8 @@ void sched_init(struct sched *sched, const struct sched_config *config)
     assert(config->freeze_after_us > 0 && config->cpus > 0);
     *sched = (struct sched){.config = *config,
                             .freeze = {.fire = rest_freeze_due},
-                            .patience = {.fire = queue_patience_over}};
+                            .patience = {.fire = queue_patience_over},
+                            .gate_due = {.fire = starts_gate_due}};
     sched->budget.max = config->memory_max;
     keepalive_init(&sched->keepalive);
     map_init(&sched->functions);
@@ -316,6 +320,7 @@ void sched_init(struct sched *sched, const struct sched_config *config)
     list_init(&sched->awake);
     list_init(&sched->patient);
     crowd_cpus_init(&sched->crowd, config->cpus);
+    gate_init(&sched->gate, config->cpus);
 }
 
 void sched_done(struct sched *sched)
@@ -323,6 +328,7 @@ void sched_done(struct sched *sched)
     assert(sched->instances == 0 && sched->queued == 0);
     timer_clear(sched->config.exec, &sched->freeze);
     timer_clear(sched->config.exec, &sched->patience);
+    timer_clear(sched->config.exec, &sched->gate_due);
     size_t at = 0;
     for (struct sched_function *f; (f = map_next(&sched->functions, &at, NULL)) != NULL; at = 0)
         function_free(sched, f);

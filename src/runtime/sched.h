@@ -10,6 +10,7 @@
 #include "os/exec.h"
 #include "runtime/budget.h"
 #include "runtime/crowd.h"
+#include "runtime/gate.h"
 #include "runtime/keepalive.h"
 #include "runtime/runtime.h"
 
@@ -99,6 +100,8 @@ struct sched {
     struct list patient;   /* invocations that wait for a busy instance, oldest first */
     struct timer patience; /* set for the first of them, or earlier */
     struct crowd_cpus crowd;
+    struct gate gate;      /* shut: the first of hungry waits for starts to be over */
+    struct timer gate_due; /* set while it is shut: when to look at the CPUs */
     struct budget budget;
     struct keepalive keepalive;
     unsigned instances, starting, busy, finishing, stopping, queued;

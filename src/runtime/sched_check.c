@@ -45,5 +45,6 @@ void sched_check(const struct sched *sched)
     assert(list_is_empty(&sched->awake) || sched->freeze.is_set);
     assert(sched->awake.len <= sched->idle.len);
     assert(patient == sched->patient.len && busy == sched->busy);
+    assert(sched->gate.is_shut == sched->gate_due.is_set);
     assert(list_is_empty(&sched->patient) || sched->patience.is_set);
 }

@@ -83,6 +83,7 @@ void starts_balance(struct sched *sched);
 void starts_keep_budget(struct sched *sched);
 /* Starts an instance for a call that is expected, if there is room to spare. */
 void starts_prewarm(struct sched *sched, struct sched_function *function);
+void starts_gate_due(struct timer *timer);
 uint64_t starts_memory_guess(const struct sched_function *function);
 
 /* sched_rest.c */

@@ -1,10 +1,11 @@
 /* What is started for calls that wait, and what has to go for it.
  *
- * For each queued invocation without a starting instance one is started, as long as the host has
- * room (instances_max and the memory budget, instances that are being stopped included). At the
- * limit the idle instance that costs the least to do without (budget.h), of any function, is
- * stopped, one for each start that waits. A function that waits for room is on the `hungry` list,
- * served in order, one start per turn, so that a burst on one function does not starve the others.
+ * For each queued invocation without a starting instance one is started, as long as not too many
+ * are being started already (gate.h) and the host has room (instances_max and the memory budget,
+ * instances that are being stopped included). At the limit the idle instance that costs the least
+ * to do without (budget.h), of any function, is stopped, one for each start that waits. A function
+ * that waits for room is on the `hungry` list, served in order, one start per turn, so that a burst
+ * on one function does not starve the others.
  */
 #include "runtime/sched_int.h"
 
@@ -88,18 +89,50 @@ void starts_keep_budget(struct sched *sched)
     free_memory(sched, 0);
 }
 
+/* Nothing is started now: at once when a start is over, else when the gate has become wider. */
+static void wait_at_gate(struct sched *sched)
+{
+    int64_t now_us = exec_now_us(sched->config.exec);
+    if (!sched->gate.is_shut)
+        gate_shut(&sched->gate, now_us, sched->config.effects->cpu_use(sched->config.arg));
+    if (!sched->gate_due.is_set)
+        timer_set(sched->config.exec, &sched->gate_due, now_us + GATE_LOOK_US);
+}
+
+static void leave_gate(struct sched *sched)
+{
+    if (!sched->gate.is_shut)
+        return;
+    gate_open(&sched->gate);
+    timer_clear(sched->config.exec, &sched->gate_due);
+}
+
+void starts_gate_due(struct timer *timer)
+{
+    struct sched *sched = CONTAINER_OF(timer, struct sched, gate_due);
+    gate_look(&sched->gate, exec_now_us(sched->config.exec),
+              sched->config.effects->cpu_use(sched->config.arg));
+    starts_balance(sched);
+}
+
 void starts_balance(struct sched *sched)
 {
     for (struct list_node *node; (node = list_first(&sched->hungry)) != NULL;) {
         struct sched_function *function = CONTAINER_OF(node, struct sched_function, hungry);
-        if (starts_are_wanted(function) && !has_room(sched, function))
+        bool is_wanted = starts_are_wanted(function);
+        if (is_wanted && !gate_lets_in(&sched->gate, sched->starting)) {
+            wait_at_gate(sched);
+            return;
+        }
+        if (is_wanted && !has_room(sched, function))
             break;
         list_remove(&sched->hungry, node);
-        if (!starts_are_wanted(function))
+        if (!is_wanted)
             continue;
         sched->config.effects->start(sched->config.arg, function->spec);
         starts_note(sched, function);
     }
+    leave_gate(sched);
     if (!list_is_empty(&sched->hungry))
         make_room(sched);
 }

@@ -235,6 +235,71 @@ static void one_instance_may_always_run(void **state)
     world_end(w);
 }
 
+/* ---- the gate: test_gate.c has its width ---- */
+
+enum { NARROW = 2 * GATE_STARTS_PER_CPU, BURST = 3 * NARROW };
+
+/* A burst on a machine whose CPUs have nothing to spare. */
+static struct world *burst_world(struct function_spec **out_spec)
+{
+    struct world *w = world_new((struct world_limits){0});
+    *out_spec = function(w, "f");
+    w->idle_us = 0;
+    (void) calls(w, *out_spec, BURST);
+    assert_int_equal(w->started, NARROW);
+    return w;
+}
+
+static void a_start_that_is_over_lets_the_next_begin(void **state)
+{
+    (void) state;
+    struct function_spec *f;
+    struct world *w = burst_world(&f);
+    struct fake *first = ready(w, 0);
+    assert_int_equal(w->started, NARROW + 1);
+    gone(w, &w->fakes[1]); /* one that failed */
+    assert_int_equal(w->started, NARROW + 2);
+    for (int i = 0; i < BURST - NARROW; i++)
+        answer(w, first); /* takes what waits at the gate */
+    for (size_t i = 1; i < NARROW; i++)
+        (void) ready(w, i);
+    assert_int_equal(w->sched.queued, 0);
+    assert_int_equal(w->started, NARROW + 2);
+    world_end(w);
+}
+
+static void the_gate_widens_while_something_waits(void **state)
+{
+    (void) state;
+    struct function_spec *f;
+    struct world *w = burst_world(&f);
+    pass(w, GATE_LOOK_US - 1);
+    assert_int_equal(w->started, NARROW);
+    pass(w, 1); /* a little, on full CPUs */
+    assert_int_equal(w->started, NARROW + 2);
+    w->idle_us += 2 * (int64_t) GATE_LOOK_US;
+    pass(w, GATE_LOOK_US);
+    assert_int_equal(w->started, 2 * (NARROW + 2));
+    world_end(w);
+}
+
+static void functions_take_turns_at_the_gate(void **state)
+{
+    (void) state;
+    struct function_spec *f;
+    struct world *w = burst_world(&f);
+    struct function_spec *other = function(w, "g");
+    (void) call(w, other);
+    for (size_t i = 0; i < 2; i++)
+        (void) ready(w, i);
+    size_t others = 0;
+    for (size_t i = 0; i < FAKES_MAX; i++)
+        others += w->fakes[i].is_alive && w->fakes[i].slot.spec == other;
+    assert_int_equal(w->started, NARROW + 2);
+    assert_int_equal(others, 1);
+    world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +315,9 @@ int main(void)
         cmocka_unit_test(what_is_made_in_advance_goes_before_any_instance),
         cmocka_unit_test(what_runs_beside_the_instances_counts),
         cmocka_unit_test(one_instance_may_always_run),
+        cmocka_unit_test(a_start_that_is_over_lets_the_next_begin),
+        cmocka_unit_test(the_gate_widens_while_something_waits),
+        cmocka_unit_test(functions_take_turns_at_the_gate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
