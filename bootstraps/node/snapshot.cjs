@@ -21,6 +21,7 @@
 const crypto = require('crypto');
 const fs = require('fs');
 const { syncBuiltinESMExports } = require('module');
+const errors = require('./errors.cjs');
 const { hooks, loadHandler } = require('./loader.cjs');
 
 const STREAM = 'AWS_LAMBDA_LOG_STREAM_NAME';
@@ -183,7 +184,8 @@ class Watch {
 
 /* ---------------------------------------------------------------- the snapshot */
 
-/* Why no snapshot can be taken, or null. */
+/* Why no snapshot can be taken, or null. Throws what a hook throws, as an error of the init, as AWS's
+ * runtimes do. */
 async function prepare() {
   const what = watch.stop();
   if (what !== null && !watch.isLenient) return `the init drew something unique: ${what}`;
@@ -191,7 +193,7 @@ async function prepare() {
     try {
       await hook(...args);
     } catch (error) {
-      return `a hook before the snapshot failed: ${error}`;
+      throw errors.wrap('Runtime.BeforeSnapshotError', error);
     }
   }
   if (watch.workers.some((worker) => worker.threadId !== -1)) return 'a worker thread runs';
@@ -224,8 +226,10 @@ async function write(controlFd, rehearse) {
 
 /* Of an initialised function; resolves as write(). */
 async function take(controlFd, rehearse) {
+  const why = await prepare();
+  if (why !== null) return why;
   try {
-    return (await prepare()) ?? (await write(controlFd, rehearse));
+    return await write(controlFd, rehearse);
   } catch (error) {
     return String(error);
   }

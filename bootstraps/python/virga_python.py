@@ -706,10 +706,26 @@ def _image_wanted():
     return found
 
 
+def _fail_in_hook(channel, error, kind):
+    """As AWS's runtime: what a hook raises is an error of the init."""
+    fault = _error_of(error)
+    fault["errorType"] = kind
+    _log_error(fault)
+    _flush()
+    channel.send(_INIT_ERROR, 0, _encode_error(fault))
+    os._exit(1)
+
+
 def _take_snapshot(channel, template, watch):
     """Ends the template; returns in its copies, once they know who they are. watch: None when no
     function has been initialised."""
-    why = template.take(watch, _FD_IMAGE, channel.fd)
+    why = template.why_not(watch) if watch is not None else None
+    if why is None:
+        try:
+            template.run_hooks_before()
+        except Exception as error:
+            _fail_in_hook(channel, error, "Runtime.BeforeSnapshotError")
+        why = template.take(_FD_IMAGE, channel.fd)
     if why is not None:
         channel.send(_SNAPSHOT, 0, why.encode("utf-8", "backslashreplace"))
         os._exit(0)
@@ -727,14 +743,8 @@ def _take_snapshot(channel, template, watch):
             os.environ["LC_CTYPE"] = locale
     try:
         template.adopt(payload)
-        return
     except Exception as error:
-        fault = _error_of(error)
-    fault["errorType"] = "Runtime.AfterRestoreError"
-    _log_error(fault)
-    _flush()
-    channel.send(_INIT_ERROR, 0, _encode_error(fault))
-    os._exit(1)
+        _fail_in_hook(channel, error, "Runtime.AfterRestoreError")
 
 
 def main(fd):

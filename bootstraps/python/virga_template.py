@@ -193,26 +193,27 @@ _renewals = {"numpy.random": _renew_numpy, "multiprocessing.process": _renew_mul
 _authkey = None  # what multiprocessing drew
 
 
-def _prepare(watch):
-    """Why no snapshot can be taken, or None."""
-    what = watch.stop()
+def why_not(watch):
+    """Why no snapshot of this init can be taken, or None."""
+    try:
+        what = watch.stop()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
     if what is not None and not watch.is_lenient:
         return "the init drew something unique: " + what
-    for function, args, kwargs in reversed(_hooks("get_before_snapshot")):
-        try:
-            function(*args, **kwargs)
-        except Exception as error:
-            return f"a hook before the snapshot failed: {type(error).__name__}: {error}"
     return None
 
 
-def take(watch, image_fd, control_fd):
+def run_hooks_before():
+    """Raises what a hook raises."""
+    for function, args, kwargs in reversed(_hooks("get_before_snapshot")):
+        function(*args, **kwargs)
+
+
+def take(image_fd, control_fd):
     """Returns None in each copy, and in the template why there is no image, or "" when it is
-    written. watch: None when there was no init to be watched."""
+    written."""
     try:
-        why = _prepare(watch) if watch is not None else None
-        if why is not None:
-            return why
         import gc
 
         import virga_snap

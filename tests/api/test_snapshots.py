@@ -75,7 +75,7 @@ class PythonSnapshotTest(SnapshotTest):
             "socket": ("import socket\nown = socket.socket()", "is open: socket"),
             "tmp": ("open('/tmp/x', 'w').write('x')", "/tmp is not empty"),
             "hook": ("from snapshot_restore_py import *\nregister_before_snapshot(lambda: 1 // 0)",
-                     "ZeroDivisionError"),
+                     "Runtime.BeforeSnapshotError"),
         }
         for name, (init, reason) in cases.items():
             with self.subTest(name):
@@ -243,6 +243,8 @@ def handler(event, context):
     def test_snap_start_whose_init_fails(self):
         cases = {
             "raises": ("raise ValueError('no such table')", "the init failed: .*no such table"),
+            "before": ("from snapshot_restore_py import *\nregister_before_snapshot(lambda: 1 // 0)",
+                     "the init failed: .*modulo by zero.*Runtime.BeforeSnapshotError"),
             "exits": ("import os\nos._exit(3)", "the template ended early: exit 3"),
             "grows": ("held = [bytearray(b'x' * 1000000) for _ in range(1000)]", "out of memory"),
         }

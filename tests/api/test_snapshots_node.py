@@ -202,6 +202,14 @@ exports.handler = async (event) => {
         values = [value for payload, _, _ in answers for value in payload[1:]]
         self.assertEqual(len(set(values)), len(values))  # also what Node had in stock
 
+    def test_snap_start_whose_hook_fails(self):
+        self.create("failing", "awslambda.registerBeforeSnapshot(async () => nothing);\nexports.handler = async () => 7;\n",
+                    SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        server.wait_until(lambda: self.client.get_function_configuration(
+            FunctionName="failing", Qualifier="1")["State"] == "Failed", "a version that failed")
+        self.assertRegex(self.virga("describe", "failing:1"),
+                         "the init failed: .*nothing is not defined.*Runtime.BeforeSnapshotError")
+
     def test_imports_are_observed_too(self):
         self.create("named", "", files={"f.mjs": "import { randomUUID } from 'crypto';\nrandomUUID();\n"
                                                  "export const handler = async () => 7;\n"})
