@@ -1,10 +1,12 @@
 /* The seccomp allow-list of a sandbox.
  *
  * A call that stands in one of the groups below is allowed, some only with certain arguments; every
- * other call that today's kernels have fails with EPERM. Two exceptions make old and new C
- * libraries behave: clone3, whose flags lie in memory where a filter cannot look, answers ENOSYS,
+ * other call that today's kernels have fails with EPERM. Three exceptions make programs behave:
+ * clone3, whose flags lie in memory where a filter cannot look, answers ENOSYS,
  * on which glibc falls back to clone, whose flags are registers; and numbers that no header knew
- * when this was written answer ENOSYS too, since C libraries fall back on that and only that.
+ * when this was written answer ENOSYS too, since C libraries fall back on that and only that; and
+ * pkey_alloc answers ENOSPC, as on a processor without protection keys: a copy of a process cannot
+ * be given the keys that it had (V8 guards WebAssembly code by one where it can).
  *
  * What is missing is missing on purpose: namespaces and mounts (unshare, setns, mount, the new
  * mount calls, pivot_root, chroot), looking into others (ptrace, process_vm_*, pidfd_getfd, kcmp,
@@ -137,23 +139,39 @@ static const char *const calls_file[] = {
     NULL,
 };
 static const char *const calls_memory[] = {
-    "mmap",          "munmap",
-    "mremap",        "mprotect",
-    "madvise",       "mincore",
-    "msync",         "brk",
-    "mlock",         "mlock2",
-    "munlock",       "mlockall",
-    "munlockall",    "membarrier",
-    "pkey_alloc",    "pkey_free",
-    "pkey_mprotect", "remap_file_pages",
-    "get_mempolicy", "set_mempolicy",
-    "mbind",         "shmget",
-    "shmat",         "shmdt",
-    "shmctl",        "semget",
-    "semop",         "semtimedop",
-    "semctl",        "msgget",
-    "msgsnd",        "msgrcv",
-    "msgctl",        NULL,
+    "mmap",
+    "munmap",
+    "mremap",
+    "mprotect",
+    "madvise",
+    "mincore",
+    "msync",
+    "brk",
+    "mlock",
+    "mlock2",
+    "munlock",
+    "mlockall",
+    "munlockall",
+    "membarrier",
+    "pkey_free",
+    "pkey_mprotect",
+    "remap_file_pages",
+    "get_mempolicy",
+    "set_mempolicy",
+    "mbind",
+    "shmget",
+    "shmat",
+    "shmdt",
+    "shmctl",
+    "semget",
+    "semop",
+    "semtimedop",
+    "semctl",
+    "msgget",
+    "msgsnd",
+    "msgrcv",
+    "msgctl",
+    NULL,
 };
 static const char *const calls_process[] = {
     "fork",
@@ -375,13 +393,15 @@ static int allow_sockets(scmp_filter_ctx ctx)
 
 static int allow_clone(scmp_filter_ctx ctx)
 {
-    int rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                              SCMP_A0(SCMP_CMP_MASKED_EQ, clone_namespaces, 0));
-    if (rc < 0)
-        return rc;
-    rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-    if (rc < 0)
-        return rc;
+    return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                            SCMP_A0(SCMP_CMP_MASKED_EQ, clone_namespaces, 0));
+}
+
+static int refuse_softly(scmp_filter_ctx ctx)
+{
+    int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    if (rc == 0)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSPC), SCMP_SYS(pkey_alloc), 0);
     for (int number = CALLS_YOUNG_FROM; number < CALLS_YOUNG_TO && rc == 0; number++)
         rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), number, 0);
     return rc;
@@ -393,9 +413,9 @@ static int add_rules(scmp_filter_ctx ctx)
     if (rc < 0)
         return rc;
     if ((rc = allow_plain(ctx)) < 0 || (rc = allow_ioctls(ctx)) < 0 ||
-        (rc = allow_sockets(ctx)) < 0)
+        (rc = allow_sockets(ctx)) < 0 || (rc = allow_clone(ctx)) < 0)
         return rc;
-    return allow_clone(ctx);
+    return refuse_softly(ctx);
 }
 
 /* libseccomp writes a program to descriptors only; a memfd turns it into an array. */

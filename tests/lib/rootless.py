@@ -50,15 +50,49 @@ def cgroup_dirs():
     return {points[name] + own[name].rstrip("/") for name in ("memory", "cpu", "pids", "") if name in points}
 
 
+def make_own(path):
+    os.mkdir(path)
+    for entry in [path, *(file.path for file in os.scandir(path) if file.is_file())]:
+        os.chown(entry, UID, UID)
+
+
+def has_controllers(own):
+    """Is this version 2, with what limits need? (Hosts may have these controllers in version 1.)"""
+    try:
+        with open(f"{own}/cgroup.controllers", encoding="ascii") as file:
+            return "memory" in file.read().split()
+    except FileNotFoundError:
+        return False
+
+
+def beside(own):
+    """Version 2 has controllers for the children of groups only that hold no process, so what is delegated
+    goes beside our own group; with all controllers, from the top on."""
+    top = own
+    while os.path.exists(f"{os.path.dirname(top)}/cgroup.controllers"):
+        top = os.path.dirname(top)
+    parent = own if own == top else os.path.dirname(own)
+    path = top
+    for part in ["", *os.path.relpath(parent, top).split("/")]:
+        path = os.path.normpath(f"{path}/{part}")
+        put(f"{path}/cgroup.subtree_control", "+memory +cpu +pids")
+    return parent
+
+
 def delegate(name):
-    made = []
-    for parent in cgroup_dirs():
-        path = f"{parent}/{name}"
-        os.mkdir(path)
-        made.append(path)
-        for entry in [path, *(file.path for file in os.scandir(path) if file.is_file())]:
-            os.chown(entry, UID, UID)
-    return made
+    """(what was made, the groups that the command begins in)."""
+    made, begins = [], []
+    for own in cgroup_dirs():
+        if not has_controllers(own):
+            made.append(f"{own}/{name}")
+            begins.append(made[-1])
+            make_own(made[-1])
+            continue
+        made.append(f"{beside(own)}/{name}")
+        begins.append(f"{made[-1]}/shell")  # as systemd has it: a user's processes are in leaves
+        make_own(made[-1])
+        make_own(begins[-1])
+    return made, begins
 
 
 def remove(paths):
@@ -121,7 +155,7 @@ def main(arguments):
         modes.add(arguments.pop(0))
     scratch = tempfile.mkdtemp(prefix="virga-rootless-")
     os.chmod(scratch, 0o755)
-    groups = []
+    made = groups = []
     try:
         while arguments[0] == "--copy":
             path = arguments[1]
@@ -133,10 +167,10 @@ def main(arguments):
         if not modes & {"--inside", "--alone"}:
             subordinate_ids(scratch)
         if "--bare" not in modes:
-            groups = delegate(f"virga-rootless-{os.getpid()}")
+            made, groups = delegate(f"virga-rootless-{os.getpid()}")
         return run(modes, groups, arguments)
     finally:
-        remove(groups)
+        remove(made)
         shutil.rmtree(scratch)
 
 

@@ -49,6 +49,13 @@ static void userfaultfd(char **argv)
     must_fail("its device", open("/dev/userfaultfd", O_RDWR), ENOENT);
 }
 
+/* A copy of a process could not be given them: as on a processor that has none. */
+static void protection_keys(char **argv)
+{
+    (void) argv;
+    must_fail("pkey_alloc", syscall(SYS_pkey_alloc, 0, 0), ENOSPC);
+}
+
 static void io_uring(char **argv)
 {
     (void) argv;
@@ -253,6 +260,7 @@ const struct attack attacks_kernel[] = {
     {"keyrings", keyrings},
     {"bpf", bpf},
     {"userfaultfd", userfaultfd},
+    {"protection_keys", protection_keys},
     {"io_uring", io_uring},
     {"perf", perf},
     {"new_mount_calls", new_mount_calls},

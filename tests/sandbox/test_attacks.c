@@ -32,6 +32,7 @@ static const struct attack_case {
     {"keyrings", CONTAINED, NULL, 0},
     {"bpf", CONTAINED, NULL, 0},
     {"userfaultfd", CONTAINED, NULL, 0},
+    {"protection_keys", CONTAINED, NULL, 0},
     {"io_uring", CONTAINED, NULL, 0},
     {"perf", CONTAINED, NULL, 0},
     {"new_mount_calls", CONTAINED, NULL, 0},
