@@ -18,6 +18,7 @@ import sys
 import tempfile
 
 UID, FIRST, COUNT = 4711, 200000, 65535
+CONTROLLERS = "+memory +cpu +pids"
 CLONE_NEWNS, CLONE_NEWUSER, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x10000000, 0x1000, 0x4000, 0x40000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -75,7 +76,7 @@ def beside(own):
     path = top
     for part in ["", *os.path.relpath(parent, top).split("/")]:
         path = os.path.normpath(f"{path}/{part}")
-        put(f"{path}/cgroup.subtree_control", "+memory +cpu +pids")
+        put(f"{path}/cgroup.subtree_control", CONTROLLERS)
     return parent
 
 
@@ -91,6 +92,7 @@ def delegate(name):
         made.append(f"{beside(own)}/{name}")
         begins.append(f"{made[-1]}/shell")  # as systemd has it: a user's processes are in leaves
         make_own(made[-1])
+        put(f"{made[-1]}/cgroup.subtree_control", CONTROLLERS)
         make_own(begins[-1])
     return made, begins
 
