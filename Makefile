@@ -1,7 +1,7 @@
 # What a person types. Everything real is in meson.build and tools/.
 BUILD ?= build
 
-.PHONY: all deps demo check lint fuzz bench soak install clean
+.PHONY: all deps demo check lint fuzz bench soak vm install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -37,6 +37,11 @@ soak: ## mixed load for SOAK_SECONDS, then: is anything left behind?
 	@tools/deps.sh build demo check
 	@$(MAKE) --no-print-directory all
 	@/usr/bin/python3 tests/soak/soak.py $(BUILD) --seconds $(SOAK_SECONDS)
+
+vm: ## the sandbox suites on an emulated machine with control groups of version 2
+	@tools/deps.sh build demo vm
+	@$(MAKE) --no-print-directory all
+	@tools/vm.sh $(BUILD)
 
 install: all
 	@meson install -C $(BUILD)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that a goal needs, and nothing when all are there.
-# Usage: deps.sh GOAL...   goals: build demo check lint fuzz
+# Usage: deps.sh GOAL...   goals: build demo check lint fuzz vm
 # As root or through sudo; otherwise prints the line to run and fails.
 set -eu
 
@@ -30,6 +30,7 @@ packages_of() {
         cmake g++ make autoconf automake libtool $(node_headers_package) ;;
     lint) echo clang-tidy cppcheck ;;
     fuzz) echo clang libclang-rt-14-dev ;;
+    vm) echo debootstrap qemu-system-x86 e2fsprogs ;;
     *) echo "deps.sh: unknown goal '$1'" >&2; exit 2 ;;
     esac
 }

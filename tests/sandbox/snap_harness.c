@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 60000 }; /* an emulated processor needs more than half of it */
 
 static struct harness h;
 static const struct language *language;
