@@ -3,7 +3,8 @@
 # emulated processor that has what the host's may lack (protection keys). It takes minutes, and nothing
 # here says how fast anything is: a test may run out of time that would pass elsewhere.
 #
-#   vm.sh BUILD_DIR [SUITE_OR_TEST...]    as root; default: every test of the suite "sandbox"
+#   vm.sh BUILD_DIR [TEST...]    as root; default: the suite "sandbox" but for runtime/live, whose functions
+#                                have the time that they need on a real processor
 #
 # The system is Debian's, installed into BUILD_DIR/vm/root once and kept.
 set -euo pipefail
@@ -32,7 +33,8 @@ mkdir -p "$vm/root$here"
 } | tar x -C "$vm/root$here"
 [ "${build#"$here"/}" != "$build" ] || { echo "vm.sh: $build is not below $here" >&2; exit 1; }
 tests=("$@")
-[ $# -gt 0 ] || tests=(--suite sandbox)
+[ $# -gt 0 ] || mapfile -t tests < <(meson test -C "$build" --list --suite sandbox 2>/dev/null |
+    sed -n 's/.* \/ //p' | grep -v runtime/live)
 cat >"$vm/root/usr/sbin/virga-vm" <<END
 #!/bin/bash
 # Process 1: mounts, a control group as a service manager gives it, the tests, the end.
@@ -56,7 +58,8 @@ timeout 2400 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 6G -d
     -append "root=/dev/vda rw console=ttyS0 init=/usr/sbin/virga-vm panic=-1 quiet" \
     -drive file="$vm/disk",format=raw,if=virtio,cache=unsafe </dev/null 2>&1 | tr -d '\r' | tee "$vm/log"
 rm -f "$vm/disk"
-ok=$(sed -n 's/^Ok: *//p' "$vm/log") bad=$(sed -n 's/^Fail: *//p' "$vm/log") late=$(sed -n 's/^Timeout: *//p' "$vm/log")
+figure() { sed -n "s/^$1: *\([0-9]*\).*/\1/p" "$vm/log"; }
+ok=$(figure Ok) bad=$(figure Fail) late=$(figure Timeout)
 [ -n "$ok" ] || { echo "vm.sh: the tests did not come to their end" >&2; exit 1; }
 echo "$ok passed, $((bad + late)) failed"
 [ $((bad + late)) = 0 ]
