@@ -8,8 +8,8 @@ import tempfile
 import unittest
 import urllib.request
 
-from server import ROOT, VIRGA, Server, python_function
-from test_rootless import FUNCTION
+from server import ROOT, VIRGA, Server
+from test_rootless import check_limits
 
 CONTAINER = [sys.executable, f"{ROOT}/tests/lib/container.py"]
 
@@ -45,13 +45,7 @@ class Container(unittest.TestCase):
         with Inside(data=f"{self.folder}/data") as server:
             with urllib.request.urlopen(server.endpoint + "/_virga/health", timeout=30) as answer:
                 self.assertEqual(json.load(answer)["isolation"]["tier"], tier)
-            python_function(server.client(), "f", FUNCTION, MemorySize=128, Timeout=3)
-            answers = [server.client().invoke(FunctionName="f", Payload=json.dumps(event))["Payload"].read().decode()
-                       for event in ({}, {"fill": 500}, {"spin": True}, {})]
-            self.assertEqual(json.loads(answers[0])["node"], "ok")
-            self.assertIn("OutOfMemory", answers[1])
-            self.assertIn("Timedout", answers[2])
-            self.assertEqual(json.loads(answers[3])["node"], "ok")
+            check_limits(self, server)
 
     def test_an_engines_defaults_are_refused_with_what_to_do(self):
         text, checks = self.refused()
