@@ -47,15 +47,15 @@ static bool expect(struct parser *p, enum json_token kind, const char *what, con
 static void take_schema(struct parser *p)
 {
     static const struct {
-        enum telemetry_api api;
         struct str name;
+        enum telemetry_api api;
         enum telemetry_schema schema;
     } schemas[] = {
-        {TELEMETRY_API, STR_INIT("2022-07-01"), SCHEMA_TELEMETRY_2022_07},
-        {TELEMETRY_API, STR_INIT("2022-12-13"), SCHEMA_TELEMETRY_2022_12},
-        {TELEMETRY_API, STR_INIT("2025-01-29"), SCHEMA_TELEMETRY_2022_12},
-        {TELEMETRY_LOGS_API, STR_INIT("2020-08-15"), SCHEMA_LOGS_2020},
-        {TELEMETRY_LOGS_API, STR_INIT("2021-03-18"), SCHEMA_LOGS_2021},
+        {STR_INIT("2022-07-01"), TELEMETRY_API, SCHEMA_TELEMETRY_2022_07},
+        {STR_INIT("2022-12-13"), TELEMETRY_API, SCHEMA_TELEMETRY_2022_12},
+        {STR_INIT("2025-01-29"), TELEMETRY_API, SCHEMA_TELEMETRY_2022_12},
+        {STR_INIT("2020-08-15"), TELEMETRY_LOGS_API, SCHEMA_LOGS_2020},
+        {STR_INIT("2021-03-18"), TELEMETRY_LOGS_API, SCHEMA_LOGS_2021},
     };
     p->has_schema = true;
     if (!expect(p, JSON_STRING, "schemaVersion", "should be a string"))
