@@ -52,7 +52,7 @@ exports.empty = awslambda.streamifyResponse(async (event, stream) => stream.end(
 
 # Generators, and what has more to say of itself: Virga's own, no managed Python of AWS streams.
 PYTHON = """
-import json, os, time
+import json, os, threading
 def handler(event, context):
     if event == "before": raise ValueError("before")
     if event == "plain": return {"a": 1}
@@ -60,7 +60,7 @@ def handler(event, context):
 def words(event, context):
     if event == "first": raise ValueError("first")
     yield "one "
-    if event == "wait": time.sleep(60)
+    if event == "wait": threading.Event().wait()
     if event == "middle": raise ValueError("middle")
     if event == "item": yield 3
     if event == "exit": os._exit(3)
@@ -152,6 +152,7 @@ package streaming;
 import com.amazonaws.services.lambda.runtime.Context;
 import com.amazonaws.services.lambda.runtime.RequestStreamHandler;
 import java.io.*;
+import java.util.concurrent.CountDownLatch;
 public class App implements RequestStreamHandler {
     public void handleRequest(InputStream in, OutputStream out, Context context) throws IOException {
         answer(new String(in.readAllBytes(), "UTF-8").replace("\"", ""), out);
@@ -190,7 +191,7 @@ public class App implements RequestStreamHandler {
     }
     private static void pause() {
         try {
-            Thread.sleep(60000);
+            new CountDownLatch(1).await();
         } catch (InterruptedException e) {
             throw new RuntimeException(e);
         }
